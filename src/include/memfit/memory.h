@@ -1,0 +1,115 @@
+/*
+ * memory.h - what each device must hold: named terms, exact integers, never the total alone (errors cancel).
+ *
+ * Sources of the rules: llama.cpp b10470 (src/llama-model.cpp, llama-kv-cache*.cpp, llama-quant.cpp, ggml-alloc.c),
+ * mlx-lm 0.31 and vLLM 0.19, as far as each is modelled; docs/memory.md lists them term by term.
+ */
+#ifndef MF_MEMFIT_MEMORY_H
+#define MF_MEMFIT_MEMORY_H
+
+#include "memfit/machine.h"
+#include "memfit/model.h"
+#include "memfit/quant.h"
+#include "memfit/workload.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(name, key in JSON, title for people) */
+#define MF_TERM_LIST(X)                                                                            \
+    X(MF_TERM_WEIGHTS, "weights", "weights")                                                       \
+    X(MF_TERM_KV_CACHE, "kv_cache", "KV cache")                                                    \
+    X(MF_TERM_STATE, "recurrent_state", "recurrent state")                                         \
+    X(MF_TERM_COMPUTE, "compute", "compute buffers")                                               \
+    X(MF_TERM_OUTPUT, "output", "output buffer")                                                   \
+    X(MF_TERM_PROJECTOR, "projector", "multimodal projector")                                      \
+    X(MF_TERM_DRAFT, "draft", "draft model")                                                       \
+    X(MF_TERM_RUNTIME, "runtime", "runtime context")
+
+typedef enum mf_memory_term {
+#define MF_TERM_ENUM(name, key, title) name,
+    MF_TERM_LIST(MF_TERM_ENUM)
+#undef MF_TERM_ENUM
+        MF_TERM_COUNT
+} mf_memory_term;
+
+MF_API const char *mf_memory_term_key(mf_memory_term term);
+MF_API const char *mf_memory_term_title(mf_memory_term term);
+
+/* The format of every tensor of a model: GGUF files keep their own, otherwise the scheme's mix decides. `types` has
+   model->n_tensors entries and is written on success only. Exact for llama-quantize without an importance matrix; UD
+   schemes are estimates and set *estimated. MF_E_UNSUPPORTED if the scheme can't hold the model. Thread-safe. */
+MF_API mf_status mf_quant_types(mf_tensor_type *types,
+                                bool *estimated,
+                                const mf_model *model,
+                                const mf_quant *quant,
+                                mf_error *err);
+
+/* Sum of the tensors' bytes in these types. */
+MF_API mf_status mf_weight_bytes(uint64_t *bytes,
+                                 const mf_model *model,
+                                 const mf_tensor_type *types,
+                                 mf_error *err);
+
+/* The KV cache and the recurrent state of all sequences in llama.cpp, summed over layers.
+   cells and streams: the padded cache length that llama.cpp makes of the workload (llama-context.cpp). */
+typedef struct mf_cache_size {
+    uint64_t kv_bytes;
+    uint64_t state_bytes;
+    uint64_t cells;     /* of one stream */
+    uint64_t swa_cells; /* of a sliding-window layer */
+    uint32_t streams;
+} mf_cache_size;
+
+MF_API mf_status mf_cache_bytes(mf_cache_size *size,
+                                const mf_model *model,
+                                const mf_workload *workload,
+                                mf_error *err);
+
+#define MF_MAX_PLACES 18 /* 16 devices, the host and one spare */
+
+/* One place that holds something: a device with its own memory, or the host. */
+typedef struct mf_place {
+    char name[16]; /* "gpu0", "host" */
+    uint64_t terms[MF_TERM_COUNT];
+    uint64_t need_bytes;
+    uint64_t limit_bytes;        /* what may be used there */
+    uint64_t raised_limit_bytes; /* Mac: with iogpu.wired_limit_mb raised; otherwise limit_bytes */
+    bool limit_known;
+} mf_place;
+
+typedef struct mf_memory {
+    uint64_t terms[MF_TERM_COUNT]; /* summed over places */
+    uint64_t total_bytes;
+    uint64_t limit_bytes;
+    uint64_t load_peak_bytes; /* highest need while loading */
+    mf_place places[MF_MAX_PLACES];
+    size_t n_places;
+    bool fits;
+    double fits_probability;
+    bool weights_estimated;
+} mf_memory;
+
+/* One case, borrowed pointers. quant may be NULL for a GGUF file, whose types are kept. */
+typedef struct mf_case {
+    const mf_model *model;
+    const mf_quant *quant;
+    const mf_machine *machine;
+    mf_engine_id engine;
+    mf_backend backend;
+    mf_workload workload;
+} mf_case;
+
+/* What every place of the machine must hold. MF_E_UNSUPPORTED if the engine can't run the model or has no memory rules
+   yet; MF_E_USAGE for settings that contradict each other (quantized V without flash attention). Thread-safe. */
+MF_API mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err);
+
+/* The largest n_ctx (a multiple of 256, at most the model's context_max) with which the case fits; 0 if none does. */
+MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

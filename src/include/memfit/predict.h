@@ -1,0 +1,106 @@
+/*
+ * predict.h - the one estimator. Every command, report, plan and simulation calls mf_predict; nothing else predicts.
+ *
+ * Speed law (speed/law.c; science base in docs/speed.md): decode is the time to read exactly the bytes one token
+ * touches at the format's and engine's efficiency, joined with the lanes' unpacking work, plus KV reads at the current
+ * depth, plus a cost per layer. Prefill is FLOPs over the matrix peak, attention's quadratic term, one pass over the
+ * touched weights per micro-batch and a cost per layer and micro-batch.
+ */
+#ifndef MF_MEMFIT_PREDICT_H
+#define MF_MEMFIT_PREDICT_H
+
+#include "memfit/memory.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a speed figure stands on, best first. */
+#define MF_BASIS_LIST(X)                                                                           \
+    X(MF_BASIS_MEASURED, "measured")                                                               \
+    X(MF_BASIS_CALIBRATED, "calibrated")                                                           \
+    X(MF_BASIS_CHIP, "chip")                                                                       \
+    X(MF_BASIS_FAMILY, "family")                                                                   \
+    X(MF_BASIS_DATASHEET, "datasheet")
+
+typedef enum mf_basis {
+#define MF_BASIS_ENUM(name, text) name,
+    MF_BASIS_LIST(MF_BASIS_ENUM)
+#undef MF_BASIS_ENUM
+} mf_basis;
+
+#define MF_BOUND_LIST(X)                                                                           \
+    X(MF_BOUND_BANDWIDTH, "bandwidth")                                                             \
+    X(MF_BOUND_COMPUTE, "compute")                                                                 \
+    X(MF_BOUND_OVERHEAD, "overhead")                                                               \
+    X(MF_BOUND_CAPACITY, "capacity")                                                               \
+    X(MF_BOUND_LINK, "link")
+
+typedef enum mf_bound {
+#define MF_BOUND_ENUM(name, text) name,
+    MF_BOUND_LIST(MF_BOUND_ENUM)
+#undef MF_BOUND_ENUM
+} mf_bound;
+
+/* A rate with its 90 % interval. known is false where there is no ground for a number; reason then says what is
+   missing (static storage). */
+typedef struct mf_rate {
+    bool known;
+    double tok_s;
+    double low_tok_s;
+    double high_tok_s;
+    double ceiling_tok_s; /* at 100 % of the specified peaks, whatever the software */
+    mf_bound bound;
+    mf_basis basis;
+    const char *reason;
+} mf_rate;
+
+typedef struct mf_duration {
+    bool known;
+    double s;
+    double low_s;
+    double high_s;
+} mf_duration;
+
+#define MF_MAX_DEPTHS 8
+
+typedef struct mf_depth_point {
+    uint64_t depth_tokens;
+    mf_rate decode;
+    mf_rate prefill;
+} mf_depth_point;
+
+#define MF_MAX_WARNINGS 12
+#define MF_WARNING_SIZE 192
+
+typedef struct mf_prediction {
+    mf_memory memory;
+    bool memory_known;
+    uint64_t max_context_tokens;
+    mf_rate decode;  /* mean over the output tokens that follow the prompt */
+    mf_rate prefill; /* mean over the prompt */
+    mf_duration ttft;
+    mf_rate effective; /* output tokens / (time to first token + decode time) */
+    mf_depth_point depths[MF_MAX_DEPTHS];
+    size_t n_depths;
+    mf_model_counts counts;
+    char warnings[MF_MAX_WARNINGS][MF_WARNING_SIZE];
+    size_t n_warnings;
+} mf_prediction;
+
+struct mf_calibration; /* fitted coefficients of an engine; calibration.h */
+
+/* Predicts one case. `calibration` may be NULL: speed is then unknown with the reason. Thread-safe, no I/O. */
+MF_API mf_status mf_predict(mf_prediction *prediction,
+                            const mf_case *run,
+                            const struct mf_calibration *calibration,
+                            mf_error *err);
+
+MF_API const char *mf_basis_name(mf_basis basis);
+MF_API const char *mf_bound_name(mf_bound bound);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

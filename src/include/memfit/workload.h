@@ -1,0 +1,84 @@
+/*
+ * workload.h - what is asked of the machine: context, prompt, output, sequences, and the engine's settings.
+ *
+ * The names are llama.cpp's options; other engines ignore what they don't have. mf_workload_default(engine) gives the
+ * engine's own defaults, so that a caller changes only what the user said.
+ */
+#ifndef MF_MEMFIT_WORKLOAD_H
+#define MF_MEMFIT_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memfit/tensor_type.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mf_engine_id {
+    MF_ENGINE_LLAMACPP,
+    MF_ENGINE_MLX,
+    MF_ENGINE_VLLM,
+    MF_ENGINE_COUNT
+} mf_engine_id;
+
+#define MF_BACKEND_LIST(X)                                                                         \
+    X(MF_BACKEND_METAL, "metal")                                                                   \
+    X(MF_BACKEND_CUDA, "cuda")                                                                     \
+    X(MF_BACKEND_ROCM, "rocm")                                                                     \
+    X(MF_BACKEND_VULKAN, "vulkan")                                                                 \
+    X(MF_BACKEND_SYCL, "sycl")                                                                     \
+    X(MF_BACKEND_CPU, "cpu")
+
+typedef enum mf_backend {
+#define MF_BACKEND_ENUM(name, text) name,
+    MF_BACKEND_LIST(MF_BACKEND_ENUM)
+#undef MF_BACKEND_ENUM
+        MF_BACKEND_COUNT
+} mf_backend;
+
+typedef enum mf_split_mode {
+    MF_SPLIT_LAYER,  /* whole layers per device, one after the other */
+    MF_SPLIT_TENSOR, /* every matrix cut across the devices */
+} mf_split_mode;
+
+#define MF_ALL_LAYERS (-1)
+
+typedef struct mf_workload {
+    uint64_t n_ctx; /* --ctx: total over all sequences, as llama.cpp's -c */
+    uint64_t
+        n_prompt; /* tokens of the prompt; the decode speed is the mean over the output that follows it */
+    uint64_t n_output;
+    uint32_t n_parallel; /* sequences */
+    bool kv_unified;     /* one cache shared by all sequences, otherwise n_ctx is divided */
+    mf_tensor_type kv_type_k;
+    mf_tensor_type kv_type_v;
+    uint32_t n_batch;
+    uint32_t n_ubatch;
+    uint32_t
+        n_outputs; /* output rows reserved; 0: n_batch (llama-bench, llama-cli); llama-server: one per sequence */
+    bool flash_attention;
+    bool swa_full;      /* full-size cache for sliding-window layers */
+    int32_t gpu_layers; /* as llama.cpp counts, the output layer is one; MF_ALL_LAYERS */
+    uint32_t n_cpu_moe; /* experts of the first n layers stay in host memory */
+    bool kv_offload;    /* KV cache on the device */
+    mf_split_mode split;
+} mf_workload;
+
+/* Defaults of llama-server, mlx_lm and vLLM for one user. Thread-safe. */
+MF_API mf_workload mf_workload_default(mf_engine_id engine);
+
+/* MF_E_USAGE for values no engine takes: zero context, prompt + output beyond a sequence's context, ... */
+MF_API mf_status mf_workload_check(const mf_workload *workload, mf_error *err);
+
+MF_API const char *mf_engine_name(mf_engine_id engine); /* "llama.cpp", "mlx", "vllm" */
+MF_API const char *mf_backend_name(mf_backend backend);
+MF_API mf_status mf_engine_by_name(mf_engine_id *engine, const char *name, mf_error *err);
+MF_API mf_status mf_backend_by_name(mf_backend *backend, const char *name, mf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
