@@ -7,10 +7,10 @@
 #ifndef MF_MEMFIT_MEMORY_H
 #define MF_MEMFIT_MEMORY_H
 
+#include "memfit/engine.h"
 #include "memfit/machine.h"
 #include "memfit/model.h"
 #include "memfit/quant.h"
-#include "memfit/workload.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -96,7 +96,7 @@ typedef struct mf_case {
     const mf_model *model;
     const mf_quant *quant;
     const mf_machine *machine;
-    mf_engine_id engine;
+    const mf_engine *engine;
     mf_backend backend;
     mf_workload workload;
 } mf_case;

@@ -66,9 +66,6 @@ typedef struct mf_workload {
     mf_split_mode split;
 } mf_workload;
 
-/* Defaults of llama-server, mlx_lm and vLLM for one user. Thread-safe. */
-MF_API mf_workload mf_workload_default(mf_engine_id engine);
-
 /* MF_E_USAGE for values no engine takes: zero context, prompt + output beyond a sequence's context, ... */
 MF_API mf_status mf_workload_check(const mf_workload *workload, mf_error *err);
 

@@ -1,0 +1,32 @@
+/*
+ * engine.h - what an inference engine does with a model: its defaults, its paddings, and the memory it takes beside its
+ * own accounting. One fact file an engine, hwdb/engines/<name>.json; the rules that need code are one C file an engine.
+ */
+#ifndef MF_MEMFIT_ENGINE_H
+#define MF_MEMFIT_ENGINE_H
+
+#include "memfit/fact.h"
+#include "memfit/workload.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mf_engine {
+    mf_engine_id id;
+    char *name;                              /* "llama.cpp" */
+    char *version;                           /* the release whose rules these are: "b10470" */
+    mf_workload defaults;                    /* one user, the engine's own settings */
+    mf_fact runtime_bytes[MF_BACKEND_COUNT]; /* context and libraries of a backend, per device */
+    mf_fact runtime_low_bytes[MF_BACKEND_COUNT];
+    mf_fact runtime_high_bytes[MF_BACKEND_COUNT];
+    mf_sources sources;
+} mf_engine;
+
+MF_API void mf_engine_free(mf_engine *engine); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
