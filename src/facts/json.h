@@ -47,7 +47,7 @@ const mf_node *mf_node_next(const mf_node *node);
 size_t mf_node_count(const mf_node *node);
 const char *mf_node_key(const mf_node *node); /* key of an object's member; NULL elsewhere */
 
-/* Values; false (and *out untouched) if the node is NULL or of another kind. Integers above 2^53 are refused, as JSON
+/* Values; false (and *out untouched) if the node is NULL or of another kind. Integers of 2^53 and more are refused, as JSON
    numbers are doubles. Strings are borrowed. */
 bool mf_node_uint(uint64_t *out, const mf_node *node);
 bool mf_node_double(double *out, const mf_node *node);
