@@ -107,6 +107,17 @@ typedef struct mf_machine_device {
     mf_device *device; /* owned; loaded with the machine */
 } mf_machine_device;
 
+typedef struct mf_link {
+    char *id;
+    char *name;
+    char *
+        kind; /* "host memory", "host to GPU", "GPU to GPU", "host to host", "die to die", "storage" */
+    mf_fact bandwidth_bytes_per_s; /* one direction, specified */
+    mf_fact measured_bytes_per_s;
+    mf_fact latency_s;
+    mf_sources sources;
+} mf_link;
+
 typedef struct mf_machine {
     char *id;
     char *name;
@@ -122,21 +133,12 @@ typedef struct mf_machine {
     size_t n_pools;
     mf_machine_device *devices;
     size_t n_devices;
+    mf_link *links; /* those that the machine and its devices name, loaded with it; may be empty */
+    size_t n_links;
     mf_fact idle_w;
     mf_fact max_w;
     mf_sources sources;
 } mf_machine;
-
-typedef struct mf_link {
-    char *id;
-    char *name;
-    char *
-        kind; /* "host memory", "host to GPU", "GPU to GPU", "host to host", "die to die", "storage" */
-    mf_fact bandwidth_bytes_per_s; /* one direction, specified */
-    mf_fact measured_bytes_per_s;
-    mf_fact latency_s;
-    mf_sources sources;
-} mf_link;
 
 MF_API void mf_device_free(mf_device *device);    /* NULL is fine */
 MF_API void mf_machine_free(mf_machine *machine); /* frees its devices too; NULL is fine */
