@@ -53,5 +53,5 @@ function(mf_test name)
   add_test(NAME ${name} COMMAND test_${name} --jobs 1)
   set_tests_properties(${name} PROPERTIES
     FAIL_REGULAR_EXPRESSION "(Address|Leak|Memory|Thread)Sanitizer|runtime error:"
-    ENVIRONMENT "LC_ALL=C;TZ=UTC" TIMEOUT 300)
+    ENVIRONMENT "LC_ALL=C;TZ=UTC" TIMEOUT 300 LABELS unit)
 endfunction()
