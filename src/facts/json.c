@@ -235,6 +235,31 @@ void mf_json_free(mf_json *json)
     free(json);
 }
 
+void mf_json_quote(mf_str *out, const char *text)
+{
+    if (text == NULL) {
+        mf_str_add(out, "null");
+        return;
+    }
+    mf_str_add_char(out, '"', 1);
+    for (size_t left = strlen(text); left > 0;) {
+        const unsigned char c = (unsigned char)*text;
+        const size_t size = mf_utf8_size((const unsigned char *)text, left);
+        if (size == 0) {
+            mf_str_add(out, "\xEF\xBF\xBD");
+        } else if (c == '"' || c == '\\') {
+            mf_str_printf(out, "\\%c", c);
+        } else if (c < 0x20) {
+            mf_str_printf(out, "\\u%04x", c);
+        } else {
+            mf_str_add_n(out, text, size);
+        }
+        text += size > 0 ? size : 1;
+        left -= size > 0 ? size : 1;
+    }
+    mf_str_add_char(out, '"', 1);
+}
+
 const mf_node *mf_json_root(const mf_json *json)
 {
     return json->root;

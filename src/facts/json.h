@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "memfit/status.h"
 
 typedef struct mf_json mf_json; /* a parsed text; owns its nodes */
@@ -53,6 +54,9 @@ bool mf_node_uint(uint64_t *out, const mf_node *node);
 bool mf_node_double(double *out, const mf_node *node);
 bool mf_node_bool(bool *out, const mf_node *node);
 const char *mf_node_string(const mf_node *node); /* NULL if it is not a string */
+
+/* Appends text as a JSON string in quotes, null for NULL. Bytes that are not UTF-8 become U+FFFD. */
+void mf_json_quote(mf_str *out, const char *text);
 
 /* Fails with "name:line:column: message" for a node of this document (NULL node: the document). MF_E_DATA. */
 mf_status

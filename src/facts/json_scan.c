@@ -189,8 +189,8 @@ static bool scan_escape(scanner *scan)
     return true;
 }
 
-/* Length of the UTF-8 sequence at data, 0 if it is not valid (RFC 3629: no overlong form, no surrogate). */
-static size_t utf8_size(const unsigned char *data, size_t n_left)
+/* RFC 3629: no overlong form, no surrogate. */
+size_t mf_utf8_size(const unsigned char *data, size_t n_left)
 {
     static const struct {
         unsigned char first, last, low, high; /* range of the first byte, and of the second */
@@ -205,6 +205,9 @@ static size_t utf8_size(const unsigned char *data, size_t n_left)
         {0xF1, 0xF3, 0x80, 0xBF, 4},
         {0xF4, 0xF4, 0x80, 0x8F, 4},
     };
+    if (data[0] < 0x80) {
+        return 1;
+    }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (data[0] < rows[i].first || data[0] > rows[i].last) {
             continue;
@@ -237,7 +240,7 @@ static bool scan_string(scanner *scan)
         if (*data < 0x20) {
             return refuse(scan, "a string can't hold a line break or control character");
         }
-        const size_t size = *data < 0x80 ? 1 : utf8_size(data, scan->text.size - scan->at);
+        const size_t size = mf_utf8_size(data, scan->text.size - scan->at);
         if (size == 0) {
             return refuse(scan, "not valid UTF-8");
         }

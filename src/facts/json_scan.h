@@ -24,6 +24,9 @@ mf_status mf_json_scan(const mf_json_text *text, mf_error *err);
 /* Byte offset of the n-th value (0: the root, then in the order of the text); the text's size if it has fewer. */
 size_t mf_json_offset(const mf_json_text *text, size_t n);
 
+/* Length of the UTF-8 sequence at data (n_left >= 1), 0 if it is not valid. */
+size_t mf_utf8_size(const unsigned char *data, size_t n_left);
+
 /* Fails with MF_E_DATA and "name:line:column: message"; lines and columns count from 1, columns in characters. */
 mf_status
 mf_json_fail_at(const mf_json_text *text, size_t offset, mf_error *err, const char *message);

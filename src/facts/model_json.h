@@ -1,0 +1,14 @@
+/*
+ * model_json.h - models as files of modeldb.
+ */
+#ifndef MF_FACTS_MODEL_JSON_H
+#define MF_FACTS_MODEL_JSON_H
+
+#include "base/str.h"
+#include "memfit/model.h"
+
+/* Appends the model as a file of modeldb; reading it back gives the same model, tensors outside the blocks first. Equal
+   layers become one block. MF_E_NOMEM; MF_E_DATA if a tensor's name does not fit its layer. */
+mf_status mf_model_write(mf_str *out, const mf_model *model, mf_error *err);
+
+#endif

@@ -1,0 +1,127 @@
+#include "memfit/quant.h"
+
+#include <stdlib.h>
+
+#include "facts/readers.h"
+
+static const char *const family_names[] = {
+    [MF_QUANT_GGUF] = "gguf",
+    [MF_QUANT_UD] = "ud",
+    [MF_QUANT_MLX] = "mlx",
+    [MF_QUANT_TENSOR] = "tensor",
+};
+
+const char *const mf_tensor_type_words[MF_TYPE_COUNT] = {
+#define TYPE_WORD(suffix, name, gguf_id, elements, bytes) [MF_TYPE_##suffix] = (name),
+    MF_TENSOR_TYPE_LIST(TYPE_WORD)
+#undef TYPE_WORD
+};
+
+static const mf_field quant_fields[] = {
+    MF_FIELD(.key = "id",
+             .kind = MF_FIELD_TEXT,
+             MF_INTO(mf_quant, id),
+             .example = "\"Q4_K_M\"",
+             .help = "as people write it"),
+    MF_FIELD(.key = "family",
+             .kind = MF_FIELD_CHOICE,
+             MF_INTO(mf_quant, family),
+             .words = family_names,
+             .n_words = sizeof family_names / sizeof family_names[0],
+             .example = "\"gguf\"",
+             .help = "whose rules give each tensor its format"),
+    MF_FIELD(.key = "base",
+             .kind = MF_FIELD_CHOICE,
+             MF_INTO(mf_quant, base),
+             .words = mf_tensor_type_words,
+             .n_words = MF_TYPE_COUNT,
+             .example = "\"q4_K\"",
+             .help = "format of most weights"),
+    MF_FIELD(.key = "mix",
+             .kind = MF_FIELD_TEXT,
+             MF_INTO(mf_quant, mix),
+             .nullable = true,
+             .example = "\"Q4_K_M\"",
+             .help = "llama-quantize mix whose rules apply; ud: the nearest one; null elsewhere"),
+    MF_ROW_SOURCE_FIELD,
+    MF_NOTE_FIELD,
+};
+
+#define NUMBER(key_, help_)                                                                        \
+    {                                                                                              \
+        .key = (key_), .kind = MF_FIELD_NUMBER, .nullable = true, .below_zero = true,              \
+        .zero = true, .example = "null", .help = (help_)                                           \
+    }
+
+static const mf_field quality_fields[] = {
+    MF_FIELD(.key = "model",
+             .kind = MF_FIELD_TEXT,
+             .example = "\"llama-3-8b\"",
+             .help = "what was quantized"),
+    MF_FIELD(.key = "quant", .kind = MF_FIELD_TEXT, .example = "\"Q4_K_M\"", .help = "how"),
+    MF_FIELD(.key = "imatrix",
+             .kind = MF_FIELD_TEXT,
+             .nullable = true,
+             .example = "null",
+             .help = "importance matrix; null: none"),
+    MF_FIELD(.key = "size",
+             .kind = MF_FIELD_QUANTITY,
+             .dimension = MF_DIM_CAPACITY,
+             .nullable = true,
+             .example = "\"4.58 GiB\"",
+             .help = "of the file"),
+    NUMBER("perplexity", "lower is better"),
+    NUMBER("perplexity_error", "its standard error"),
+    NUMBER("perplexity_rise", "against the 16 bit model"),
+    NUMBER("divergence", "mean Kullback-Leibler divergence from the 16 bit model's tokens"),
+    NUMBER("divergence_error", "its standard error"),
+    NUMBER("mean_delta_p_percent", "mean change of the right token's probability"),
+    NUMBER("rms_delta_p_percent", "root mean square of that change"),
+    MF_ROW_SOURCE_FIELD,
+    MF_NOTE_FIELD,
+};
+
+static const mf_table quant_table = MF_TABLE("quant", quant_fields, sizeof(mf_quant));
+static const mf_table quality_table = MF_TABLE("quality", quality_fields, 0);
+
+static const mf_field quants_fields[] = {
+    MF_SCHEMA_FIELD,
+    MF_FIELD(.key = "rows", .kind = MF_FIELD_LIST, .table = &quant_table, .help = "one a scheme"),
+    MF_FIELD(.key = "quality",
+             .kind = MF_FIELD_LIST,
+             .table = &quality_table,
+             .help = "what schemes cost models in quality"),
+    MF_SOURCES_FIELD,
+};
+
+const mf_table mf_quants_table = MF_TABLE("quants", quants_fields, 0);
+
+mf_status mf_quant_read(mf_quant **out, const mf_json *json, mf_row row, mf_error *err)
+{
+    mf_quant *quant = calloc(1, sizeof *quant);
+    if (quant == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a quantization scheme");
+    }
+    const mf_status status = mf_row_read(&quant_table, json, row, quant, &quant->sources, err);
+    if (status != MF_OK) {
+        mf_quant_free(quant);
+        return status;
+    }
+    *out = quant;
+    return MF_OK;
+}
+
+void mf_quant_free(mf_quant *quant)
+{
+    if (quant == NULL) {
+        return;
+    }
+    mf_fields_free(&quant_table, quant);
+    mf_sources_free(&quant->sources);
+    free(quant);
+}
+
+const char *mf_quant_family_name(mf_quant_family family)
+{
+    return family_names[family];
+}
