@@ -39,12 +39,12 @@ const mf_table mf_gpu_limits_table = MF_TABLE("gpu_limits", limits_fields, 0);
 
 mf_status mf_gpu_limit_read(mf_gpu_limit *limit, const mf_json *json, mf_row row, mf_error *err)
 {
-    mf_sources sources = {0};
     mf_gpu_limit read = {0};
-    const mf_status status = mf_row_read(&limit_table, json, row, &read, &sources, err);
-    mf_sources_free(&sources);
-    if (status == MF_OK) {
-        *limit = read;
+    const mf_status status = mf_row_read(&limit_table, json, row, &read, &read.sources, err);
+    if (status != MF_OK) {
+        mf_sources_free(&read.sources);
+        return status;
     }
-    return status;
+    *limit = read;
+    return MF_OK;
 }

@@ -85,12 +85,16 @@ mf_status mf_link_read(mf_link **out, const mf_json *json, mf_row row, mf_error 
     return MF_OK;
 }
 
-void mf_link_free(mf_link *link)
+void mf_link_clear(mf_link *link)
 {
-    if (link == NULL) {
-        return;
-    }
     mf_fields_free(&link_table, link);
     mf_sources_free(&link->sources);
-    free(link);
+}
+
+void mf_link_free(mf_link *link)
+{
+    if (link != NULL) {
+        mf_link_clear(link);
+        free(link);
+    }
 }

@@ -207,19 +207,23 @@ static mf_status resolve_devices(machine_file *file, const mf_json *json, mf_err
     return MF_OK;
 }
 
-static void free_devices(mf_machine *machine)
+static void free_parts(mf_machine *machine)
 {
     for (size_t i = 0; i < machine->n_devices; i++) {
         free(machine->devices[i].device_id);
         mf_device_free(machine->devices[i].device);
     }
     free(machine->devices);
+    for (size_t i = 0; i < machine->n_links; i++) {
+        mf_link_clear(&machine->links[i]);
+    }
+    free(machine->links);
 }
 
 static void free_file(machine_file *file)
 {
     mf_fields_free(&mf_machine_table, file);
-    free_devices(&file->machine);
+    free_parts(&file->machine);
     mf_sources_free(&file->machine.sources);
 }
 

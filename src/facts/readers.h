@@ -40,13 +40,15 @@ typedef struct mf_row {
 } mf_row;
 
 mf_status mf_link_read(mf_link **out, const mf_json *json, mf_row row, mf_error *err);
+void mf_link_clear(mf_link *link); /* frees what it owns */
 mf_status mf_quant_read(mf_quant **out, const mf_json *json, mf_row row, mf_error *err);
 
-/* A row of gpu_limits.json. */
+/* A row of gpu_limits.json. The caller frees its sources. */
 typedef struct mf_gpu_limit {
     mf_fact memory_bytes;
     mf_fact usable_bytes;
     uint32_t macos;
+    mf_sources sources;
 } mf_gpu_limit;
 
 mf_status mf_gpu_limit_read(mf_gpu_limit *limit, const mf_json *json, mf_row row, mf_error *err);

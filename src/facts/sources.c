@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 static const char *const kind_names[] = {
     [MF_SOURCE_VENDOR] = "vendor",
     [MF_SOURCE_MEASURED] = "measured",
@@ -67,6 +69,33 @@ void mf_sources_free(mf_sources *sources)
     }
     free(sources->items);
     *sources = (mf_sources){0};
+}
+
+static bool copied(const char *from, const char *to)
+{
+    return (from == NULL) == (to == NULL);
+}
+
+mf_status mf_sources_add(mf_sources *sources, const mf_source *source, mf_error *err)
+{
+    mf_source *grown = realloc(sources->items, (sources->n_items + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for sources");
+    }
+    sources->items = grown;
+    mf_source *copy = &grown[sources->n_items++];
+    *copy = (mf_source){
+        .covers = mf_strdup(source->covers),
+        .title = mf_strdup(source->title),
+        .url = mf_strdup(source->url),
+        .seen = mf_strdup(source->seen),
+        .kind = source->kind,
+    };
+    if (!copied(source->covers, copy->covers) || !copied(source->title, copy->title) ||
+        !copied(source->url, copy->url) || !copied(source->seen, copy->seen)) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for sources");
+    }
+    return MF_OK;
 }
 
 /* Compares covers[0..size) with the start of path, indices in path skipped; *rest is set behind it. */

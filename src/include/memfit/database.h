@@ -78,7 +78,8 @@ MF_API mf_status mf_database_list(mf_names *names,
                                   mf_error *err);
 MF_API void mf_names_free(mf_names *names);
 
-/* Full path of hwdb/calibration/<name>.json in the first folder that has it; MF_E_UNKNOWN. The caller frees *path. */
+/* Full path of "hwdb/calibration/<name>.json" or another file in the first folder that has it; MF_E_UNKNOWN. The caller
+   frees *path. */
 MF_API mf_status mf_database_path(char **path,
                                   const mf_database *database,
                                   const char *relative,

@@ -1,0 +1,41 @@
+/*
+ * store.h - the folders behind a database: where an entry's file is, what there is, what an unknown name may mean.
+ */
+#ifndef MF_FACTS_STORE_H
+#define MF_FACTS_STORE_H
+
+#include "facts/json.h"
+#include "memfit/database.h"
+
+struct mf_database {
+    char **folders;
+    size_t n_folders;
+};
+
+/* Path of the file of one entry; *path NULL if there is none. Not for kinds that are rows of a file. */
+mf_status mf_store_find(
+    char **path, const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err);
+
+/* Fails with MF_E_UNKNOWN, names of this kind (and of machines' devices) that id may have meant in the message. */
+mf_status
+mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err);
+
+/* "model", "machine", ... and for kinds kept as rows "hwdb/links.json", ...; NULL for the others. */
+const char *mf_entry_kind_name(mf_entry_kind kind);
+const char *mf_entry_rows_file(mf_entry_kind kind);
+
+/* Path of a file or folder inside the first folder that has it, NULL in *path if none has. */
+mf_status
+mf_store_path(char **path, const mf_database *database, const char *relative, mf_error *err);
+
+/* Adds a copy of name; mf_names_sort sorts by byte value and drops twins. */
+mf_status mf_names_add(mf_names *names, const char *name, size_t size, mf_error *err);
+void mf_names_sort(mf_names *names);
+
+/* Adds the names of files *.json in a folder, without .json; a missing folder has none. */
+mf_status mf_names_add_files(mf_names *names, const char *folder, mf_error *err);
+
+/* Adds the names of the folders in a folder. */
+mf_status mf_names_add_folders(mf_names *names, const char *folder, mf_error *err);
+
+#endif

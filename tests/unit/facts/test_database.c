@@ -1,0 +1,245 @@
+#include "memfit/database.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIXTURES MF_SOURCE_DIR "/tests/unit/facts/db"
+
+static mf_database *opened(void)
+{
+    const char *const folders[] = {FIXTURES};
+    mf_database *database = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_open(&database, folders, 1, &err), MF_OK), "%s", err.message);
+    return database;
+}
+
+Test(database, a_folder_without_facts_is_not_opened)
+{
+    const char *const folders[] = {MF_SOURCE_DIR "/src"};
+    mf_database *database = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_open(&database, folders, 1, &err), MF_E_IO));
+    cr_expect(strstr(err.message, "no folders 'hwdb' and 'modeldb'") != NULL);
+    cr_expect(eq(int, mf_database_open(&database, NULL, 0, &err), MF_E_IO));
+    cr_expect(database == NULL);
+    mf_database_close(NULL);
+}
+
+Test(database, a_model_is_found_in_any_family)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_assert(
+        eq(int, mf_database_model(&model, database, "toy-7m", &err), MF_OK), "%s", err.message);
+    cr_expect(eq(sz, model->n_layers, 3));
+    mf_model_free(model);
+    cr_assert(
+        eq(int, mf_database_model(&model, database, "sample-7m", &err), MF_OK), "%s", err.message);
+    cr_expect(eq(sz, model->n_layers, 5));
+    mf_model_free(model);
+    mf_database_close(database);
+}
+
+Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_model(&model, database, "toy-8m", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'toy-8m', did you mean 'toy-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "7M", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model '7M', did you mean 'sample-7m' or 'toy-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "qqqqqqqqqq", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'qqqqqqqqqq'"));
+    cr_expect(model == NULL);
+    mf_database_close(database);
+}
+
+Test(database, a_name_can_not_leave_its_folder)
+{
+    mf_database *database = opened();
+    mf_device *device = NULL;
+    cr_expect(eq(int, mf_database_device(&device, database, "../links", NULL), MF_E_UNKNOWN));
+    cr_expect(eq(int, mf_database_device(&device, database, "", NULL), MF_E_UNKNOWN));
+    cr_expect(eq(int, mf_database_device(&device, database, ".", NULL), MF_E_UNKNOWN));
+    mf_database_close(database);
+}
+
+Test(database, a_machine_comes_with_devices_and_links)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_machine(&machine, database, "pc-toy-2x24gb", &err), MF_OK),
+              "%s",
+              err.message);
+    cr_expect(eq(str, machine->devices[0].device->id, "nvidia-toy-24gb"));
+    cr_expect(eq(sz, machine->n_links, 2));
+    cr_expect(eq(str, machine->links[0].id, "bridge-toy"));
+    cr_expect(eq(str, machine->links[1].id, "pcie-toy"));
+    cr_expect(not(machine->pools[0].usable_bytes.known));
+    mf_machine_free(machine);
+    mf_database_close(database);
+}
+
+Test(database, a_mac_gets_the_limit_of_its_size_and_the_newest_macos)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_machine(&machine, database, "mac-t1-40c-128gb", &err), MF_OK),
+              "%s",
+              err.message);
+    const mf_fact *usable = &machine->pools[0].usable_bytes;
+    cr_expect(usable->known);
+    cr_expect(epsilon_eq(dbl, usable->value, 110100.0 * 1048576, 1));
+    cr_expect(eq(int, machine->sources.items[usable->source].kind, MF_SOURCE_MEASURED));
+    mf_machine_free(machine);
+    mf_database_close(database);
+}
+
+Test(database, a_limit_that_the_machine_states_wins)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    cr_assert(eq(int, mf_database_machine(&machine, database, "mac-t1-40c-raised", NULL), MF_OK));
+    cr_expect(epsilon_eq(dbl, machine->pools[0].usable_bytes.value, 120.0 * 1073741824, 1));
+    mf_machine_free(machine);
+    mf_database_close(database);
+}
+
+Test(database, a_device_with_memory_of_its_own_is_a_machine)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_machine(&machine, database, "nvidia-toy-24gb", &err), MF_OK),
+              "%s",
+              err.message);
+    cr_expect(eq(sz, machine->n_pools, 1));
+    cr_expect(eq(int, machine->pools[0].kind, MF_POOL_DEVICE));
+    cr_expect(epsilon_eq(dbl, machine->pools[0].capacity_bytes.value, 24.0 * 1073741824, 0));
+    cr_expect(eq(u32, machine->devices[0].count, 1));
+    cr_expect(eq(u32, machine->n_nodes, 1));
+    cr_expect(eq(sz, machine->n_links, 2));
+    mf_machine_free(machine);
+    mf_database_close(database);
+}
+
+Test(database, a_device_without_memory_names_its_machines)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_machine(&machine, database, "apple-t1-40c", &err), MF_E_USAGE));
+    cr_expect(strstr(err.message, "'apple-t1-40c' has no memory of its own, name a machine") !=
+              NULL);
+    cr_expect(strstr(err.message, "'mac-t1-40c-128gb'") != NULL, "%s", err.message);
+    mf_database_close(database);
+}
+
+Test(database, an_unknown_machine_suggests_devices_too)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_expect(
+        eq(int, mf_database_machine(&machine, database, "nvidia-toy-24g", &err), MF_E_UNKNOWN));
+    cr_expect(strstr(err.message, "did you mean 'nvidia-toy-24gb'?") != NULL, "%s", err.message);
+    mf_database_close(database);
+}
+
+Test(database, the_first_folder_that_has_an_entry_wins)
+{
+    const char *const folders[] = {FIXTURES "/overlay", FIXTURES};
+    mf_database *database = NULL;
+    mf_machine *machine = NULL;
+    cr_assert(eq(int, mf_database_open(&database, folders, 2, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_machine(&machine, database, "pc-toy-2x24gb", NULL), MF_OK));
+    cr_expect(eq(u32, machine->devices[0].count, 5));
+    mf_machine_free(machine);
+    mf_names names = {0};
+    cr_assert(eq(int, mf_database_list(&names, database, MF_ENTRY_MACHINE, NULL), MF_OK));
+    cr_expect(eq(sz, names.n_items, 3));
+    mf_names_free(&names);
+    mf_database_close(database);
+}
+
+Test(database, quants_and_links_are_found_whatever_the_case)
+{
+    mf_database *database = opened();
+    mf_quant *quant = NULL;
+    mf_link *link = NULL;
+    mf_error err = {0};
+    cr_assert(
+        eq(int, mf_database_quant(&quant, database, "q4_k_m", &err), MF_OK), "%s", err.message);
+    cr_expect(eq(str, quant->id, "Q4_K_M"));
+    cr_assert(
+        eq(int, mf_database_link(&link, database, "bridge-toy", &err), MF_OK), "%s", err.message);
+    cr_expect(epsilon_eq(dbl, link->bandwidth_bytes_per_s.value, 50e9, 1));
+    mf_quant_free(quant);
+    mf_link_free(link);
+    quant = NULL;
+    cr_expect(eq(int, mf_database_quant(&quant, database, "Q4_K_X", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown quantization 'Q4_K_X', did you mean 'Q4_K_M'?"));
+    cr_expect(eq(int, mf_database_link(&link, database, "wwwwwwww", &err), MF_E_UNKNOWN));
+    mf_database_close(database);
+}
+
+Test(database, an_engine_is_found)
+{
+    mf_database *database = opened();
+    mf_engine *engine = NULL;
+    cr_assert(eq(int, mf_database_engine(&engine, database, "llama.cpp", NULL), MF_OK));
+    cr_expect(eq(str, engine->version, "b1"));
+    mf_engine_free(engine);
+    cr_expect(eq(int, mf_database_engine(&engine, database, "lama.cpp", NULL), MF_E_UNKNOWN));
+    mf_database_close(database);
+}
+
+Test(database, every_kind_is_listed_in_order)
+{
+    static const struct {
+        mf_entry_kind kind;
+        size_t n;
+        const char *first;
+    } rows[] = {
+        {MF_ENTRY_MODEL,   2, "sample-7m"          },
+        {MF_ENTRY_MACHINE, 3, "mac-t1-40c-128gb"   },
+        {MF_ENTRY_DEVICE,  2, "apple-t1-40c"       },
+        {MF_ENTRY_LINK,    2, "bridge-toy"         },
+        {MF_ENTRY_QUANT,   2, "FP8"                },
+        {MF_ENTRY_ENGINE,  1, "llama.cpp"          },
+        {MF_ENTRY_RENTAL,  1, "cloud-toy-on-demand"},
+    };
+    mf_database *database = opened();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        mf_names names = {0};
+        mf_error err = {0};
+        cr_assert(eq(int, mf_database_list(&names, database, rows[i].kind, &err), MF_OK),
+                  "%s",
+                  err.message);
+        cr_expect(eq(sz, names.n_items, rows[i].n), "%s", rows[i].first);
+        cr_expect(eq(str, names.items[0], (char *)rows[i].first));
+        mf_names_free(&names);
+    }
+    mf_database_close(database);
+}
+
+Test(database, a_path_is_found_in_the_first_folder_that_has_it)
+{
+    mf_database *database = opened();
+    char *path = NULL;
+    cr_assert(eq(int, mf_database_path(&path, database, "hwdb/links.json", NULL), MF_OK));
+    cr_expect(eq(str, path, FIXTURES "/hwdb/links.json"));
+    free(path);
+    mf_error err = {0};
+    cr_expect(
+        eq(int, mf_database_path(&path, database, "hwdb/calibration/x.json", &err), MF_E_UNKNOWN));
+    cr_expect(strstr(err.message, "'hwdb/calibration/x.json'") != NULL);
+    mf_database_close(database);
+}
