@@ -36,6 +36,7 @@ function(mf_layer name)
     target_link_libraries(memfit_${name} PUBLIC memfit_${layer})
   endforeach()
   set_property(GLOBAL APPEND PROPERTY MF_LAYERS memfit_${name})
+  set_property(GLOBAL APPEND PROPERTY MF_LIBRARIES ${ARG_LIBRARIES})
 endfunction()
 
 # mf_test(NAME SOURCES file... LAYERS layer...): a Criterion program as one ctest.

@@ -28,7 +28,7 @@ int mf_status_exit_code(mf_status status)
     return mf_status_exit_code(MF_E_INTERNAL);
 }
 
-mf_status mf_fail(mf_error *err, mf_status status, const char *format, ...)
+mf_status(mf_fail)(mf_error *err, mf_status status, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

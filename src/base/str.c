@@ -93,10 +93,9 @@ char *mf_strdup(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
+static size_t smaller(size_t a, size_t b)
 {
-    const size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
+    return a < b ? a : b;
 }
 
 static bool same_letter(char a, char b)
@@ -123,7 +122,7 @@ size_t mf_edit_distance(const char *a, const char *b, size_t limit)
         for (size_t j = 0; j < m; j++) {
             const size_t above = row[j + 1];
             const size_t changed = diagonal + (same_letter(a[i], b[j]) ? 0 : 1);
-            row[j + 1] = min3(above + 1, row[j] + 1, changed);
+            row[j + 1] = smaller(smaller(above, row[j]) + 1, changed);
             diagonal = above;
         }
     }
