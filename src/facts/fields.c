@@ -103,7 +103,7 @@ static bool is_date(const char *text)
 {
     static const char shape[] = "dddd-dd-dd";
     size_t n = 0;
-    for (; text[n] != '\0' && n < sizeof shape - 1; n++) {
+    for (; n < sizeof shape - 1 && text[n] != '\0'; n++) {
         const bool digit = text[n] >= '0' && text[n] <= '9';
         if (shape[n] == 'd' ? !digit : text[n] != '-') {
             return false;
@@ -484,6 +484,7 @@ bool mf_fields_read(mf_reader *reader, const mf_table *table, const mf_node *nod
     mf_sources scratch = {0};
     const bool own = reader->sources == NULL;
     if (own) {
+        /* cppcheck-suppress autoVariables; taken back below */
         reader->sources = &scratch;
     }
     const bool more = read_record(reader, table, node, target);

@@ -54,8 +54,8 @@ static mf_json_text text_of(const mf_json *json)
     return (mf_json_text){.name = json->name, .data = json->data, .size = json->size};
 }
 
-mf_status
-mf_json_fail(const mf_json *json, const mf_node *node, mf_error *err, const char *format, ...)
+mf_status(mf_json_fail)(
+    const mf_json *json, const mf_node *node, mf_error *err, const char *format, ...)
 {
     char message[MF_ERROR_MESSAGE_SIZE];
     va_list args;
