@@ -7,14 +7,15 @@
 #include "base/str.h"
 #include "facts/json.h"
 
-#define MAX_ENTRIES 512  /* chips, intervals, classes: far above what exists */
-#define MAX_FACTOR 1e12  /* a factor beyond it, or below its inverse, is no factor */
+#define MAX_ENTRIES 512 /* chips, intervals, classes: far above what exists */
+#define MAX_FACTOR 1e12 /* a factor beyond it, or below its inverse, is no factor */
 #define MAX_LOG_SD 100.0
 
 typedef struct reader {
     const mf_json *json;
     mf_calibration *calibration;
-    size_t next_effect; /* entries are in the order of effects: the search goes on where it stopped */
+    size_t
+        next_effect; /* entries are in the order of effects: the search goes on where it stopped */
     mf_error *err;
 } reader;
 
@@ -245,7 +246,8 @@ static mf_status read_pool(reader *r, mf_residual_pool *pool, const mf_node *ent
     pool->test = (mf_speed_test)test;
     pool->left_out = (mf_left_out)left_out;
     pool->chip_class = (mf_chip_class)chip_class;
-    mf_status status = read_number(&pool->half_width_log, r, entry, "half_width_log", 0, MAX_LOG_SD);
+    mf_status status =
+        read_number(&pool->half_width_log, r, entry, "half_width_log", 0, MAX_LOG_SD);
     if (status == MF_OK) {
         status = read_count(&pool->n_rows, r, entry, "rows");
     }

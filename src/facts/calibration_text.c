@@ -65,8 +65,7 @@ static void add_chips(mf_str *text, const mf_calibration *c)
             if (chip->knobs[k].n_rows == 0) {
                 continue;
             }
-            mf_str_printf(
-                text, "%s      {\"knob\": \"%s\", ", separator, mf_knob_name((mf_knob)k));
+            mf_str_printf(text, "%s      {\"knob\": \"%s\", ", separator, mf_knob_name((mf_knob)k));
             add_factor(text, &chip->knobs[k]);
             mf_str_add(text, "}");
             separator = ",\n";

@@ -1,6 +1,7 @@
 #include "memfit/calibration.h"
 
 #include <math.h>
+#include <string.h>
 
 /* What an effect depends on; the keys of its entry in the file, in this order. */
 typedef enum key_kind {
@@ -26,50 +27,58 @@ typedef struct family {
 /* Forms and prior widths: the ablation in docs/speed.md. A base is wide, what shares it is narrow, so that a class or
    runtime without rows stays at the base. */
 static const family families[] = {
-    {"eta", MF_KNOB_ETA, {KEY_NONE}, 0.92, 0.03},
-    {"eta_by_class", MF_KNOB_ETA, {KEY_CLASS}, 1, 0.03},
-    {"lane", MF_KNOB_LANE, {KEY_NONE}, 4, 1.5},
-    {"lane_by_format", MF_KNOB_LANE, {KEY_FORMAT}, 1, 0.5},
-    {"lane_by_class", MF_KNOB_LANE, {KEY_CLASS}, 1, 0.4},
-    {"lane_by_vendor_format", MF_KNOB_LANE, {KEY_VENDOR, KEY_FORMAT}, 1, 0.3},
-    {"layer", MF_KNOB_LAYER, {KEY_NONE}, 60e-6, 1},
-    {"layer_by_runtime", MF_KNOB_LAYER, {KEY_RUNTIME}, 1, 0.5},
-    {"layer_by_class", MF_KNOB_LAYER, {KEY_CLASS}, 1, 0.3},
-    {"moe", MF_KNOB_MOE, {KEY_NONE}, 45e-6, 0.7},
-    {"moe_by_vendor", MF_KNOB_MOE, {KEY_VENDOR}, 1, 0.5},
-    {"linear", MF_KNOB_LINEAR, {KEY_NONE}, 20e-6, 0.7},
-    {"linear_by_vendor", MF_KNOB_LINEAR, {KEY_VENDOR}, 1, 0.5},
-    {"kv", MF_KNOB_KV, {KEY_NONE}, 2.2, 1},
-    {"kv_by_runtime_flash", MF_KNOB_KV, {KEY_RUNTIME, KEY_FLASH}, 1, 0.5},
-    {"kv_by_class_runtime_flash", MF_KNOB_KV, {KEY_CLASS, KEY_RUNTIME, KEY_FLASH}, 1, 0.4},
-    {"mla", MF_KNOB_MLA, {KEY_NONE}, 8, 1},
-    {"mla_by_vendor", MF_KNOB_MLA, {KEY_VENDOR}, 1, 0.7},
-    {"work", MF_KNOB_WORK, {KEY_NONE}, 2, 1},
-    {"work_by_class", MF_KNOB_WORK, {KEY_CLASS}, 1, 0.4},
-    {"work_by_runtime_format", MF_KNOB_WORK, {KEY_RUNTIME, KEY_FORMAT}, 1, 0.4},
-    {"work_by_class_runtime", MF_KNOB_WORK, {KEY_CLASS, KEY_RUNTIME}, 1, 0.3},
-    {"expert", MF_KNOB_EXPERT, {KEY_NONE}, 1.9, 0.5},
-    {"expert_by_runtime", MF_KNOB_EXPERT, {KEY_RUNTIME}, 1, 0.3},
-    {"attention", MF_KNOB_ATTENTION, {KEY_NONE}, 4, 1},
-    {"attention_by_runtime_flash", MF_KNOB_ATTENTION, {KEY_RUNTIME, KEY_FLASH}, 1, 0.6},
+    {"eta",                              MF_KNOB_ETA,           {KEY_NONE},                          0.92,   0.03},
+    {"eta_by_class",                     MF_KNOB_ETA,           {KEY_CLASS},                         1,      0.03},
+    {"lane",                             MF_KNOB_LANE,          {KEY_NONE},                          4,      1.5 },
+    {"lane_by_format",                   MF_KNOB_LANE,          {KEY_FORMAT},                        1,      0.5 },
+    {"lane_by_class",                    MF_KNOB_LANE,          {KEY_CLASS},                         1,      0.4 },
+    {"lane_by_vendor_format",            MF_KNOB_LANE,          {KEY_VENDOR, KEY_FORMAT},            1,      0.3 },
+    {"layer",                            MF_KNOB_LAYER,         {KEY_NONE},                          60e-6,  1   },
+    {"layer_by_runtime",                 MF_KNOB_LAYER,         {KEY_RUNTIME},                       1,      0.5 },
+    {"layer_by_class",                   MF_KNOB_LAYER,         {KEY_CLASS},                         1,      0.3 },
+    {"moe",                              MF_KNOB_MOE,           {KEY_NONE},                          45e-6,  0.7 },
+    {"moe_by_vendor",                    MF_KNOB_MOE,           {KEY_VENDOR},                        1,      0.5 },
+    {"linear",                           MF_KNOB_LINEAR,        {KEY_NONE},                          20e-6,  0.7 },
+    {"linear_by_vendor",                 MF_KNOB_LINEAR,        {KEY_VENDOR},                        1,      0.5 },
+    {"kv",                               MF_KNOB_KV,            {KEY_NONE},                          2.2,    1   },
+    {"kv_by_runtime_flash",              MF_KNOB_KV,            {KEY_RUNTIME, KEY_FLASH},            1,      0.5 },
+    {"kv_by_class_runtime_flash",        MF_KNOB_KV,            {KEY_CLASS, KEY_RUNTIME, KEY_FLASH}, 1,      0.4 },
+    {"mla",                              MF_KNOB_MLA,           {KEY_NONE},                          8,      1   },
+    {"mla_by_vendor",                    MF_KNOB_MLA,           {KEY_VENDOR},                        1,      0.7 },
+    {"work",                             MF_KNOB_WORK,          {KEY_NONE},                          2,      1   },
+    {"work_by_class",                    MF_KNOB_WORK,          {KEY_CLASS},                         1,      0.4 },
+    {"work_by_runtime_format",           MF_KNOB_WORK,          {KEY_RUNTIME, KEY_FORMAT},           1,      0.4 },
+    {"work_by_class_runtime",            MF_KNOB_WORK,          {KEY_CLASS, KEY_RUNTIME},            1,      0.3 },
+    {"expert",                           MF_KNOB_EXPERT,        {KEY_NONE},                          1.9,    0.5 },
+    {"expert_by_runtime",                MF_KNOB_EXPERT,        {KEY_RUNTIME},                       1,      0.3 },
+    {"attention",                        MF_KNOB_ATTENTION,     {KEY_NONE},                          4,      1   },
+    {"attention_by_runtime_flash",       MF_KNOB_ATTENTION,     {KEY_RUNTIME, KEY_FLASH},            1,      0.6 },
     {"attention_by_class_runtime_flash",
-     MF_KNOB_ATTENTION,
-     {KEY_CLASS, KEY_RUNTIME, KEY_FLASH},
-     1,
-     0.5},
-    {"attention_mla", MF_KNOB_ATTENTION_MLA, {KEY_NONE}, 1, 0.7},
-    {"attention_mla_by_vendor", MF_KNOB_ATTENTION_MLA, {KEY_VENDOR}, 1, 0.5},
-    {"pass", MF_KNOB_PASS, {KEY_NONE}, 600e-6, 1},
-    {"pass_by_runtime", MF_KNOB_PASS, {KEY_RUNTIME}, 1, 0.5},
+     MF_KNOB_ATTENTION,                                         {KEY_CLASS, KEY_RUNTIME, KEY_FLASH},
+     1,                                                                                                      0.5 },
+    {"attention_mla",                    MF_KNOB_ATTENTION_MLA, {KEY_NONE},                          1,      0.7 },
+    {"attention_mla_by_vendor",          MF_KNOB_ATTENTION_MLA, {KEY_VENDOR},                        1,      0.5 },
+    {"pass",                             MF_KNOB_PASS,          {KEY_NONE},                          600e-6, 1   },
+    {"pass_by_runtime",                  MF_KNOB_PASS,          {KEY_RUNTIME},                       1,      0.5 },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
 /* A format nobody measured keeps the cost relative to others that CUDA's unpacking code has. */
 static const double lane_prior_of_format[MF_FORMAT_COUNT] = {
-    [MF_FORMAT_F16] = 2.3,   [MF_FORMAT_BF16] = 2.3, [MF_FORMAT_Q8_0] = 0.9, [MF_FORMAT_Q6_K] = 1.2,
-    [MF_FORMAT_Q5_K] = 1.0,  [MF_FORMAT_Q4_K] = 0.8, [MF_FORMAT_Q3_K] = 1.1, [MF_FORMAT_Q4_0] = 0.4,
-    [MF_FORMAT_IQ] = 1.6,    [MF_FORMAT_MXFP4] = 1.0, [MF_FORMAT_MLX4] = 0.9, [MF_FORMAT_MLX8] = 0.8,
-    [MF_FORMAT_FP8] = 0.9,   [MF_FORMAT_INT4] = 0.8,
+    [MF_FORMAT_F16] = 2.3,
+    [MF_FORMAT_BF16] = 2.3,
+    [MF_FORMAT_Q8_0] = 0.9,
+    [MF_FORMAT_Q6_K] = 1.2,
+    [MF_FORMAT_Q5_K] = 1.0,
+    [MF_FORMAT_Q4_K] = 0.8,
+    [MF_FORMAT_Q3_K] = 1.1,
+    [MF_FORMAT_Q4_0] = 0.4,
+    [MF_FORMAT_IQ] = 1.6,
+    [MF_FORMAT_MXFP4] = 1.0,
+    [MF_FORMAT_MLX4] = 0.9,
+    [MF_FORMAT_MLX8] = 0.8,
+    [MF_FORMAT_FP8] = 0.9,
+    [MF_FORMAT_INT4] = 0.8,
 };
 
 static const double chip_sd[MF_KNOB_COUNT] = {
@@ -220,8 +229,26 @@ size_t mf_knob_effects(size_t indices[MF_MAX_KNOB_EFFECTS],
     return n;
 }
 
+/* The CPU has no rows of its own in the fit: figures of a 2-core Zen 4 with llama.cpp b10470, 0.5 to 3 B models
+   (decode reaches 0.7 of the specified bandwidth, KV at depth costs four times its reading, products run near peak). */
+static const struct {
+    const char *family;
+    size_t first_key;
+    double prior;
+} cpu_priors[] = {
+    {"eta_by_class",        MF_CLASS_CPU,   0.75},
+    {"lane_by_class",       MF_CLASS_CPU,   0.8 },
+    {"work_by_class",       MF_CLASS_CPU,   0.6 },
+    {"kv_by_runtime_flash", MF_RUNTIME_CPU, 1.8 },
+};
+
 static double prior_of(const family *f, const size_t values[MAX_KEYS])
 {
+    for (size_t i = 0; i < sizeof cpu_priors / sizeof cpu_priors[0]; i++) {
+        if (strcmp(cpu_priors[i].family, f->name) == 0 && cpu_priors[i].first_key == values[0]) {
+            return log(cpu_priors[i].prior);
+        }
+    }
     const bool by_format_only = f->keys[0] == KEY_FORMAT;
     return log(by_format_only ? lane_prior_of_format[values[0]] : f->prior);
 }
@@ -253,26 +280,26 @@ mf_effect_info mf_effect_describe(size_t index)
 mf_format mf_format_of(mf_tensor_type type)
 {
     static const mf_format formats[MF_TYPE_COUNT] = {
-        [MF_TYPE_F32] = MF_FORMAT_F16,       [MF_TYPE_F16] = MF_FORMAT_F16,
-        [MF_TYPE_Q4_0] = MF_FORMAT_Q4_0,     [MF_TYPE_Q4_1] = MF_FORMAT_Q4_0,
-        [MF_TYPE_Q5_0] = MF_FORMAT_Q4_0,     [MF_TYPE_Q5_1] = MF_FORMAT_Q4_0,
-        [MF_TYPE_Q8_0] = MF_FORMAT_Q8_0,     [MF_TYPE_Q8_1] = MF_FORMAT_Q8_0,
-        [MF_TYPE_Q2_K] = MF_FORMAT_Q3_K,     [MF_TYPE_Q3_K] = MF_FORMAT_Q3_K,
-        [MF_TYPE_Q4_K] = MF_FORMAT_Q4_K,     [MF_TYPE_Q5_K] = MF_FORMAT_Q5_K,
-        [MF_TYPE_Q6_K] = MF_FORMAT_Q6_K,     [MF_TYPE_Q8_K] = MF_FORMAT_Q8_0,
-        [MF_TYPE_IQ2_XXS] = MF_FORMAT_IQ,    [MF_TYPE_IQ2_XS] = MF_FORMAT_IQ,
-        [MF_TYPE_IQ3_XXS] = MF_FORMAT_IQ,    [MF_TYPE_IQ1_S] = MF_FORMAT_IQ,
-        [MF_TYPE_IQ4_NL] = MF_FORMAT_Q4_0,   [MF_TYPE_IQ3_S] = MF_FORMAT_IQ,
-        [MF_TYPE_IQ2_S] = MF_FORMAT_IQ,      [MF_TYPE_IQ4_XS] = MF_FORMAT_IQ,
-        [MF_TYPE_I8] = MF_FORMAT_Q8_0,       [MF_TYPE_I16] = MF_FORMAT_F16,
-        [MF_TYPE_I32] = MF_FORMAT_F16,       [MF_TYPE_I64] = MF_FORMAT_F16,
-        [MF_TYPE_F64] = MF_FORMAT_F16,       [MF_TYPE_IQ1_M] = MF_FORMAT_IQ,
-        [MF_TYPE_BF16] = MF_FORMAT_BF16,     [MF_TYPE_TQ1_0] = MF_FORMAT_IQ,
-        [MF_TYPE_TQ2_0] = MF_FORMAT_IQ,      [MF_TYPE_MXFP4] = MF_FORMAT_MXFP4,
-        [MF_TYPE_NVFP4] = MF_FORMAT_MXFP4,   [MF_TYPE_MLX_Q2] = MF_FORMAT_MLX4,
-        [MF_TYPE_MLX_Q3] = MF_FORMAT_MLX4,   [MF_TYPE_MLX_Q4] = MF_FORMAT_MLX4,
-        [MF_TYPE_MLX_Q5] = MF_FORMAT_MLX8,   [MF_TYPE_MLX_Q6] = MF_FORMAT_MLX8,
-        [MF_TYPE_MLX_Q8] = MF_FORMAT_MLX8,   [MF_TYPE_MLX_Q4_G32] = MF_FORMAT_MLX4,
+        [MF_TYPE_F32] = MF_FORMAT_F16,         [MF_TYPE_F16] = MF_FORMAT_F16,
+        [MF_TYPE_Q4_0] = MF_FORMAT_Q4_0,       [MF_TYPE_Q4_1] = MF_FORMAT_Q4_0,
+        [MF_TYPE_Q5_0] = MF_FORMAT_Q4_0,       [MF_TYPE_Q5_1] = MF_FORMAT_Q4_0,
+        [MF_TYPE_Q8_0] = MF_FORMAT_Q8_0,       [MF_TYPE_Q8_1] = MF_FORMAT_Q8_0,
+        [MF_TYPE_Q2_K] = MF_FORMAT_Q3_K,       [MF_TYPE_Q3_K] = MF_FORMAT_Q3_K,
+        [MF_TYPE_Q4_K] = MF_FORMAT_Q4_K,       [MF_TYPE_Q5_K] = MF_FORMAT_Q5_K,
+        [MF_TYPE_Q6_K] = MF_FORMAT_Q6_K,       [MF_TYPE_Q8_K] = MF_FORMAT_Q8_0,
+        [MF_TYPE_IQ2_XXS] = MF_FORMAT_IQ,      [MF_TYPE_IQ2_XS] = MF_FORMAT_IQ,
+        [MF_TYPE_IQ3_XXS] = MF_FORMAT_IQ,      [MF_TYPE_IQ1_S] = MF_FORMAT_IQ,
+        [MF_TYPE_IQ4_NL] = MF_FORMAT_Q4_0,     [MF_TYPE_IQ3_S] = MF_FORMAT_IQ,
+        [MF_TYPE_IQ2_S] = MF_FORMAT_IQ,        [MF_TYPE_IQ4_XS] = MF_FORMAT_IQ,
+        [MF_TYPE_I8] = MF_FORMAT_Q8_0,         [MF_TYPE_I16] = MF_FORMAT_F16,
+        [MF_TYPE_I32] = MF_FORMAT_F16,         [MF_TYPE_I64] = MF_FORMAT_F16,
+        [MF_TYPE_F64] = MF_FORMAT_F16,         [MF_TYPE_IQ1_M] = MF_FORMAT_IQ,
+        [MF_TYPE_BF16] = MF_FORMAT_BF16,       [MF_TYPE_TQ1_0] = MF_FORMAT_IQ,
+        [MF_TYPE_TQ2_0] = MF_FORMAT_IQ,        [MF_TYPE_MXFP4] = MF_FORMAT_MXFP4,
+        [MF_TYPE_NVFP4] = MF_FORMAT_MXFP4,     [MF_TYPE_MLX_Q2] = MF_FORMAT_MLX4,
+        [MF_TYPE_MLX_Q3] = MF_FORMAT_MLX4,     [MF_TYPE_MLX_Q4] = MF_FORMAT_MLX4,
+        [MF_TYPE_MLX_Q5] = MF_FORMAT_MLX8,     [MF_TYPE_MLX_Q6] = MF_FORMAT_MLX8,
+        [MF_TYPE_MLX_Q8] = MF_FORMAT_MLX8,     [MF_TYPE_MLX_Q4_G32] = MF_FORMAT_MLX4,
         [MF_TYPE_MLX_Q8_G32] = MF_FORMAT_MLX8, [MF_TYPE_FP8] = MF_FORMAT_FP8,
         [MF_TYPE_INT4_G128] = MF_FORMAT_INT4,
     };

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 typedef struct mf_csv {
-    char *next; /* rest of the text, changed while it is split */
+    char *next;  /* rest of the text, changed while it is split */
     size_t line; /* of the row read last */
     size_t next_line;
 } mf_csv;

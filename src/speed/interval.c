@@ -6,9 +6,8 @@ static const double assumed_log[MF_TEST_COUNT] = {
     [MF_TEST_PREFILL] = 1.4,
 };
 
-mf_basis mf_interval_basis(const mf_calibration *calibration,
-                           const mf_setting *setting,
-                           mf_speed_test test)
+mf_basis
+mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, mf_speed_test test)
 {
     const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
     const uint32_t rows = !chip                    ? 0

@@ -34,8 +34,7 @@ mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *settin
     mf_knobs knobs = {0};
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         if (k != MF_KNOB_LANE && k != MF_KNOB_WORK) {
-            knobs.value[k] =
-                mf_calibration_value(calibration, (mf_knob)k, setting, MF_FORMAT_F16);
+            knobs.value[k] = mf_calibration_value(calibration, (mf_knob)k, setting, MF_FORMAT_F16);
         }
     }
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
@@ -62,8 +61,8 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     const double n = step.depth + step.n_tokens / 2;
     const double bandwidth = peaks->bandwidth_bytes_per_s;
     mf_decode_time t = {0};
-    t.memory_s = (work->read_bytes + 2 * work->state_bytes) /
-                 (knobs->value[MF_KNOB_ETA] * bandwidth);
+    t.memory_s =
+        (work->read_bytes + 2 * work->state_bytes) / (knobs->value[MF_KNOB_ETA] * bandwidth);
     if (peaks->lane_flop_per_s > 0) {
         for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
             t.lane_s[f] = 2 * work->read_weights[f] * knobs->lane[f] / peaks->lane_flop_per_s;
@@ -105,8 +104,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
     return t;
 }
 
-mf_shares
-mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs)
+mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs)
 {
     /* Of t_weights = (a^p + b^p)^(1/p), a holds the share a^p / (a^p + b^p). */
     const double memory = pow(time->memory_s / time->weights_s, peaks->overlap);
@@ -151,7 +149,8 @@ double mf_ceiling_prefill_s(const mf_work *work, const mf_peaks *peaks, mf_step 
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         flop += 2 * step.n_tokens * (work->dense_weights[f] + work->expert_weights[f]);
     }
-    const double memory_s = mf_work_touched_bytes(work, step.n_tokens) / peaks->bandwidth_bytes_per_s;
+    const double memory_s =
+        mf_work_touched_bytes(work, step.n_tokens) / peaks->bandwidth_bytes_per_s;
     return fmax(memory_s, flop / peaks->best_op_per_s);
 }
 
@@ -212,8 +211,8 @@ static double matrix_rate(const mf_device *d)
         break;
     }
     const bool packed = d->vendor == MF_VENDOR_AMD || d->vendor == MF_VENDOR_INTEL;
-    const double matrix = fmax(known_or_zero(d->fp16_matrix_flop_per_s),
-                               known_or_zero(d->bf16_matrix_flop_per_s));
+    const double matrix =
+        fmax(known_or_zero(d->fp16_matrix_flop_per_s), known_or_zero(d->bf16_matrix_flop_per_s));
     if (matrix > 0) {
         return matrix;
     }

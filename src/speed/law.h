@@ -78,8 +78,10 @@ typedef struct mf_prefill_time {
 } mf_prefill_time;
 
 /* Seconds per token, and per prompt. Thread-safe. */
-mf_decode_time mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
-mf_prefill_time mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
+mf_decode_time
+mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
+mf_prefill_time
+mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
 
 /* d ln(time) / d ln(knob as calibrated) of each knob: what the fit's Jacobian is made of. The limits on
    slowdown factors are ignored: they bind only far from any measurement. */

@@ -43,25 +43,34 @@ typedef struct named_value {
     int value;
 } named_value;
 
-static const named_value engines[] = {{"llama.cpp", MF_ENGINE_LLAMACPP},
-                                      {"ollama", MF_ENGINE_LLAMACPP},
-                                      {"llamafile", MF_ENGINE_LLAMACPP},
-                                      {"mlx", MF_ENGINE_MLX},
-                                      {"vllm", MF_ENGINE_VLLM}};
-static const named_value trusts[] = {{"high", MF_TRUST_HIGH},
-                                     {"medium", MF_TRUST_MEDIUM},
-                                     {"low", MF_TRUST_LOW},
-                                     {"flagged", MF_TRUST_FLAGGED},
-                                     {"", MF_TRUST_HIGH}};
-static const named_value tests[] = {{"tg", MF_TEST_DECODE}, {"pp", MF_TEST_PREFILL}};
+static const named_value engines[] = {
+    {"llama.cpp", MF_ENGINE_LLAMACPP},
+    {"ollama",    MF_ENGINE_LLAMACPP},
+    {"llamafile", MF_ENGINE_LLAMACPP},
+    {"mlx",       MF_ENGINE_MLX     },
+    {"vllm",      MF_ENGINE_VLLM    }
+};
+static const named_value trusts[] = {
+    {"high",    MF_TRUST_HIGH   },
+    {"medium",  MF_TRUST_MEDIUM },
+    {"low",     MF_TRUST_LOW    },
+    {"flagged", MF_TRUST_FLAGGED},
+    {"",        MF_TRUST_HIGH   }
+};
+static const named_value tests[] = {
+    {"tg", MF_TEST_DECODE },
+    {"pp", MF_TEST_PREFILL}
+};
 /* 8-bit caches of mlx are groups of 64 with scale and bias; blank is the engines' default. */
-static const named_value kv_types[] = {{"f16", MF_TYPE_F16},
-                                       {"bf16", MF_TYPE_BF16},
-                                       {"f32", MF_TYPE_F32},
-                                       {"8bit", MF_TYPE_MLX_Q8},
-                                       {"q8_0", MF_TYPE_Q8_0},
-                                       {"q4_0", MF_TYPE_Q4_0},
-                                       {"", MF_TYPE_F16}};
+static const named_value kv_types[] = {
+    {"f16",  MF_TYPE_F16   },
+    {"bf16", MF_TYPE_BF16  },
+    {"f32",  MF_TYPE_F32   },
+    {"8bit", MF_TYPE_MLX_Q8},
+    {"q8_0", MF_TYPE_Q8_0  },
+    {"q4_0", MF_TYPE_Q4_0  },
+    {"",     MF_TYPE_F16   }
+};
 
 /* A word of the notes and the runtime it names; the first that is found counts. */
 typedef struct runtime_word {
@@ -69,12 +78,14 @@ typedef struct runtime_word {
     mf_runtime runtime;
 } runtime_word;
 
-static const runtime_word runtime_words[] = {{"rocwmma", MF_RUNTIME_ROCM_WMMA},
-                                             {"amdvlk", MF_RUNTIME_VULKAN_AMDVLK},
-                                             {"vulkan", MF_RUNTIME_VULKAN},
-                                             {"rocm", MF_RUNTIME_ROCM},
-                                             {"llama.cpp-hip", MF_RUNTIME_ROCM},
-                                             {"sycl", MF_RUNTIME_SYCL}};
+static const runtime_word runtime_words[] = {
+    {"rocwmma",       MF_RUNTIME_ROCM_WMMA    },
+    {"amdvlk",        MF_RUNTIME_VULKAN_AMDVLK},
+    {"vulkan",        MF_RUNTIME_VULKAN       },
+    {"rocm",          MF_RUNTIME_ROCM         },
+    {"llama.cpp-hip", MF_RUNTIME_ROCM         },
+    {"sycl",          MF_RUNTIME_SYCL         }
+};
 
 typedef struct vendor_default {
     const char *prefix;
@@ -83,10 +94,11 @@ typedef struct vendor_default {
 } vendor_default;
 
 static const vendor_default vendor_defaults[] = {
-    {"apple-", MF_RUNTIME_METAL, MF_RUNTIME_METAL_2024},
-    {"nvidia-", MF_RUNTIME_CUDA, MF_RUNTIME_CUDA_2024},
-    {"amd-", MF_RUNTIME_ROCM, MF_RUNTIME_ROCM},
-    {"intel-", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN}};
+    {"apple-",  MF_RUNTIME_METAL,  MF_RUNTIME_METAL_2024},
+    {"nvidia-", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2024 },
+    {"amd-",    MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM      },
+    {"intel-",  MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN    }
+};
 
 /* A score board that spans years gives the first one; chips newer than 2024 were measured with newer builds. */
 static const char *const chips_after_2024[] = {"apple-m4", "apple-m5", "apple-m3-ultra"};

@@ -20,17 +20,19 @@ typedef struct mf_segment {
 typedef struct mf_path {
     mf_segment segments[MF_MAX_PLACES];
     size_t n_segments;
-    bool parallel;          /* tensor split: the slowest segment counts */
-    size_t n_pipelined;     /* layer split: micro-batches of a prompt follow each other through the devices */
-    double hops;            /* moves of the hidden state per token, or reductions */
+    bool parallel; /* tensor split: the slowest segment counts */
+    size_t
+        n_pipelined; /* layer split: micro-batches of a prompt follow each other through the devices */
+    double hops;     /* moves of the hidden state per token, or reductions */
     double hop_latency_s;
-    double hop_bytes;       /* per token */
+    double hop_bytes; /* per token */
     double link_bytes_per_s;
     bool link_assumed;
-    mf_work streamed;       /* host weights that a prompt's micro-batches copy to the device; read_bytes 0: none */
+    mf_work
+        streamed; /* host weights that a prompt's micro-batches copy to the device; read_bytes 0: none */
     double stream_bytes_per_s; /* 0: not known */
     uint64_t n_batch;
-    bool on_host;           /* some weights run on the CPU */
+    bool on_host; /* some weights run on the CPU */
 } mf_path;
 
 typedef struct mf_path_time {

@@ -46,10 +46,12 @@ static mf_bound bound_of(const mf_path_time *t)
     const struct {
         double s;
         mf_bound bound;
-    } parts[] = {{t->bandwidth_s, MF_BOUND_BANDWIDTH},
-                 {t->compute_s, MF_BOUND_COMPUTE},
-                 {t->overhead_s, MF_BOUND_OVERHEAD},
-                 {t->link_s, MF_BOUND_LINK}};
+    } parts[] = {
+        {t->bandwidth_s, MF_BOUND_BANDWIDTH},
+        {t->compute_s,   MF_BOUND_COMPUTE  },
+        {t->overhead_s,  MF_BOUND_OVERHEAD },
+        {t->link_s,      MF_BOUND_LINK     }
+    };
     size_t longest = 0;
     for (size_t i = 1; i < sizeof parts / sizeof parts[0]; i++) {
         longest = parts[i].s > parts[longest].s ? i : longest;
@@ -70,16 +72,14 @@ typedef struct speed {
 } speed;
 
 /* The weakest ground of all segments decides. */
-static mf_basis
-basis_of(double *half_width, const speed *s, mf_speed_test test, double depth)
+static mf_basis basis_of(double *half_width, const speed *s, mf_speed_test test, double depth)
 {
     mf_basis worst = MF_BASIS_MEASURED;
     *half_width = 0;
     for (size_t i = 0; i < s->path->n_segments; i++) {
         const mf_setting *setting = &s->path->segments[i].setting;
         const mf_basis basis = mf_interval_basis(s->calibration, setting, test);
-        const double width =
-            mf_interval_half_width(s->calibration, setting, test, basis, depth);
+        const double width = mf_interval_half_width(s->calibration, setting, test, basis, depth);
         worst = basis > worst ? basis : worst;
         *half_width = fmax(*half_width, width);
     }
@@ -159,10 +159,9 @@ static void fill_durations(mf_prediction *p, const mf_workload *w)
     p->effective.tok_s = output / (p->ttft.s + output / p->decode.tok_s);
     p->effective.low_tok_s = output / (p->ttft.high_s + output / p->decode.low_tok_s);
     p->effective.high_tok_s = output / (p->ttft.low_s + output / p->decode.high_tok_s);
-    p->effective.ceiling_tok_s = output / (prompt / p->prefill.ceiling_tok_s +
-                                           output / p->decode.ceiling_tok_s);
-    p->effective.basis =
-        p->prefill.basis > p->decode.basis ? p->prefill.basis : p->decode.basis;
+    p->effective.ceiling_tok_s =
+        output / (prompt / p->prefill.ceiling_tok_s + output / p->decode.ceiling_tok_s);
+    p->effective.basis = p->prefill.basis > p->decode.basis ? p->prefill.basis : p->decode.basis;
 }
 
 static void fill_speed(mf_prediction *p, const speed *s)
@@ -186,7 +185,8 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
         warn(p, "the machine has no fan: sustained speed is lower, down to the low end");
     }
     if (p->decode.known && p->decode.basis == MF_BASIS_DATASHEET) {
-        warn(p, "no measured chip of class '%s': speed from the data sheet alone",
+        warn(p,
+             "no measured chip of class '%s': speed from the data sheet alone",
              mf_chip_class_name(first->setting.chip_class));
     }
     if (first->peaks.lanes_assumed) {
@@ -207,9 +207,8 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
 static mf_status best_placement(mf_case *best, const mf_case *run, mf_error *err)
 {
     int32_t fits = -1;
-    int32_t too_many = run->workload.gpu_layers == MF_ALL_LAYERS
-                           ? (int32_t)run->model->n_layers + 1
-                           : run->workload.gpu_layers;
+    int32_t too_many = run->workload.gpu_layers == MF_ALL_LAYERS ? (int32_t)run->model->n_layers + 1
+                                                                 : run->workload.gpu_layers;
     *best = *run;
     while (too_many - fits > 1) {
         best->workload.gpu_layers = fits + (too_many - fits) / 2;
@@ -229,8 +228,8 @@ static mf_status best_placement(mf_case *best, const mf_case *run, mf_error *err
 }
 
 /* The case whose speed is given: the one asked for, or the best placement that would run. */
-static mf_status
-choose_placement(mf_case *placed, const char **reason, mf_prediction *p, const mf_case *run, mf_error *err)
+static mf_status choose_placement(
+    mf_case *placed, const char **reason, mf_prediction *p, const mf_case *run, mf_error *err)
 {
     *placed = *run;
     if (!p->memory_known || p->memory.fits) {
@@ -281,11 +280,13 @@ static mf_status predict_speed(mf_prediction *p,
     }
     if (status == MF_OK && !reason) {
         const mf_workload *w = &placed.workload;
-        const speed s = {.run = &placed,
-                         .calibration = calibration,
-                         .path = path,
-                         .step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : DEFAULT_UBATCH,
-                                  .cache = mf_cache_width_of(w)}};
+        const speed s = {
+            .run = &placed,
+            .calibration = calibration,
+            .path = path,
+            .step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : DEFAULT_UBATCH,
+                     .cache = mf_cache_width_of(w)}
+        };
         fill_speed(p, &s);
         warn_of_ground(p, &s);
     } else if (status == MF_OK) {

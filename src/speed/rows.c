@@ -139,7 +139,8 @@ find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_erro
     named_work *made = &works[f->n_works];
     *made = (named_work){.model = row->model, .quant = row->quant};
     f->n_works++;
-    const mf_status status = make_work(&made->work, f->model[row->model], f->quant[row->quant], err);
+    const mf_status status =
+        make_work(&made->work, f->model[row->model], f->quant[row->quant], err);
     *out = made->work;
     return status;
 }

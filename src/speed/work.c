@@ -7,8 +7,8 @@
 
 static bool same_group(const mf_attention_group *a, const mf_attention_group *b)
 {
-    const double apart = fabs(a->window - b->window) + fabs(a->top_k - b->top_k) +
-                         fabs(a->ratio - b->ratio);
+    const double apart =
+        fabs(a->window - b->window) + fabs(a->top_k - b->top_k) + fabs(a->ratio - b->ratio);
     return a->latent == b->latent && apart < 0.5;
 }
 
@@ -66,9 +66,8 @@ add_layer(mf_work *work, const mf_layer *layer, bool here, bool attention_here, 
         work->n_layers += 1;
         work->n_moe_layers += layer->ffn.kind == MF_FFN_MOE ? 1 : 0;
         work->n_linear_layers += layer->recurrent.kind != MF_RECURRENT_NONE ? 1 : 0;
-        work->state_bytes +=
-            STATE_ELEMENT_BYTES *
-            ((double)layer->recurrent.conv_elements + (double)layer->recurrent.state_elements);
+        work->state_bytes += STATE_ELEMENT_BYTES * ((double)layer->recurrent.conv_elements +
+                                                    (double)layer->recurrent.state_elements);
     }
     if (!attention_here || layer->attention.kind == MF_ATTENTION_NONE) {
         return MF_OK;
@@ -291,7 +290,8 @@ static double capped_sum(double begin, double end, double limit)
     return (limit * limit - begin * begin) / 2 + limit * (end - limit);
 }
 
-double mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent)
+double
+mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent)
 {
     const double end = depth + n_tokens;
     double flop = 0;

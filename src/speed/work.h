@@ -15,25 +15,25 @@
 
 /* Layers whose attention sees the same tokens, summed. */
 typedef struct mf_attention_group {
-    bool latent;      /* MLA */
-    double window;    /* tokens; 0: all */
-    double top_k;     /* sparse attention: tokens attended after selection; 0: all */
-    double ratio;     /* compressed entries: one per this many tokens beside the window; 0: none */
-    double keys;      /* elements of K read per visible token */
-    double values;    /* elements of V */
-    double index;     /* elements of index keys read per token in the context */
-    double flop;      /* attention FLOP per query and visible token */
+    bool latent;   /* MLA */
+    double window; /* tokens; 0: all */
+    double top_k;  /* sparse attention: tokens attended after selection; 0: all */
+    double ratio;  /* compressed entries: one per this many tokens beside the window; 0: none */
+    double keys;   /* elements of K read per visible token */
+    double values; /* elements of V */
+    double index;  /* elements of index keys read per token in the context */
+    double flop;   /* attention FLOP per query and visible token */
 } mf_attention_group;
 
 typedef struct mf_work {
-    double read_bytes;                          /* decode: the weights one token touches */
-    double read_weights[MF_FORMAT_COUNT];       /* the same, counted */
-    double dense_weights[MF_FORMAT_COUNT];      /* without head and embedding: prefill */
-    double expert_weights[MF_FORMAT_COUNT];     /* of the experts that one token picks */
-    double dense_bytes;                         /* prefill: read once per micro-batch */
-    double expert_bytes;                        /* all experts */
-    double expert_share;                        /* picked per token, used / total */
-    double state_bytes;                         /* recurrent state of one sequence */
+    double read_bytes;                      /* decode: the weights one token touches */
+    double read_weights[MF_FORMAT_COUNT];   /* the same, counted */
+    double dense_weights[MF_FORMAT_COUNT];  /* without head and embedding: prefill */
+    double expert_weights[MF_FORMAT_COUNT]; /* of the experts that one token picks */
+    double dense_bytes;                     /* prefill: read once per micro-batch */
+    double expert_bytes;                    /* all experts */
+    double expert_share;                    /* picked per token, used / total */
+    double state_bytes;                     /* recurrent state of one sequence */
     double n_layers;
     double n_moe_layers;
     double n_linear_layers;

@@ -134,11 +134,7 @@ typedef struct mf_chip_effects {
 /* Prior sd of a knob's chip effect; 0: the knob has none. */
 MF_API double mf_chip_effect_sd(mf_knob knob);
 
-typedef enum mf_speed_test {
-    MF_TEST_DECODE,
-    MF_TEST_PREFILL,
-    MF_TEST_COUNT
-} mf_speed_test;
+typedef enum mf_speed_test { MF_TEST_DECODE, MF_TEST_PREFILL, MF_TEST_COUNT } mf_speed_test;
 
 /* How far off the law was on cases left out of the fit: half width that holds 90 % of |ln(measured / predicted)|.
    left_out: "model" (the chip has rows), "chip" (only its class has), "class" (neither). */
@@ -162,10 +158,10 @@ typedef struct mf_residual_pool {
 
 typedef struct mf_calibration {
     char *engine;
-    char *data;   /* what it was fitted to */
-    char *method; /* how */
-    char *fitted; /* date of the newest row it was fitted to */
-    mf_effect *effects; /* mf_effect_count() of them; those not in the file hold their prior */
+    char *data;             /* what it was fitted to */
+    char *method;           /* how */
+    char *fitted;           /* date of the newest row it was fitted to */
+    mf_effect *effects;     /* mf_effect_count() of them; those not in the file hold their prior */
     mf_chip_effects *chips; /* sorted by device_id */
     size_t n_chips;
     mf_residual_pool *pools;
@@ -196,7 +192,7 @@ MF_API double mf_calibration_value(const mf_calibration *calibration,
 MF_API const char *mf_runtime_name(mf_runtime runtime);
 MF_API const char *mf_format_name(mf_format format);
 MF_API const char *mf_knob_name(mf_knob knob);
-MF_API const char *mf_speed_test_name(mf_speed_test test);    /* "decode", "prefill" */
+MF_API const char *mf_speed_test_name(mf_speed_test test); /* "decode", "prefill" */
 MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip", "class" */
 MF_API mf_format mf_format_of(mf_tensor_type type);
 
