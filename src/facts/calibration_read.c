@@ -308,7 +308,8 @@ static mf_status read_all(reader *r)
     for (size_t i = 0; status == MF_OK && i < sizeof texts / sizeof texts[0]; i++) {
         status = read_text(texts[i], r, keys[i]);
     }
-    mf_status (*const parts[])(reader *) = {read_class_rows, read_effects, read_chips, read_pools};
+    typedef mf_status read_part(reader *);
+    read_part *const parts[] = {read_class_rows, read_effects, read_chips, read_pools};
     for (size_t i = 0; status == MF_OK && i < sizeof parts / sizeof parts[0]; i++) {
         status = parts[i](r);
     }

@@ -96,8 +96,12 @@ static const char *const knob_names[] = {MF_KNOB_LIST(NAME_OF3)};
 static const char *const test_names[MF_TEST_COUNT] = {"decode", "prefill"};
 static const char *const left_out_names[MF_LEFT_OUT_COUNT] = {"model", "chip", "class"};
 static const char *const flash_names[] = {"no-flash", "flash"};
-#define ONE(name, text) +1
-static const size_t n_vendors = 0 MF_VENDOR_LIST(ONE);
+enum {
+#define COUNTED(name, text) COUNTED_##name,
+    MF_VENDOR_LIST(COUNTED)
+#undef COUNTED
+        N_VENDORS
+};
 
 const char *mf_runtime_name(mf_runtime runtime)
 {
@@ -133,7 +137,7 @@ static size_t key_size(key_kind kind)
 {
     switch (kind) {
     case KEY_VENDOR:
-        return n_vendors;
+        return N_VENDORS;
     case KEY_CLASS:
         return MF_CLASS_COUNT;
     case KEY_RUNTIME:

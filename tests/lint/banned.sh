@@ -43,7 +43,8 @@ else
 fi
 grep -vE '^(hwdb|modeldb|tests/truth|tests/data)/' "$1/files.txt" | tr '\n' '\0' |
     xargs -0 grep -InE '\b(TOD[O]|FIXM[E]|HAC[K])\b' | report "unfinished work belongs into an issue"
+# mkstemp's templates may name the folder that every system has.
 tr '\n' '\0' <"$1/files.txt" | xargs -0 grep -InE '(^|[^A-Za-z0-9_.$}~-])/(wor[k]|tm[p]|hom[e])/' |
-    report "a path of somebody's machine"
+    grep -v XXXXXX | report "a path of somebody's machine"
 cat "$findings"
 [ ! -s "$findings" ]
