@@ -54,6 +54,16 @@ const char *mf_dimension_example(mf_dimension dimension)
     return "";
 }
 
+const char *mf_dimension_unit(mf_dimension dimension, size_t index)
+{
+    for (size_t i = 0; i < n_units; i++) {
+        if (units[i].dimension == dimension && index-- == 0) {
+            return units[i].text;
+        }
+    }
+    return NULL;
+}
+
 mf_status mf_parse_quantity(double *value, const char *text, mf_dimension dimension, mf_error *err)
 {
     const char *example = mf_dimension_example(dimension);

@@ -7,6 +7,8 @@
 #ifndef MF_BASE_UNITS_H
 #define MF_BASE_UNITS_H
 
+#include <stddef.h>
+
 #include "base/num.h"
 #include "memfit/status.h"
 
@@ -42,5 +44,8 @@ const char *mf_quantity_text(char buffer[MF_NUMBER_SIZE + 16],
 const char *mf_bytes_text(char buffer[MF_NUMBER_SIZE + 16], double bytes, int digits);
 
 const char *mf_dimension_example(mf_dimension dimension);
+
+/* Units a dimension is written in, smallest first: "MB/s", "GB/s", "TB/s"; NULL behind the last one. */
+const char *mf_dimension_unit(mf_dimension dimension, size_t index);
 
 #endif

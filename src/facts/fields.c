@@ -98,29 +98,55 @@ static bool read_text(mf_reader *reader, const mf_field *field, const mf_node *n
     return store_text(reader, slot, text);
 }
 
-/* 2026, 2026-01 or 2026-01-31. */
-static bool is_date(const char *text)
+static bool in_range(const char *digits, const char *low, const char *high)
+{
+    return memcmp(digits, low, 2) >= 0 && memcmp(digits, high, 2) <= 0;
+}
+
+/* 2026, 2026-01 or 2026-01-31 in text[0..size). */
+static bool is_date(const char *text, size_t size)
 {
     static const char shape[] = "dddd-dd-dd";
-    size_t n = 0;
-    for (; n < sizeof shape - 1 && text[n] != '\0'; n++) {
-        const bool digit = text[n] >= '0' && text[n] <= '9';
-        if (shape[n] == 'd' ? !digit : text[n] != '-') {
+    if (size != 4 && size != 7 && size != 10) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        const bool digit = text[i] >= '0' && text[i] <= '9';
+        if (shape[i] == 'd' ? !digit : text[i] != '-') {
             return false;
         }
     }
-    const bool whole = text[n] == '\0' && (n == 4 || n == 7 || n == 10);
-    const bool month =
-        whole && (n == 4 || (memcmp(text + 5, "01", 2) >= 0 && memcmp(text + 5, "12", 2) <= 0));
-    return month && (n < 10 || (memcmp(text + 8, "01", 2) >= 0 && memcmp(text + 8, "31", 2) <= 0));
+    return (size < 7 || in_range(text + 5, "01", "12")) &&
+           (size < 10 || in_range(text + 8, "01", "31"));
+}
+
+static bool is_period(const char *text)
+{
+    const size_t size = strcspn(text, "/");
+    if (text[size] == '\0') {
+        return is_date(text, size);
+    }
+    const char *end = text + size + 1;
+    return (is_date(text, size) || (size == 2 && memcmp(text, "..", 2) == 0)) &&
+           is_date(end, strlen(end));
 }
 
 static bool read_date(mf_reader *reader, const mf_node *node, void *slot)
 {
     const char *text = mf_node_string(node);
-    if (text == NULL || !is_date(text)) {
+    if (text == NULL || !is_date(text, strlen(text))) {
         return mf_reader_problem(
             reader, node, "must be a date, write \"2026-01-31\" or \"2026-01\"");
+    }
+    return store_text(reader, slot, text);
+}
+
+static bool read_period(mf_reader *reader, const mf_node *node, void *slot)
+{
+    const char *text = mf_node_string(node);
+    if (text == NULL || !is_period(text)) {
+        return mf_reader_problem(
+            reader, node, "must be a date or period, write \"2026-01-31\" or \"2026-01/2026-03\"");
     }
     return store_text(reader, slot, text);
 }
@@ -185,7 +211,7 @@ check_range(mf_reader *reader, const mf_field *field, const mf_node *node, doubl
 {
     char number[MF_NUMBER_SIZE];
     *more = true;
-    if (value < field->min) {
+    if (value < field->min && !field->below_zero) {
         *more =
             mf_reader_problem(reader, node, "is below %s", mf_number_text(number, field->min, 6));
         return false;
@@ -270,9 +296,6 @@ read_number(mf_reader *reader, const mf_field *field, const mf_node *node, mf_fa
                                  "must be a %s, %s for instance",
                                  field->whole ? "whole number" : "bare number",
                                  field->example);
-    }
-    if (value < 0 && !field->below_zero) {
-        return mf_reader_problem(reader, node, "is below 0");
     }
     return store_fact(reader, field, node, value, slot);
 }
@@ -364,6 +387,8 @@ static bool read_field(mf_reader *reader, const mf_field *field, const mf_node *
         return read_text(reader, field, node, slot);
     case MF_FIELD_DATE:
         return read_date(reader, node, slot);
+    case MF_FIELD_PERIOD:
+        return read_period(reader, node, slot);
     case MF_FIELD_CHOICE:
         return read_choice(reader, field, node, slot);
     case MF_FIELD_BOOL:
@@ -514,7 +539,8 @@ void mf_fields_free(const mf_table *table, void *target)
         if (slot == NULL) {
             continue;
         }
-        if (field->kind == MF_FIELD_TEXT || field->kind == MF_FIELD_DATE) {
+        if (field->kind == MF_FIELD_TEXT || field->kind == MF_FIELD_DATE ||
+            field->kind == MF_FIELD_PERIOD) {
             free(*(char **)slot);
         } else if (field->kind == MF_FIELD_RECORD) {
             mf_fields_free(field->table, slot);

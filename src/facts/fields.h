@@ -13,8 +13,9 @@
 #include "memfit/fact.h"
 
 typedef enum mf_field_kind {
-    MF_FIELD_TEXT,     /* char * */
-    MF_FIELD_DATE,     /* char *: 2026, 2026-01 or 2026-01-31 */
+    MF_FIELD_TEXT, /* char * */
+    MF_FIELD_DATE, /* char *: 2026, 2026-01 or 2026-01-31 */
+    MF_FIELD_PERIOD, /* char *: a date, or two with '/' between them, the first may be ".." (ISO 8601-2) */
     MF_FIELD_CHOICE,   /* an enum whose values index `words` */
     MF_FIELD_BOOL,     /* bool */
     MF_FIELD_COUNT,    /* uint32_t or uint64_t; null leaves it as it is */

@@ -12,9 +12,9 @@
         .key = (key_), .kind = MF_FIELD_TEXT, .nullable = true, .example = (example_),             \
         .help = (help_)                                                                            \
     }
-#define DATE(key_, help_)                                                                          \
+#define PERIOD(key_, help_)                                                                        \
     {                                                                                              \
-        .key = (key_), .kind = MF_FIELD_DATE, .example = "\"2026-01-31\"", .help = (help_)         \
+        .key = (key_), .kind = MF_FIELD_PERIOD, .example = "\"2026-01-31\"", .help = (help_)       \
     }
 #define MONEY_OR_NULL(key_, example_, help_)                                                       \
     {                                                                                              \
@@ -45,7 +45,7 @@ static const mf_field purchase_fields[] = {
              .example = "\"new\"",
              .help = "new or used"),
     TEXT("region", "\"US\"", "where the price holds"),
-    DATE("date", "when it held"),
+    PERIOD("date", "when it held"),
     MF_ROW_SOURCE_FIELD,
     MF_NOTE_FIELD,
 };
@@ -56,7 +56,7 @@ static const mf_field rental_fields[] = {
     TEXT("device", "\"H100 SXM\"", "as the provider calls it"),
     TEXT_OR_NULL(
         "device_id", "\"nvidia-h100-sxm\"", "id of the device or machine; null: not in hwdb"),
-    TEXT("tier", "\"on-demand\"", "what kind of offer"),
+    TEXT_OR_NULL("tier", "\"on-demand\"", "what kind of offer"),
     MF_FIELD(.key = "devices",
              .kind = MF_FIELD_COUNT,
              .min = 1,
@@ -78,7 +78,7 @@ static const mf_field rental_fields[] = {
              .zero = true,
              .example = "null",
              .help = "shortest time one pays for"),
-    DATE("date", "when the price held"),
+    PERIOD("date", "when the price held"),
     MF_ROW_SOURCE_FIELD,
     MF_NOTE_FIELD,
 };
@@ -93,7 +93,7 @@ static const mf_field electricity_fields[] = {
              .max = 10,
              .example = "\"0.19 USD\"",
              .help = "of one kWh"),
-    DATE("date", "when it held"),
+    PERIOD("date", "when it held"),
     MF_ROW_SOURCE_FIELD,
     MF_NOTE_FIELD,
 };

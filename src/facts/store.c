@@ -146,13 +146,18 @@ static bool is_plain(const char *id)
     return id[0] != '\0' && id[0] != '.' && strchr(id, '/') == NULL;
 }
 
+bool mf_store_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 static mf_status find_in(char **path, const char *folder, const char *id, mf_error *err)
 {
     char *candidate = join(folder, id, ".json");
     if (candidate == NULL) {
         return no_memory(err);
     }
-    if (access(candidate, F_OK) == 0) {
+    if (mf_store_exists(candidate)) {
         *path = candidate;
     } else {
         free(candidate);
@@ -200,7 +205,7 @@ mf_store_path(char **path, const mf_database *database, const char *relative, mf
         if (candidate == NULL) {
             return no_memory(err);
         }
-        if (access(candidate, F_OK) == 0) {
+        if (mf_store_exists(candidate)) {
             *path = candidate;
             return MF_OK;
         }
@@ -249,7 +254,7 @@ static mf_status list_rows(mf_names *names, const char *root, mf_entry_kind kind
         return no_memory(err);
     }
     mf_json *json = NULL;
-    mf_status status = access(path, F_OK) == 0 ? mf_json_load(&json, path, err) : MF_OK;
+    mf_status status = mf_store_exists(path) ? mf_json_load(&json, path, err) : MF_OK;
     const mf_node *rows = json != NULL ? mf_node_get(mf_json_root(json), "rows") : NULL;
     for (const mf_node *row = mf_node_first(rows); status == MF_OK && row != NULL;
          row = mf_node_next(row)) {

@@ -28,6 +28,8 @@ const char *mf_entry_rows_file(mf_entry_kind kind);
 mf_status
 mf_store_path(char **path, const mf_database *database, const char *relative, mf_error *err);
 
+bool mf_store_exists(const char *path);
+
 /* Adds a copy of name; mf_names_sort sorts by byte value and drops twins. */
 mf_status mf_names_add(mf_names *names, const char *name, size_t size, mf_error *err);
 void mf_names_sort(mf_names *names);

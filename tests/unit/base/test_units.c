@@ -83,3 +83,10 @@ Test(units, prints_in_the_unit_people_use)
     cr_expect(eq(str, (char *)mf_bytes_text(buffer, 536870912.0, 3), "512 MiB"));
     cr_expect(eq(str, (char *)mf_quantity_text(buffer, 0.0123, MF_DIM_TIME, 3), "12.3 ms"));
 }
+
+Test(units, a_dimension_lists_its_units)
+{
+    cr_expect(eq(str, (char *)mf_dimension_unit(MF_DIM_OP_RATE, 0), "GOP/s"));
+    cr_expect(eq(str, (char *)mf_dimension_unit(MF_DIM_OP_RATE, 1), "TOP/s"));
+    cr_expect(mf_dimension_unit(MF_DIM_OP_RATE, 2) == NULL);
+}
