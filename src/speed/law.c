@@ -1,0 +1,242 @@
+#include "speed/law.h"
+
+#include <math.h>
+
+#define ETA_LIMIT 0.97
+#define ETA_SHARPNESS 20.0
+#define LEAST_SLOWDOWN (1 / ETA_LIMIT) /* factors on a time at full peak */
+#define APPLE_OVERLAP 6.0
+
+double mf_soft_eta(double eta, double *ease)
+{
+    const double below = pow(eta / ETA_LIMIT, ETA_SHARPNESS);
+    *ease = 1 / (1 + below);
+    return eta * pow(1 + below, -1 / ETA_SHARPNESS);
+}
+
+void mf_knobs_limit(mf_knobs *knobs)
+{
+    static const mf_knob at_least_the_peak[] = {MF_KNOB_KV, MF_KNOB_EXPERT, MF_KNOB_ATTENTION};
+    for (size_t i = 0; i < sizeof at_least_the_peak / sizeof at_least_the_peak[0]; i++) {
+        double *value = &knobs->value[at_least_the_peak[i]];
+        *value = fmax(*value, LEAST_SLOWDOWN);
+    }
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        knobs->work[f] = fmax(knobs->work[f], LEAST_SLOWDOWN);
+    }
+    double *latent = &knobs->value[MF_KNOB_ATTENTION_MLA];
+    *latent = fmax(*latent, LEAST_SLOWDOWN / knobs->value[MF_KNOB_ATTENTION]);
+    knobs->value[MF_KNOB_ETA] = mf_soft_eta(knobs->value[MF_KNOB_ETA], &knobs->eta_ease);
+}
+
+mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
+{
+    mf_knobs knobs = {0};
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        if (k != MF_KNOB_LANE && k != MF_KNOB_WORK) {
+            knobs.value[k] = mf_calibration_value(calibration, (mf_knob)k, setting, MF_FORMAT_F16);
+        }
+    }
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        const mf_format format = (mf_format)f;
+        knobs.lane[f] = mf_calibration_value(calibration, MF_KNOB_LANE, setting, format);
+        knobs.work[f] = mf_calibration_value(calibration, MF_KNOB_WORK, setting, format);
+    }
+    mf_knobs_limit(&knobs);
+    return knobs;
+}
+
+/* t = (a^p + b^p)^(1/p), written so that neither power overflows. */
+static double joined(double a, double b, double p)
+{
+    const double high = fmax(a, b);
+    const double low = fmin(a, b);
+    return high > 0 ? high * pow(1 + pow(low / high, p), 1 / p) : 0;
+}
+
+mf_decode_time
+mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step)
+{
+    /* The mean over a run is the time at its middle: the law is affine in depth but for the windows. */
+    const double n = step.depth + step.n_tokens / 2;
+    const double bandwidth = peaks->bandwidth_bytes_per_s;
+    mf_decode_time t = {0};
+    t.memory_s =
+        (work->read_bytes + 2 * work->state_bytes) / (knobs->value[MF_KNOB_ETA] * bandwidth);
+    if (peaks->lane_flop_per_s > 0) {
+        for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+            t.lane_s[f] = 2 * work->read_weights[f] * knobs->lane[f] / peaks->lane_flop_per_s;
+            t.lanes_s += t.lane_s[f];
+        }
+        t.mla_s = knobs->value[MF_KNOB_MLA] * mf_work_attention_flop(work, n, true) /
+                  peaks->lane_flop_per_s;
+    }
+    t.weights_s = joined(t.memory_s, t.lanes_s, peaks->overlap);
+    t.kv_s = knobs->value[MF_KNOB_KV] * mf_work_kv_bytes(work, step.cache, n) / bandwidth;
+    t.layer_s = work->n_layers * knobs->value[MF_KNOB_LAYER];
+    t.moe_s = work->n_moe_layers * knobs->value[MF_KNOB_MOE];
+    t.linear_s = work->n_linear_layers * knobs->value[MF_KNOB_LINEAR];
+    t.total_s = t.weights_s + t.kv_s + t.mla_s + t.layer_s + t.moe_s + t.linear_s;
+    return t;
+}
+
+mf_prefill_time
+mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step)
+{
+    const double peak = peaks->matrix_flop_per_s;
+    const double n_batches = fmax(1, ceil(step.n_tokens / step.ubatch));
+    const double attention = knobs->value[MF_KNOB_ATTENTION] / peak;
+    mf_prefill_time t = {0};
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        const double per_weight = 2 * step.n_tokens * knobs->work[f] / peak;
+        t.dense_s[f] = work->dense_weights[f] * per_weight;
+        t.expert_s[f] = work->expert_weights[f] * per_weight * knobs->value[MF_KNOB_EXPERT];
+        t.compute_s += t.dense_s[f] + t.expert_s[f];
+    }
+    t.attention_s =
+        attention * mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
+    t.latent_s = attention * knobs->value[MF_KNOB_ATTENTION_MLA] *
+                 mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, true);
+    t.touch_s = n_batches * mf_work_touched_bytes(work, fmin(step.n_tokens, step.ubatch)) /
+                peaks->bandwidth_bytes_per_s;
+    t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
+    t.total_s = t.compute_s + t.attention_s + t.latent_s + t.touch_s + t.pass_s;
+    return t;
+}
+
+mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs)
+{
+    /* Of t_weights = (a^p + b^p)^(1/p), a holds the share a^p / (a^p + b^p). */
+    const double memory = pow(time->memory_s / time->weights_s, peaks->overlap);
+    const double weights = time->weights_s / time->total_s;
+    mf_shares shares = {0};
+    shares.value[MF_KNOB_ETA] = -weights * memory * knobs->eta_ease;
+    for (size_t f = 0; f < MF_FORMAT_COUNT && time->lanes_s > 0; f++) {
+        shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
+    }
+    shares.value[MF_KNOB_KV] = time->kv_s / time->total_s;
+    shares.value[MF_KNOB_MLA] = time->mla_s / time->total_s;
+    shares.value[MF_KNOB_LAYER] = time->layer_s / time->total_s;
+    shares.value[MF_KNOB_MOE] = time->moe_s / time->total_s;
+    shares.value[MF_KNOB_LINEAR] = time->linear_s / time->total_s;
+    return shares;
+}
+
+mf_shares mf_prefill_shares(const mf_prefill_time *time)
+{
+    mf_shares shares = {0};
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        shares.work[f] = (time->dense_s[f] + time->expert_s[f]) / time->total_s;
+        shares.value[MF_KNOB_EXPERT] += time->expert_s[f] / time->total_s;
+    }
+    shares.value[MF_KNOB_ATTENTION] = (time->attention_s + time->latent_s) / time->total_s;
+    shares.value[MF_KNOB_ATTENTION_MLA] = time->latent_s / time->total_s;
+    shares.value[MF_KNOB_PASS] = time->pass_s / time->total_s;
+    return shares;
+}
+
+double mf_ceiling_decode_s(const mf_work *work, const mf_peaks *peaks, mf_step step)
+{
+    const double n = step.depth + step.n_tokens / 2;
+    const double bytes =
+        work->read_bytes + 2 * work->state_bytes + mf_work_kv_bytes(work, step.cache, n);
+    return bytes / peaks->bandwidth_bytes_per_s;
+}
+
+double mf_ceiling_prefill_s(const mf_work *work, const mf_peaks *peaks, mf_step step)
+{
+    double flop = mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        flop += 2 * step.n_tokens * (work->dense_weights[f] + work->expert_weights[f]);
+    }
+    const double memory_s =
+        mf_work_touched_bytes(work, step.n_tokens) / peaks->bandwidth_bytes_per_s;
+    return fmax(memory_s, flop / peaks->best_op_per_s);
+}
+
+static double known_or_zero(mf_fact fact)
+{
+    return fact.known ? fact.value : 0;
+}
+
+static double highest_rate(const mf_device *d)
+{
+    const mf_fact rates[] = {d->fp32_flop_per_s,
+                             d->fp16_flop_per_s,
+                             d->fp16_matrix_flop_per_s,
+                             d->bf16_matrix_flop_per_s,
+                             d->int8_matrix_op_per_s,
+                             d->fp8_matrix_flop_per_s,
+                             d->fp4_matrix_flop_per_s};
+    double best = 0;
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        best = fmax(best, known_or_zero(rates[i]));
+    }
+    return best;
+}
+
+/* Unpacking is integer work: NVIDIA's lanes do FP32 and INT32 at different rates, and llama.cpp's kernels need both in
+   like amounts; the others run it at their FP32 rate. */
+static double lane_rate(const mf_device *d, bool *assumed)
+{
+    const double fp32 = known_or_zero(d->fp32_flop_per_s);
+    if (d->vendor != MF_VENDOR_NVIDIA || fp32 <= 0) {
+        return fp32;
+    }
+    *assumed = !d->int32_op_per_s.known;
+    const double int32 = d->int32_op_per_s.known ? d->int32_op_per_s.value : fp32 / 2;
+    return (fp32 + int32) / 2;
+}
+
+/* What matrix products run on. Apple up to M4 and old cards have no matrix units. */
+static double matrix_rate(const mf_device *d)
+{
+    const double fp32 = known_or_zero(d->fp32_flop_per_s);
+    switch (d->chip_class) {
+    case MF_CLASS_APPLE_M1_M2:
+    case MF_CLASS_APPLE_M3_M4:
+    case MF_CLASS_NVIDIA_PASCAL:
+    case MF_CLASS_CPU:
+        return fp32;
+    case MF_CLASS_AMD_GDDR:
+    case MF_CLASS_AMD_HBM:
+    case MF_CLASS_AMD_UNIFIED:
+    case MF_CLASS_INTEL_ARC:
+    case MF_CLASS_APPLE_M5:
+    case MF_CLASS_NVIDIA_GDDR:
+    case MF_CLASS_NVIDIA_HBM:
+    case MF_CLASS_NVIDIA_UNIFIED:
+    case MF_CLASS_UNKNOWN:
+    case MF_CLASS_COUNT:
+        break;
+    }
+    const bool packed = d->vendor == MF_VENDOR_AMD || d->vendor == MF_VENDOR_INTEL;
+    const double matrix =
+        fmax(known_or_zero(d->fp16_matrix_flop_per_s), known_or_zero(d->bf16_matrix_flop_per_s));
+    if (matrix > 0) {
+        return matrix;
+    }
+    return packed || fp32 <= 0 ? fmax(fp32, known_or_zero(d->fp16_flop_per_s)) : fp32;
+}
+
+bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
+{
+    mf_peaks p = {.overlap = 1};
+    if (!device->bandwidth_bytes_per_s.known) {
+        *reason = "the device's memory bandwidth is not known";
+        return false;
+    }
+    p.bandwidth_bytes_per_s = device->bandwidth_bytes_per_s.value;
+    p.lane_flop_per_s = lane_rate(device, &p.lanes_assumed);
+    p.matrix_flop_per_s = matrix_rate(device);
+    p.best_op_per_s = highest_rate(device);
+    if (device->vendor == MF_VENDOR_APPLE || device->chip_class == MF_CLASS_CPU) {
+        p.overlap = APPLE_OVERLAP;
+    }
+    if (p.lane_flop_per_s <= 0 && device->chip_class != MF_CLASS_UNKNOWN) {
+        *reason = "the device's FP32 rate is not known";
+        return false;
+    }
+    *peaks = p;
+    return true;
+}

@@ -1,0 +1,105 @@
+/*
+ * law.h - the law of speed: seconds of one step from its work, the machine's peaks and the calibration's knobs.
+ *
+ * Decode, one token:
+ *   t = (t_mem^p + t_lane^p)^(1/p) + t_kv + t_mla + layers t_layer + moe t_moe + linear t_linear
+ *   t_mem  = (weights read + 2 state) / (eta BW)        t_lane = sum over formats 2 N c_format / P_lane
+ *   t_kv   = a_kv KV(n) / BW                            t_mla  = a_mla FLOP(n) / P_lane
+ * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
+ *   t = F_dense c / P + F_expert c m / P + a F_attention / P + batches touched / BW + batches layers t_pass
+ *
+ * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking
+ * runs on, P: what matrix products run on. How the form was found and what others cost: docs/speed.md.
+ */
+#ifndef MF_SPEED_LAW_H
+#define MF_SPEED_LAW_H
+
+#include "memfit/calibration.h"
+#include "memfit/machine.h"
+#include "speed/work.h"
+
+typedef struct mf_peaks {
+    double bandwidth_bytes_per_s;
+    double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
+    double matrix_flop_per_s; /* 0: not known, then there is no prefill */
+    double best_op_per_s;     /* highest published rate of any kind: for ceilings */
+    double overlap;           /* p of the law */
+    bool lanes_assumed;       /* INT32 rate not published, taken as half of FP32 */
+} mf_peaks;
+
+/* Peaks of a device. *reason (static storage) says what is missing: no bandwidth, no lane rate for a class whose
+   coefficients need it. Returns false then. */
+bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device);
+
+/* Knobs of one setting. `ease` is d ln(knob as used) / d ln(knob as calibrated), below 1 where a limit of physics
+   bends it. */
+typedef struct mf_knobs {
+    double value[MF_KNOB_COUNT];
+    double lane[MF_FORMAT_COUNT];
+    double work[MF_FORMAT_COUNT];
+    double eta_ease;
+} mf_knobs;
+
+mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting);
+
+/* No stream reaches its specified peak: eta bends towards 0.97 (best seen: 0.955, RTX 4090 GEMV). */
+double mf_soft_eta(double eta, double *ease);
+
+/* One step: tokens already in the context, new tokens (decode: length of the run whose mean is meant). */
+typedef struct mf_step {
+    double depth;
+    double n_tokens;
+    double ubatch;
+    mf_cache_width cache;
+} mf_step;
+
+typedef struct mf_decode_time {
+    double total_s;
+    double weights_s; /* memory and lanes joined */
+    double memory_s;
+    double lane_s[MF_FORMAT_COUNT];
+    double lanes_s;
+    double kv_s;
+    double mla_s;
+    double layer_s;
+    double moe_s;
+    double linear_s;
+} mf_decode_time;
+
+typedef struct mf_prefill_time {
+    double total_s;
+    double dense_s[MF_FORMAT_COUNT];
+    double expert_s[MF_FORMAT_COUNT];
+    double compute_s; /* both, all formats */
+    double attention_s;
+    double latent_s;
+    double touch_s;
+    double pass_s;
+} mf_prefill_time;
+
+/* Seconds per token, and per prompt. Thread-safe. */
+mf_decode_time
+mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
+mf_prefill_time
+mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
+
+/* d ln(time) / d ln(knob as calibrated) of each knob: what the fit's Jacobian is made of. The limits on
+   slowdown factors are ignored: they bind only far from any measurement. */
+typedef struct mf_shares {
+    double value[MF_KNOB_COUNT];
+    double lane[MF_FORMAT_COUNT];
+    double work[MF_FORMAT_COUNT];
+} mf_shares;
+
+mf_shares
+mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs);
+mf_shares mf_prefill_shares(const mf_prefill_time *time);
+
+/* Puts the limits of physics on knobs taken from a calibration. */
+void mf_knobs_limit(mf_knobs *knobs);
+
+/* The least that physics allows, whatever the software: seconds per token, and per prompt. */
+double mf_ceiling_decode_s(const mf_work *work, const mf_peaks *peaks, mf_step step);
+double mf_ceiling_prefill_s(const mf_work *work, const mf_peaks *peaks, mf_step step);
+
+#endif

@@ -1,0 +1,388 @@
+#include "speed/path.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of a link's specified rate; PCIe 5.0 x16 and NVLink 4 measure 0.88 (stas00, ml-engineering). */
+#define LINK_EFFICIENCY 0.88
+/* An NCCL all-reduce of 16 KB between PCIe cards: about 3 x 9 us (ik_llama.cpp PR 1022). */
+#define ASSUMED_LATENCY_S 27e-6
+#define HIDDEN_ELEMENT_BYTES 2.0
+#define REDUCTIONS_PER_LAYER 2.0
+
+mf_runtime mf_runtime_of(mf_engine_id engine, mf_backend backend)
+{
+    static const mf_runtime of_backend[MF_BACKEND_COUNT] = {
+        [MF_BACKEND_METAL] = MF_RUNTIME_METAL,
+        [MF_BACKEND_CUDA] = MF_RUNTIME_CUDA,
+        [MF_BACKEND_ROCM] = MF_RUNTIME_ROCM,
+        [MF_BACKEND_VULKAN] = MF_RUNTIME_VULKAN,
+        [MF_BACKEND_SYCL] = MF_RUNTIME_SYCL,
+        [MF_BACKEND_CPU] = MF_RUNTIME_CPU,
+    };
+    switch (engine) {
+    case MF_ENGINE_MLX:
+        return MF_RUNTIME_MLX;
+    case MF_ENGINE_VLLM:
+        return MF_RUNTIME_VLLM;
+    case MF_ENGINE_LLAMACPP:
+    case MF_ENGINE_COUNT:
+        break;
+    }
+    return of_backend[backend];
+}
+
+/* The i-th device of the machine, all nodes counted; NULL beyond the last. */
+static const mf_device *device_at(const mf_machine *machine, size_t i)
+{
+    size_t per_node = 0;
+    for (size_t d = 0; d < machine->n_devices; d++) {
+        per_node += machine->devices[d].count;
+    }
+    const size_t n_nodes = machine->n_nodes > 0 ? machine->n_nodes : 1;
+    if (per_node == 0 || i >= per_node * n_nodes) {
+        return NULL;
+    }
+    size_t left = i % per_node;
+    size_t d = 0;
+    while (left >= machine->devices[d].count) {
+        left -= machine->devices[d].count;
+        d++;
+    }
+    return machine->devices[d].device;
+}
+
+static size_t count_devices(const mf_machine *machine)
+{
+    size_t n = 0;
+    while (n < MF_MAX_PLACES - 2 && device_at(machine, n)) {
+        n++;
+    }
+    return n;
+}
+
+static const mf_link *find_link(const mf_machine *machine, const char *id)
+{
+    for (size_t i = 0; id && i < machine->n_links; i++) {
+        if (strcmp(machine->links[i].id, id) == 0) {
+            return &machine->links[i];
+        }
+    }
+    return NULL;
+}
+
+static double link_rate(const mf_link *link)
+{
+    if (link && link->measured_bytes_per_s.known) {
+        return link->measured_bytes_per_s.value;
+    }
+    return link && link->bandwidth_bytes_per_s.known
+               ? LINK_EFFICIENCY * link->bandwidth_bytes_per_s.value
+               : 0;
+}
+
+/* The link the split crosses most slowly: between nodes, else between devices, else through the host. */
+static void set_link(mf_path *path, const mf_machine *machine, const mf_device *device)
+{
+    const char *id = machine->device_link ? machine->device_link : device->peer_link;
+    if (machine->n_nodes > 1) {
+        id = machine->node_link;
+    } else if (!id) {
+        id = machine->host_link ? machine->host_link : device->host_link;
+    }
+    const mf_link *link = find_link(machine, id);
+    path->link_bytes_per_s = link_rate(link);
+    path->hop_latency_s = link && link->latency_s.known ? link->latency_s.value : ASSUMED_LATENCY_S;
+    path->link_assumed = !link || !link->latency_s.known;
+}
+
+static const mf_pool *host_pool(const mf_machine *machine)
+{
+    const mf_pool *unified = NULL;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        if (machine->pools[i].kind == MF_POOL_HOST) {
+            return &machine->pools[i];
+        }
+        if (machine->pools[i].kind == MF_POOL_UNIFIED) {
+            unified = &machine->pools[i];
+        }
+    }
+    return unified;
+}
+
+/* The processor: a device of class cpu if the machine lists one, otherwise the memory's bandwidth alone. */
+static bool host_peaks(mf_peaks *peaks, const char **reason, const mf_machine *machine)
+{
+    const mf_device *device = NULL;
+    for (size_t i = 0; (device = device_at(machine, i)) != NULL; i++) {
+        if (device->chip_class == MF_CLASS_CPU) {
+            return mf_peaks_of(peaks, reason, device);
+        }
+    }
+    const mf_pool *pool = host_pool(machine);
+    if (!pool || !pool->bandwidth_bytes_per_s.known) {
+        *reason = "the bandwidth of the host's memory is not known";
+        return false;
+    }
+    *peaks = (mf_peaks){.bandwidth_bytes_per_s = pool->bandwidth_bytes_per_s.value, .overlap = 1};
+    return true;
+}
+
+static mf_work_part part_of(const mf_case *run)
+{
+    const mf_workload *w = &run->workload;
+    if (run->backend == MF_BACKEND_CPU) {
+        return (mf_work_part){
+            .first_device_layer = UINT32_MAX, .host_output = true, .host_attention = true};
+    }
+    mf_work_part part = {.n_cpu_moe = w->n_cpu_moe, .host_attention = !w->kv_offload};
+    /* llama.cpp counts the output layer as one and fills the device from the end. */
+    const int64_t n_layers = (int64_t)run->model->n_layers;
+    if (w->gpu_layers != MF_ALL_LAYERS && w->gpu_layers <= n_layers) {
+        part.first_device_layer = (uint32_t)(n_layers + 1 - w->gpu_layers);
+        part.host_output = w->gpu_layers < 1;
+    }
+    return part;
+}
+
+static double place_weights(const mf_memory *memory, size_t device)
+{
+    size_t seen = 0;
+    for (size_t i = 0; memory && i < memory->n_places; i++) {
+        if (strncmp(memory->places[i].name, "gpu", 3) == 0) {
+            if (seen == device) {
+                return (double)memory->places[i].terms[MF_TERM_WEIGHTS];
+            }
+            seen++;
+        }
+    }
+    return 0;
+}
+
+static double device_share(const mf_memory *memory, size_t device, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += place_weights(memory, i);
+    }
+    return sum > 0 ? place_weights(memory, device) / sum : 1.0 / (double)n;
+}
+
+typedef struct builder {
+    mf_path path;
+    const mf_case *run;
+    const mf_calibration *calibration;
+    const char *reason;
+} builder;
+
+static void add_segment(builder *b, const mf_work *work, const mf_peaks *peaks, mf_setting setting)
+{
+    mf_segment *segment = &b->path.segments[b->path.n_segments];
+    segment->work = *work;
+    segment->peaks = *peaks;
+    segment->setting = setting;
+    segment->knobs = mf_knobs_of(b->calibration, &setting);
+    b->path.n_segments++;
+}
+
+static void add_devices(builder *b, const mf_work *work, const mf_memory *memory)
+{
+    const mf_case *run = b->run;
+    const mf_machine *machine = run->machine;
+    const size_t n = count_devices(machine);
+    for (size_t i = 0; i < n; i++) {
+        const mf_device *device = device_at(machine, i);
+        mf_peaks peaks = {0};
+        if (!mf_peaks_of(&peaks, &b->reason, device)) {
+            return;
+        }
+        const double share = device_share(memory, i, n);
+        const mf_work part = mf_work_scaled(work, share);
+        const mf_setting setting = {.chip = device->id,
+                                    .chip_class = device->chip_class,
+                                    .runtime = mf_runtime_of(run->engine->id, run->backend),
+                                    .flash_attention = run->workload.flash_attention};
+        if (share > 0) {
+            add_segment(b, &part, &peaks, setting);
+        }
+    }
+    if (b->path.n_segments == 0) {
+        b->reason = "the machine has no device";
+        return;
+    }
+    b->path.n_pipelined = b->path.n_segments;
+    if (b->path.n_segments > 1) {
+        const bool tensor = run->workload.split == MF_SPLIT_TENSOR;
+        const double devices = (double)b->path.n_segments;
+        b->path.parallel = tensor;
+        b->path.hops = tensor ? REDUCTIONS_PER_LAYER * (double)run->model->n_layers : devices - 1;
+        b->path.hop_bytes = HIDDEN_ELEMENT_BYTES * (double)run->model->hidden *
+                            (tensor ? 2 * (devices - 1) / devices : 1);
+        set_link(&b->path, machine, device_at(machine, 0));
+    }
+}
+
+static void add_host(builder *b, const mf_work *work)
+{
+    const mf_case *run = b->run;
+    mf_peaks peaks = {0};
+    if (!host_peaks(&peaks, &b->reason, run->machine)) {
+        return;
+    }
+    const mf_setting setting = {.chip_class = MF_CLASS_CPU,
+                                .runtime = MF_RUNTIME_CPU,
+                                .flash_attention = run->workload.flash_attention};
+    add_segment(b, work, &peaks, setting);
+    b->path.on_host = true;
+    const mf_pool *pool = host_pool(run->machine);
+    if (run->backend == MF_BACKEND_CPU || (pool && pool->kind == MF_POOL_UNIFIED)) {
+        return;
+    }
+    const mf_device *device = device_at(run->machine, 0);
+    const char *id = run->machine->host_link ? run->machine->host_link : device->host_link;
+    b->path.streamed = *work;
+    b->path.stream_bytes_per_s = link_rate(find_link(run->machine, id));
+}
+
+mf_status mf_path_build(mf_path *path,
+                        const char **reason,
+                        const mf_case *run,
+                        const mf_tensor_type *types,
+                        const mf_memory *memory,
+                        const mf_calibration *calibration,
+                        mf_error *err)
+{
+    builder b = {.run = run, .calibration = calibration};
+    b.path.n_batch = run->workload.n_batch;
+    mf_work work = {0};
+    mf_work_part part = part_of(run);
+    mf_status status = MF_OK;
+    if (run->backend != MF_BACKEND_CPU) {
+        status = mf_work_build(&work, run->model, types, &part, err);
+        if (status == MF_OK) {
+            add_devices(&b, &work, memory);
+        }
+    }
+    part.host = true;
+    if (status == MF_OK && !b.reason) {
+        status = mf_work_build(&work, run->model, types, &part, err);
+        if (status == MF_OK && (work.read_bytes > 0 || work.n_groups > 0)) {
+            add_host(&b, &work);
+        }
+    }
+    if (status == MF_OK && b.reason) {
+        *reason = b.reason;
+    } else if (status == MF_OK) {
+        *path = b.path;
+    }
+    return status;
+}
+
+static void join(mf_path_time *sum, const mf_path_time *one, bool parallel)
+{
+    if (parallel && one->total_s <= sum->total_s) {
+        return;
+    }
+    if (parallel) {
+        *sum = *one;
+        return;
+    }
+    sum->total_s += one->total_s;
+    sum->bandwidth_s += one->bandwidth_s;
+    sum->compute_s += one->compute_s;
+    sum->overhead_s += one->overhead_s;
+    sum->ceiling_s += one->ceiling_s;
+}
+
+static double hop_seconds(const mf_path *path, double n_tokens, double n_batches)
+{
+    if (path->n_pipelined < 2) {
+        return 0;
+    }
+    const double transfer =
+        path->link_bytes_per_s > 0 ? path->hop_bytes * n_tokens / path->link_bytes_per_s : 0;
+    return path->hops * (path->hop_latency_s * n_batches + transfer);
+}
+
+mf_path_time mf_path_decode(const mf_path *path, mf_step step)
+{
+    mf_path_time sum = {0};
+    for (size_t i = 0; i < path->n_segments; i++) {
+        const mf_segment *s = &path->segments[i];
+        const mf_decode_time t = mf_law_decode(&s->work, &s->peaks, &s->knobs, step);
+        const double both = t.memory_s + t.lanes_s;
+        const double lanes = both > 0 ? t.weights_s * t.lanes_s / both : 0;
+        const mf_path_time one = {.total_s = t.total_s,
+                                  .bandwidth_s = t.weights_s - lanes + t.kv_s,
+                                  .compute_s = lanes + t.mla_s,
+                                  .overhead_s = t.layer_s + t.moe_s + t.linear_s,
+                                  .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step)};
+        join(&sum, &one, path->parallel);
+    }
+    sum.link_s = hop_seconds(path, 1, 1);
+    sum.total_s += sum.link_s;
+    return sum;
+}
+
+static mf_path_time segment_prefill(const mf_segment *s, mf_step step)
+{
+    const mf_prefill_time t = mf_law_prefill(&s->work, &s->peaks, &s->knobs, step);
+    return (mf_path_time){.total_s = t.total_s,
+                          .bandwidth_s = t.touch_s,
+                          .compute_s = t.compute_s + t.attention_s + t.latent_s,
+                          .overhead_s = t.pass_s,
+                          .ceiling_s = mf_ceiling_prefill_s(&s->work, &s->peaks, step)};
+}
+
+/* Devices work on different micro-batches at the same time, within one batch (llama.cpp, docs/multi-gpu.md):
+   of m micro-batches on d devices, m + d - 1 rounds of a d-th of the time each. */
+static double pipeline_share(const mf_path *path, mf_step step)
+{
+    if (path->parallel || path->n_pipelined < 2) {
+        return 1;
+    }
+    const double in_batch = path->n_batch > 0 ? (double)path->n_batch : step.n_tokens;
+    const double m = fmax(1, ceil(fmin(step.n_tokens, in_batch) / step.ubatch));
+    const double d = (double)path->n_pipelined;
+    return (m + d - 1) / (m * d);
+}
+
+bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *path, mf_step step)
+{
+    const double n_batches = fmax(1, ceil(step.n_tokens / step.ubatch));
+    const bool streams = path->streamed.read_bytes > 0;
+    mf_path_time sum = {0};
+    for (size_t i = 0; i < path->n_segments; i++) {
+        mf_segment segment = path->segments[i];
+        if (streams && i == path->n_segments - 1) {
+            /* The device computes what the host holds. */
+            segment = path->segments[0];
+            segment.work = path->streamed;
+        }
+        if (segment.peaks.matrix_flop_per_s <= 0 || segment.peaks.best_op_per_s <= 0) {
+            *reason = "the rate of matrix products is not known";
+            return false;
+        }
+        const mf_path_time one = segment_prefill(&segment, step);
+        join(&sum, &one, path->parallel);
+    }
+    if (streams && path->stream_bytes_per_s <= 0) {
+        *reason = "the rate of the link between host and device is not known";
+        return false;
+    }
+    const double share = pipeline_share(path, step);
+    sum.total_s *= share;
+    sum.bandwidth_s *= share;
+    sum.compute_s *= share;
+    sum.overhead_s *= share;
+    sum.ceiling_s /= (double)(path->parallel || path->n_pipelined < 2 ? 1 : path->n_pipelined);
+    sum.link_s = hop_seconds(path, step.n_tokens, n_batches);
+    if (streams) {
+        const double bytes =
+            mf_work_touched_bytes(&path->streamed, fmin(step.n_tokens, step.ubatch));
+        sum.link_s += n_batches * bytes / path->stream_bytes_per_s;
+    }
+    sum.total_s += sum.link_s;
+    *time = sum;
+    return true;
+}

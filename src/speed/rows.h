@@ -1,0 +1,42 @@
+/*
+ * rows.h - measurements as cases of the law: what a row's model and device make of it, before any coefficient.
+ */
+#ifndef MF_SPEED_ROWS_H
+#define MF_SPEED_ROWS_H
+
+#include "memfit/measurement.h"
+#include "speed/law.h"
+
+typedef struct mf_speed_row {
+    const mf_measurement *measurement; /* borrowed */
+    const mf_work *work;               /* owned by the mf_speed_rows */
+    mf_peaks peaks;
+    mf_setting setting;
+    mf_step step;
+    size_t device; /* numbers of equal names in the set */
+    size_t model;
+    size_t quant;
+    size_t source;
+    const char *skip; /* why the law can't speak of it, NULL if it can; static storage */
+} mf_speed_row;
+
+typedef struct mf_speed_rows {
+    mf_speed_row *items; /* one per measurement, in order */
+    size_t n_items;
+    struct mf_row_facts *facts; /* devices, models and work that the rows borrow */
+} mf_speed_rows;
+
+/* Measurements and database must outlive the rows. Free with mf_speed_rows_free. */
+mf_status mf_speed_rows_build(mf_speed_rows *out,
+                              const mf_measurements *measurements,
+                              const mf_database *database,
+                              mf_error *err);
+void mf_speed_rows_free(mf_speed_rows *rows);
+
+/* Tokens per second that the law gives for a row without `skip`. */
+double mf_speed_row_predict(const mf_speed_row *row, const mf_calibration *calibration);
+
+/* The law's seconds as the row's speed is counted. */
+double mf_speed_row_tok_s(const mf_speed_row *row, const mf_knobs *knobs);
+
+#endif

@@ -1,0 +1,319 @@
+#include "speed/work.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STATE_ELEMENT_BYTES 4.0 /* llama.cpp keeps recurrent state in f32 */
+
+static bool same_group(const mf_attention_group *a, const mf_attention_group *b)
+{
+    const double apart =
+        fabs(a->window - b->window) + fabs(a->top_k - b->top_k) + fabs(a->ratio - b->ratio);
+    return a->latent == b->latent && apart < 0.5;
+}
+
+/* FLOP: QK^T and the weighted sum of V, 2 each per multiply-add. Absorbed MLA attends in the latent space: keys of
+   rank + rope, values of rank (science: 2 h (2 r + p)); llama.cpp and mlx-lm both run it so. */
+static mf_attention_group group_of(const mf_attention *a)
+{
+    mf_attention_group group = {.latent = a->kind == MF_ATTENTION_MLA,
+                                .window = a->window,
+                                .top_k = a->index_top_k,
+                                .ratio = a->compress_ratio,
+                                .index = a->index_dim};
+    if (group.latent) {
+        group.keys = (double)a->kv_rank + a->rope_dim;
+        group.flop = 2.0 * a->n_heads * (2.0 * a->kv_rank + a->rope_dim);
+        return group;
+    }
+    group.keys = (double)a->n_kv_heads * a->key_dim;
+    group.values = a->value_is_key ? 0 : (double)a->n_kv_heads * a->value_dim;
+    group.flop = 2.0 * a->n_heads * ((double)a->key_dim + a->value_dim);
+    return group;
+}
+
+static mf_status add_group(mf_work *work, const mf_attention_group *group, mf_error *err)
+{
+    size_t i = 0;
+    while (i < work->n_groups && !same_group(&work->groups[i], group)) {
+        i++;
+    }
+    if (i == MF_MAX_ATTENTION_GROUPS) {
+        return mf_fail(err,
+                       MF_E_UNSUPPORTED,
+                       "more than %d kinds of attention windows in one model",
+                       MF_MAX_ATTENTION_GROUPS);
+    }
+    if (i == work->n_groups) {
+        work->groups[i] = *group;
+        work->n_groups++;
+        return MF_OK;
+    }
+    work->groups[i].keys += group->keys;
+    work->groups[i].values += group->values;
+    work->groups[i].index += group->index;
+    work->groups[i].flop += group->flop;
+    return MF_OK;
+}
+
+static mf_status
+add_layer(mf_work *work, const mf_layer *layer, bool here, bool attention_here, mf_error *err)
+{
+    if (layer->is_nextn) {
+        return MF_OK;
+    }
+    if (here) {
+        work->n_layers += 1;
+        work->n_moe_layers += layer->ffn.kind == MF_FFN_MOE ? 1 : 0;
+        work->n_linear_layers += layer->recurrent.kind != MF_RECURRENT_NONE ? 1 : 0;
+        work->state_bytes += STATE_ELEMENT_BYTES * ((double)layer->recurrent.conv_elements +
+                                                    (double)layer->recurrent.state_elements);
+    }
+    if (!attention_here || layer->attention.kind == MF_ATTENTION_NONE) {
+        return MF_OK;
+    }
+    const mf_attention_group group = group_of(&layer->attention);
+    return add_group(work, &group, err);
+}
+
+static bool on_host(const mf_tensor *tensor, const mf_work_part *part)
+{
+    if (tensor->layer == MF_GLOBAL_TENSOR) {
+        return part->host_output;
+    }
+    const uint32_t layer = (uint32_t)tensor->layer;
+    return layer < part->first_device_layer ||
+           (tensor->role == MF_ROLE_EXPERT && layer < part->n_cpu_moe);
+}
+
+static double used_share(const mf_model *model, const mf_tensor *tensor)
+{
+    if (tensor->role != MF_ROLE_EXPERT || tensor->layer < 0 ||
+        (size_t)tensor->layer >= model->n_layers) {
+        return 1;
+    }
+    const mf_ffn *ffn = &model->layers[tensor->layer].ffn;
+    return ffn->n_experts > 0 ? (double)ffn->n_experts_used / ffn->n_experts : 1;
+}
+
+typedef struct tensor_load {
+    double bytes;
+    double weights;
+    double share;
+    mf_format format;
+} tensor_load;
+
+/* Adds a tensor of a layer: everything but the tables that are looked up. */
+static void add_tensor(mf_work *work, const mf_tensor *tensor, tensor_load load)
+{
+    const double weights = load.weights * load.share;
+    work->read_bytes += load.bytes * load.share;
+    work->read_weights[load.format] += weights;
+    if (tensor->role == MF_ROLE_EXPERT) {
+        work->expert_weights[load.format] += weights;
+        work->expert_bytes += load.bytes;
+        work->expert_share = load.share;
+    } else {
+        work->dense_weights[load.format] += weights;
+        work->dense_bytes += load.bytes;
+    }
+}
+
+/* The head: read for every decoded token, but for one row only of a prompt. */
+static void add_head(mf_work *work, tensor_load load)
+{
+    work->read_bytes += load.bytes;
+    work->read_weights[load.format] += load.weights;
+}
+
+static bool is_looked_up(const mf_model *model, const mf_tensor *tensor)
+{
+    switch (tensor->role) {
+    case MF_ROLE_TOKEN_EMBEDDING:
+        return !model->tied_embeddings;
+    case MF_ROLE_PER_LAYER_EMBEDDING:
+    case MF_ROLE_NEXTN:
+        return true;
+    case MF_ROLE_OUTPUT:
+    case MF_ROLE_ATTENTION:
+    case MF_ROLE_RECURRENT:
+    case MF_ROLE_FFN:
+    case MF_ROLE_EXPERT:
+    case MF_ROLE_SHARED_EXPERT:
+    case MF_ROLE_ROUTER:
+    case MF_ROLE_OTHER:
+        break;
+    }
+    return tensor->layer >= 0 && (size_t)tensor->layer < model->n_layers &&
+           model->layers[tensor->layer].is_nextn;
+}
+
+static mf_status add_tensors(mf_work *work,
+                             const mf_model *model,
+                             const mf_tensor_type *types,
+                             const mf_work_part *part,
+                             mf_error *err)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        if (is_looked_up(model, tensor) || on_host(tensor, part) != part->host) {
+            continue;
+        }
+        uint64_t bytes = 0;
+        uint64_t elements = 0;
+        mf_status status = mf_tensor_bytes(&bytes, tensor, types[i], err);
+        if (status == MF_OK) {
+            status = mf_tensor_elements(&elements, tensor, err);
+        }
+        if (status != MF_OK) {
+            return status;
+        }
+        const tensor_load load = {.bytes = (double)bytes,
+                                  .weights = (double)elements,
+                                  .share = used_share(model, tensor),
+                                  .format = mf_format_of(types[i])};
+        if (tensor->role == MF_ROLE_OUTPUT || tensor->role == MF_ROLE_TOKEN_EMBEDDING) {
+            add_head(work, load);
+        } else {
+            add_tensor(work, tensor, load);
+        }
+    }
+    return MF_OK;
+}
+
+mf_status mf_work_build(mf_work *work,
+                        const mf_model *model,
+                        const mf_tensor_type *types,
+                        const mf_work_part *part,
+                        mf_error *err)
+{
+    mf_work sum = {0};
+    mf_status status = add_tensors(&sum, model, types, part, err);
+    for (size_t i = 0; status == MF_OK && i < model->n_layers; i++) {
+        const bool layer_on_host = i < part->first_device_layer;
+        const bool attention_on_host = layer_on_host || part->host_attention;
+        status = add_layer(&sum,
+                           &model->layers[i],
+                           layer_on_host == part->host,
+                           attention_on_host == part->host,
+                           err);
+    }
+    if (status == MF_OK) {
+        *work = sum;
+    }
+    return status;
+}
+
+mf_work mf_work_scaled(const mf_work *work, double share)
+{
+    mf_work scaled = *work;
+    scaled.read_bytes *= share;
+    scaled.dense_bytes *= share;
+    scaled.expert_bytes *= share;
+    scaled.state_bytes *= share;
+    scaled.n_layers *= share;
+    scaled.n_moe_layers *= share;
+    scaled.n_linear_layers *= share;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        scaled.read_weights[f] *= share;
+        scaled.dense_weights[f] *= share;
+        scaled.expert_weights[f] *= share;
+    }
+    for (size_t g = 0; g < scaled.n_groups; g++) {
+        scaled.groups[g].keys *= share;
+        scaled.groups[g].values *= share;
+        scaled.groups[g].index *= share;
+        scaled.groups[g].flop *= share;
+    }
+    return scaled;
+}
+
+static double element_bytes(mf_tensor_type type)
+{
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    return (double)info->block_bytes / info->block_elements;
+}
+
+mf_cache_width mf_cache_width_of(const mf_workload *workload)
+{
+    return (mf_cache_width){.key_bytes = element_bytes(workload->kv_type_k),
+                            .value_bytes = element_bytes(workload->kv_type_v)};
+}
+
+/* Tokens that a query sees with n in the context. A chunk (Llama 4) is taken as full: never too fast. */
+static double visible(const mf_attention_group *group, double n)
+{
+    double seen = n;
+    if (group->window > 0 && n > group->window) {
+        seen = group->window;
+    }
+    if (group->ratio > 0) {
+        seen += n / group->ratio;
+    }
+    if (group->top_k > 0 && seen > group->top_k) {
+        seen = group->top_k;
+    }
+    return seen;
+}
+
+double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_tokens)
+{
+    double bytes = 0;
+    for (size_t g = 0; g < work->n_groups; g++) {
+        const mf_attention_group *group = &work->groups[g];
+        const double per_token = group->keys * width.key_bytes + group->values * width.value_bytes;
+        bytes += per_token * visible(group, n_tokens) + group->index * width.key_bytes * n_tokens;
+    }
+    return bytes;
+}
+
+double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent)
+{
+    double flop = 0;
+    for (size_t g = 0; g < work->n_groups; g++) {
+        if (work->groups[g].latent == latent) {
+            flop += work->groups[g].flop * visible(&work->groups[g], n_tokens);
+        }
+    }
+    return flop;
+}
+
+/* Sum of min(k, limit) for k from begin to end, as an integral. */
+static double capped_sum(double begin, double end, double limit)
+{
+    if (limit <= 0 || end <= limit) {
+        return (end * end - begin * begin) / 2;
+    }
+    if (begin >= limit) {
+        return limit * (end - begin);
+    }
+    return (limit * limit - begin * begin) / 2 + limit * (end - limit);
+}
+
+double
+mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent)
+{
+    const double end = depth + n_tokens;
+    double flop = 0;
+    for (size_t g = 0; g < work->n_groups; g++) {
+        const mf_attention_group *group = &work->groups[g];
+        if (group->latent != latent) {
+            continue;
+        }
+        double pairs = capped_sum(depth, end, group->window);
+        if (group->ratio > 0) {
+            pairs += capped_sum(depth, end, 0) / group->ratio;
+        }
+        if (group->top_k > 0) {
+            pairs = fmin(pairs, capped_sum(depth, end, group->top_k));
+        }
+        flop += group->flop * pairs;
+    }
+    return flop;
+}
+
+double mf_work_touched_bytes(const mf_work *work, double n_tokens)
+{
+    const double untouched = pow(1 - work->expert_share, n_tokens);
+    return work->dense_bytes + work->expert_bytes * (1 - untouched);
+}

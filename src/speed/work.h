@@ -1,0 +1,85 @@
+/*
+ * work.h - what one token costs before any machine is known: bytes to read, weights to unpack, multiply-adds.
+ *
+ * A summary of a model in given tensor formats, computed once and used for every machine, context and engine. Linear:
+ * two parts of a model add up, and a share of a model is its work scaled.
+ */
+#ifndef MF_SPEED_WORK_H
+#define MF_SPEED_WORK_H
+
+#include "memfit/calibration.h"
+#include "memfit/model.h"
+#include "memfit/workload.h"
+
+#define MF_MAX_ATTENTION_GROUPS 16
+
+/* Layers whose attention sees the same tokens, summed. */
+typedef struct mf_attention_group {
+    bool latent;   /* MLA */
+    double window; /* tokens; 0: all */
+    double top_k;  /* sparse attention: tokens attended after selection; 0: all */
+    double ratio;  /* compressed entries: one per this many tokens beside the window; 0: none */
+    double keys;   /* elements of K read per visible token */
+    double values; /* elements of V */
+    double index;  /* elements of index keys read per token in the context */
+    double flop;   /* attention FLOP per query and visible token */
+} mf_attention_group;
+
+typedef struct mf_work {
+    double read_bytes;                      /* decode: the weights one token touches */
+    double read_weights[MF_FORMAT_COUNT];   /* the same, counted */
+    double dense_weights[MF_FORMAT_COUNT];  /* without head and embedding: prefill */
+    double expert_weights[MF_FORMAT_COUNT]; /* of the experts that one token picks */
+    double dense_bytes;                     /* prefill: read once per micro-batch */
+    double expert_bytes;                    /* all experts */
+    double expert_share;                    /* picked per token, used / total */
+    double state_bytes;                     /* recurrent state of one sequence */
+    double n_layers;
+    double n_moe_layers;
+    double n_linear_layers;
+    mf_attention_group groups[MF_MAX_ATTENTION_GROUPS];
+    size_t n_groups;
+} mf_work;
+
+/* Which part of a model: what llama.cpp puts on the devices, or what stays with the host's CPU. */
+typedef struct mf_work_part {
+    bool host;
+    uint32_t first_device_layer; /* layers below it run on the host */
+    uint32_t n_cpu_moe;          /* experts of the first n layers run on the host */
+    bool host_output;            /* the head too */
+    bool host_attention;         /* the KV cache is in host memory */
+} mf_work_part;
+
+/* Work of a part (all zero: the whole model) in these formats, one per tensor. MF_E_UNSUPPORTED beyond
+   MF_MAX_ATTENTION_GROUPS, MF_E_OVERFLOW, MF_E_DATA from the tensors' sizes. Thread-safe. */
+mf_status mf_work_build(mf_work *work,
+                        const mf_model *model,
+                        const mf_tensor_type *types,
+                        const mf_work_part *part,
+                        mf_error *err);
+
+/* Work of a share (0 to 1) of the layers. */
+mf_work mf_work_scaled(const mf_work *work, double share);
+
+/* Bytes per element of the two caches. */
+typedef struct mf_cache_width {
+    double key_bytes;
+    double value_bytes;
+} mf_cache_width;
+
+mf_cache_width mf_cache_width_of(const mf_workload *workload);
+
+/* Bytes of KV cache read for one token with n tokens in the context. */
+double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_tokens);
+
+/* FLOP of the attention of one query with n tokens in the context: latent layers or the others. */
+double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent);
+
+/* The same summed over the queries at depth .. depth + n_tokens. */
+double
+mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent);
+
+/* Bytes of weights touched by a batch: experts picked at random leave E (1 - k/E)^T untouched (arXiv 2505.19645). */
+double mf_work_touched_bytes(const mf_work *work, double n_tokens);
+
+#endif

@@ -1,0 +1,177 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memfit/calibration.h"
+#include "speed/interval.h"
+
+/* Writes text to a scratch file and reads it as a calibration. */
+static mf_status load_text(mf_calibration **out, const char *text, mf_error *err)
+{
+    char path[] = "/tmp/memfit-calibration-XXXXXX";
+    const int file = mkstemp(path);
+    cr_assert(ge(int, file, 0));
+    cr_assert(eq(sz, (size_t)write(file, text, strlen(text)), strlen(text)));
+    close(file);
+    const mf_status status = mf_calibration_load(out, path, err);
+    unlink(path);
+    return status;
+}
+
+static mf_calibration *priors(void)
+{
+    mf_calibration *c = NULL;
+    cr_assert(eq(int, mf_calibration_new(&c, "llama.cpp", NULL), MF_OK));
+    return c;
+}
+
+Test(calibration, what_is_written_reads_the_same)
+{
+    mf_calibration *c = priors();
+    const mf_setting m1 = {
+        .chip = "apple-m1-7c", .chip_class = MF_CLASS_APPLE_M1_M2, .runtime = MF_RUNTIME_METAL};
+    size_t effects[MF_MAX_KNOB_EFFECTS];
+    mf_knob_effects(effects, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K);
+    c->effects[effects[1]] = (mf_effect){.log_value = log(1.25), .log_sd = 0.125, .n_rows = 7};
+    c->chips = calloc(1, sizeof *c->chips);
+    c->chips[0].device_id = strdup("apple-m1-7c");
+    c->chips[0].n_decode_rows = 3;
+    c->chips[0].knobs[MF_KNOB_LANE] = (mf_effect){.log_value = log(0.5), .n_rows = 3};
+    c->n_chips = 1;
+    c->pools = calloc(1, sizeof *c->pools);
+    c->pools[0] = (mf_residual_pool){.test = MF_TEST_PREFILL,
+                                     .left_out = MF_LEFT_OUT_CHIP,
+                                     .chip_class = MF_CLASS_COUNT,
+                                     .deep = true,
+                                     .half_width_log = 0.25,
+                                     .n_rows = 40};
+    c->n_pools = 1;
+    c->n_rows[MF_TEST_DECODE][MF_CLASS_APPLE_M1_M2] = 3;
+    const double before = mf_calibration_value(c, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K);
+    char *text = NULL;
+    cr_assert(eq(int, mf_calibration_text(&text, c, NULL), MF_OK));
+    mf_calibration_free(c);
+    mf_error err = {0};
+    cr_assert(eq(int, load_text(&c, text, &err), MF_OK), "%s", err.message);
+    cr_assert(epsilon_eq(
+        dbl, mf_calibration_value(c, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K), before, 1e-4 * before));
+    cr_assert(eq(sz, c->n_pools, 1));
+    cr_assert(eq(u32, c->n_rows[MF_TEST_DECODE][MF_CLASS_APPLE_M1_M2], 3));
+    char *again = NULL;
+    cr_assert(eq(int, mf_calibration_text(&again, c, NULL), MF_OK));
+    cr_assert(eq(str, again, text));
+    free(text);
+    free(again);
+    mf_calibration_free(c);
+}
+
+Test(calibration, every_effect_has_a_name_of_its_own)
+{
+    for (size_t i = 1; i < mf_effect_count(); i++) {
+        const mf_effect_info a = mf_effect_describe(i - 1);
+        const mf_effect_info b = mf_effect_describe(i);
+        bool same = strcmp(a.name, b.name) == 0 && a.n_keys == b.n_keys;
+        for (size_t k = 0; same && k < a.n_keys; k++) {
+            same = strcmp(a.keys[k], b.keys[k]) == 0;
+        }
+        cr_assert(not(same), "effects %zu and %zu", i - 1, i);
+    }
+}
+
+Test(calibration, a_setting_finds_the_effects_that_carry_its_keys)
+{
+    const mf_setting setting = {
+        .chip_class = MF_CLASS_AMD_UNIFIED, .runtime = MF_RUNTIME_VULKAN, .flash_attention = true};
+    size_t indices[MF_MAX_KNOB_EFFECTS];
+    const size_t n = mf_knob_effects(indices, MF_KNOB_KV, &setting, MF_FORMAT_F16);
+    cr_assert(eq(sz, n, 3));
+    const mf_effect_info last = mf_effect_describe(indices[2]);
+    cr_assert(eq(str, (char *)last.keys[0], "amd-unified"));
+    cr_assert(eq(str, (char *)last.keys[1], "vulkan"));
+    cr_assert(eq(str, (char *)last.keys[2], "flash"));
+}
+
+#define HEAD                                                                                       \
+    "{\"schema\": 1, \"engine\": \"x\", \"fitted\": \"\", \"data\": \"\", \"method\": \"\", "
+#define LISTS "\"class_rows\": [], \"chips\": [], \"intervals\": [], "
+
+Test(calibration, broken_files_are_refused_with_a_place)
+{
+    static const char *const texts[] = {
+        "{}",
+        "{\"schema\": 2}",
+        HEAD LISTS "\"effects\": [{\"effect\": \"eta\", \"of\": []}]}",
+        HEAD LISTS
+        "\"effects\": [{\"effect\": \"nonsense\", \"of\": [], \"factor\": 1, \"log_sd\": 0, "
+        "\"rows\": 1}]}",
+        HEAD LISTS "\"effects\": [{\"effect\": \"eta\", \"of\": [\"cuda\"], \"factor\": 1, "
+                   "\"log_sd\": 0, \"rows\": 1}]}",
+        HEAD LISTS "\"effects\": [{\"effect\": \"eta\", \"of\": [], \"factor\": 0, \"log_sd\": 0, "
+                   "\"rows\": 1}]}",
+        HEAD LISTS "\"effects\": [{\"effect\": \"eta\", \"of\": [], \"factor\": -1, \"log_sd\": 0, "
+                   "\"rows\": 1}]}",
+        HEAD "\"class_rows\": [{\"class\": \"zx81\"}], \"chips\": [], \"intervals\": [], "
+             "\"effects\": []}",
+        HEAD "\"class_rows\": [], \"chips\": [{\"device\": 5}], \"intervals\": [], "
+             "\"effects\": []}",
+        HEAD
+        "\"class_rows\": [], \"intervals\": [], \"effects\": [], \"chips\": [{\"device\": \"b\", "
+        "\"decode_rows\": 1, \"prefill_rows\": 1, \"effects\": []}, {\"device\": \"a\", "
+        "\"decode_rows\": 1, \"prefill_rows\": 1, \"effects\": []}]}",
+        HEAD "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [{\"test\": "
+             "\"decode\"}]}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        mf_calibration *c = NULL;
+        mf_error err = {0};
+        cr_assert(eq(int, load_text(&c, texts[i], &err), MF_E_DATA), "text %zu", i);
+        cr_assert(ne(ptr, strstr(err.message, ":1:"), NULL), "%s", err.message);
+    }
+}
+
+Test(calibration, a_missing_file_is_an_io_error)
+{
+    mf_calibration *c = NULL;
+    cr_assert(eq(int, mf_calibration_load(&c, "/nonexistent/x.json", NULL), MF_E_IO));
+}
+
+Test(calibration, basis_follows_from_the_rows_behind_it)
+{
+    mf_calibration *c = priors();
+    c->chips = calloc(1, sizeof *c->chips);
+    c->chips[0].device_id = strdup("card");
+    c->chips[0].n_decode_rows = 2;
+    c->n_chips = 1;
+    c->n_rows[MF_TEST_PREFILL][MF_CLASS_AMD_GDDR] = 5;
+    const mf_setting setting = {.chip = "card", .chip_class = MF_CLASS_AMD_GDDR};
+    cr_assert(eq(int, mf_interval_basis(c, &setting, MF_TEST_DECODE), MF_BASIS_CHIP));
+    cr_assert(eq(int, mf_interval_basis(c, &setting, MF_TEST_PREFILL), MF_BASIS_FAMILY));
+    const mf_setting other = {.chip = "other", .chip_class = MF_CLASS_INTEL_ARC};
+    cr_assert(eq(int, mf_interval_basis(c, &other, MF_TEST_DECODE), MF_BASIS_DATASHEET));
+    mf_calibration_free(c);
+}
+
+Test(calibration, the_pool_of_the_class_goes_before_that_of_all)
+{
+    mf_calibration *c = priors();
+    const mf_residual_pool pools[] = {
+        {.left_out = MF_LEFT_OUT_CHIP, .chip_class = MF_CLASS_AMD_GDDR, .half_width_log = 0.4},
+        {.left_out = MF_LEFT_OUT_CHIP, .chip_class = MF_CLASS_COUNT,    .half_width_log = 0.2}
+    };
+    c->pools = malloc(sizeof pools);
+    memcpy(c->pools, pools, sizeof pools);
+    c->n_pools = 2;
+    mf_setting setting = {.chip_class = MF_CLASS_AMD_GDDR};
+    const mf_basis family = MF_BASIS_FAMILY;
+    cr_assert(epsilon_eq(
+        dbl, mf_interval_half_width(c, &setting, MF_TEST_DECODE, family, 0), 0.4, 1e-12));
+    setting.chip_class = MF_CLASS_NVIDIA_HBM;
+    cr_assert(epsilon_eq(
+        dbl, mf_interval_half_width(c, &setting, MF_TEST_DECODE, family, 0), 0.2, 1e-12));
+    cr_assert(gt(dbl, mf_interval_half_width(c, &setting, MF_TEST_PREFILL, family, 0), 0.5));
+    mf_calibration_free(c);
+}

@@ -1,0 +1,261 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "sample.h"
+#include "speed/law.h"
+
+/* The law with priors on the sample model and card; tests change one thing at a time. */
+typedef struct bench {
+    sample s;
+    mf_work work;
+    mf_device card;
+    mf_peaks peaks;
+    mf_knobs knobs;
+    mf_step step;
+} bench;
+
+static void setting_of(bench *b, mf_chip_class chip_class, mf_runtime runtime)
+{
+    mf_calibration *calibration = NULL;
+    const char *reason = NULL;
+    cr_assert(eq(int, mf_calibration_new(&calibration, "llama.cpp", NULL), MF_OK));
+    const mf_setting setting = {
+        .chip_class = chip_class, .runtime = runtime, .flash_attention = true};
+    b->card.chip_class = chip_class;
+    b->card.vendor = mf_chip_class_vendor(chip_class);
+    b->knobs = mf_knobs_of(calibration, &setting);
+    cr_assert(mf_peaks_of(&b->peaks, &reason, &b->card));
+    mf_calibration_free(calibration);
+}
+
+static void bench_fill(bench *b)
+{
+    sample_fill(&b->s);
+    b->card = sample_card();
+    cr_assert(
+        eq(int, mf_work_build(&b->work, &b->s.model, b->s.types, &(mf_work_part){0}, NULL), MF_OK));
+    b->step = (mf_step){
+        .n_tokens = 128, .ubatch = 512, .cache = {2, 2}
+    };
+    setting_of(b, MF_CLASS_NVIDIA_GDDR, MF_RUNTIME_CUDA);
+}
+
+static double decode_s(const bench *b)
+{
+    return mf_law_decode(&b->work, &b->peaks, &b->knobs, b->step).total_s;
+}
+
+static double prefill_s(const bench *b)
+{
+    return mf_law_prefill(&b->work, &b->peaks, &b->knobs, b->step).total_s;
+}
+
+Test(law, decode_is_the_sum_of_its_terms)
+{
+    bench b;
+    bench_fill(&b);
+    const mf_decode_time t = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step);
+    const double sum = t.weights_s + t.kv_s + t.mla_s + t.layer_s + t.moe_s + t.linear_s;
+    cr_assert(epsilon_eq(dbl, t.total_s, sum, 1e-15));
+    cr_assert(epsilon_eq(dbl, t.weights_s, t.memory_s + t.lanes_s, 1e-15), "p is 1 on NVIDIA");
+    cr_assert(epsilon_eq(dbl, t.layer_s, 3 * b.knobs.value[MF_KNOB_LAYER], 1e-15));
+}
+
+Test(law, state_is_read_and_written)
+{
+    bench b;
+    bench_fill(&b);
+    const mf_decode_time t = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step);
+    const double bytes = b.work.read_bytes + 2 * 4 * 530;
+    cr_assert(epsilon_eq(dbl, t.memory_s, bytes / (b.knobs.value[MF_KNOB_ETA] * 1000e9), 1e-15));
+}
+
+Test(law, memory_and_lanes_overlap_on_apple)
+{
+    bench b;
+    bench_fill(&b);
+    setting_of(&b, MF_CLASS_APPLE_M1_M2, MF_RUNTIME_METAL);
+    const mf_decode_time t = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step);
+    const double high = t.memory_s > t.lanes_s ? t.memory_s : t.lanes_s;
+    cr_assert(ge(dbl, t.weights_s, high));
+    cr_assert(le(dbl, t.weights_s, 1.13 * high), "at most 2^(1/6) above the longer one");
+}
+
+Test(law, lanes_of_nvidia_are_the_mean_of_fp32_and_int32)
+{
+    bench b;
+    bench_fill(&b);
+    cr_assert(epsilon_eq(dbl, b.peaks.lane_flop_per_s, 60e12, 1));
+    cr_assert(not(b.peaks.lanes_assumed));
+    b.card.int32_op_per_s.known = false;
+    const char *reason = NULL;
+    cr_assert(mf_peaks_of(&b.peaks, &reason, &b.card));
+    cr_assert(b.peaks.lanes_assumed);
+}
+
+Test(law, without_bandwidth_there_is_no_law)
+{
+    mf_device card = sample_card();
+    card.bandwidth_bytes_per_s.known = false;
+    mf_peaks peaks = {0};
+    const char *reason = NULL;
+    cr_assert(not(mf_peaks_of(&peaks, &reason, &card)));
+    cr_assert(ne(ptr, (void *)reason, NULL));
+}
+
+Test(law, without_fp32_a_card_of_a_known_class_has_no_law)
+{
+    mf_device card = sample_card();
+    card.fp32_flop_per_s.known = false;
+    mf_peaks peaks = {0};
+    const char *reason = NULL;
+    cr_assert(not(mf_peaks_of(&peaks, &reason, &card)));
+    card.chip_class = MF_CLASS_UNKNOWN;
+    card.vendor = MF_VENDOR_OTHER;
+    cr_assert(mf_peaks_of(&peaks, &reason, &card), "a what-if machine goes by bandwidth");
+}
+
+Test(law, apple_before_m5_multiplies_on_its_shaders)
+{
+    bench b;
+    bench_fill(&b);
+    setting_of(&b, MF_CLASS_APPLE_M3_M4, MF_RUNTIME_METAL);
+    cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 80e12, 1));
+    setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_METAL);
+    cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 320e12, 1));
+}
+
+Test(law, efficiency_bends_below_its_limit)
+{
+    double ease = 0;
+    for (double eta = 0.3; eta < 3; eta += 0.1) {
+        cr_assert(lt(dbl, mf_soft_eta(eta, &ease), 0.97));
+        cr_assert(le(dbl, mf_soft_eta(eta, &ease), eta));
+    }
+    cr_assert(epsilon_eq(dbl, mf_soft_eta(0.7, &ease), 0.7, 1e-3));
+    cr_assert(epsilon_eq(dbl, ease, 1, 1e-2));
+}
+
+/* Everything below holds for every class and runtime that the law knows. */
+static void for_all_settings(void (*check)(bench *b))
+{
+    for (int c = 0; c < MF_CLASS_COUNT; c++) {
+        for (int r = 0; r < MF_RUNTIME_COUNT; r++) {
+            bench b;
+            bench_fill(&b);
+            setting_of(&b, (mf_chip_class)c, (mf_runtime)r);
+            check(&b);
+        }
+    }
+}
+
+static void more_bandwidth(bench *b)
+{
+    const double decode = decode_s(b);
+    const double prefill = prefill_s(b);
+    b->peaks.bandwidth_bytes_per_s *= 1.1;
+    cr_assert(le(dbl, decode_s(b), decode));
+    cr_assert(le(dbl, prefill_s(b), prefill));
+}
+
+Test(law, more_bandwidth_is_never_slower)
+{
+    for_all_settings(more_bandwidth);
+}
+
+static void more_depth(bench *b)
+{
+    double decode = 0;
+    double prefill = 0;
+    for (double depth = 0; depth < 1e6; depth = 2 * depth + 50) {
+        b->step.depth = depth;
+        cr_assert(ge(dbl, decode_s(b), decode));
+        cr_assert(ge(dbl, prefill_s(b), prefill));
+        decode = decode_s(b);
+        prefill = prefill_s(b);
+    }
+}
+
+Test(law, more_depth_is_never_faster)
+{
+    for_all_settings(more_depth);
+}
+
+static void below_ceiling(bench *b)
+{
+    for (double n = 1; n < 1e5; n *= 3) {
+        b->step.n_tokens = n;
+        cr_assert(gt(dbl, decode_s(b), mf_ceiling_decode_s(&b->work, &b->peaks, b->step)));
+        cr_assert(gt(dbl, prefill_s(b), mf_ceiling_prefill_s(&b->work, &b->peaks, b->step)));
+    }
+}
+
+Test(law, nothing_beats_the_ceiling)
+{
+    for_all_settings(below_ceiling);
+}
+
+Test(law, nothing_beats_the_ceiling_with_knobs_too_good_to_be_true)
+{
+    bench b;
+    bench_fill(&b);
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        b.knobs.value[k] = k == MF_KNOB_ETA ? 5 : 1e-9;
+    }
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        b.knobs.lane[f] = b.knobs.work[f] = 1e-9;
+    }
+    mf_knobs_limit(&b.knobs);
+    below_ceiling(&b);
+}
+
+Test(law, a_smaller_micro_batch_is_never_faster)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 4096;
+    double before = 0;
+    for (double ubatch = 4096; ubatch >= 32; ubatch /= 2) {
+        b.step.ubatch = ubatch;
+        cr_assert(ge(dbl, prefill_s(&b), before));
+        before = prefill_s(&b);
+    }
+}
+
+/* The analytic shares against differences: what the fit's Jacobian rests on. */
+Test(law, shares_of_decode_are_its_derivatives)
+{
+    static const mf_knob knobs[] = {
+        MF_KNOB_KV, MF_KNOB_LAYER, MF_KNOB_MOE, MF_KNOB_LINEAR, MF_KNOB_ETA};
+    bench b;
+    bench_fill(&b);
+    setting_of(&b, MF_CLASS_APPLE_M1_M2, MF_RUNTIME_METAL);
+    b.knobs.eta_ease = 1;
+    const mf_decode_time t = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step);
+    const mf_shares shares = mf_decode_shares(&t, &b.peaks, &b.knobs);
+    for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
+        bench moved = b;
+        moved.knobs.value[knobs[i]] *= 1 + 1e-6;
+        const double slope = (decode_s(&moved) / decode_s(&b) - 1) / 1e-6;
+        cr_assert(epsilon_eq(dbl, shares.value[knobs[i]], slope, 1e-4));
+    }
+    bench moved = b;
+    moved.knobs.lane[MF_FORMAT_F16] *= 1 + 1e-6;
+    const double slope = (decode_s(&moved) / decode_s(&b) - 1) / 1e-6;
+    cr_assert(epsilon_eq(dbl, shares.lane[MF_FORMAT_F16], slope, 1e-4));
+}
+
+Test(law, shares_of_prefill_are_its_derivatives)
+{
+    static const mf_knob knobs[] = {MF_KNOB_EXPERT, MF_KNOB_ATTENTION, MF_KNOB_PASS};
+    bench b;
+    bench_fill(&b);
+    const mf_prefill_time t = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    const mf_shares shares = mf_prefill_shares(&t);
+    for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
+        bench moved = b;
+        moved.knobs.value[knobs[i]] *= 1 + 1e-6;
+        const double slope = (prefill_s(&moved) / prefill_s(&b) - 1) / 1e-6;
+        cr_assert(epsilon_eq(dbl, shares.value[knobs[i]], slope, 1e-4));
+    }
+}

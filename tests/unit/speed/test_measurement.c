@@ -1,0 +1,167 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memfit/measurement.h"
+
+#define HEADER "device,engine,model,quant,test,tok_s,n_tokens,depth,trust,date,notes\n"
+
+static mf_measurements parse(const char *text)
+{
+    mf_measurements all = {0};
+    mf_error err = {0};
+    cr_assert(eq(int, mf_measurements_parse(&all, text, strlen(text), "x.csv", &err), MF_OK),
+              "%s",
+              err.message);
+    return all;
+}
+
+static mf_measurement only(mf_measurements *all, const char *text)
+{
+    *all = parse(text);
+    cr_assert(eq(sz, all->n_items, 1));
+    return all->items[0];
+}
+
+Test(measurement, a_row_is_read_with_its_place)
+{
+    mf_measurements all;
+    const mf_measurement m = only(
+        &all, HEADER "apple-m4-10c,mlx,qwen3-4b,mlx-4bit,pp,512.5,256,1024,medium,2026-01,x\n");
+    cr_assert(eq(str, m.device, "apple-m4-10c"));
+    cr_assert(eq(int, m.test, MF_TEST_PREFILL));
+    cr_assert(epsilon_eq(dbl, m.tok_s, 512.5, 1e-12));
+    cr_assert(epsilon_eq(dbl, m.depth_tokens, 1024, 1e-12));
+    cr_assert(eq(int, m.runtime, MF_RUNTIME_MLX));
+    cr_assert(eq(int, m.trust, MF_TRUST_MEDIUM));
+    cr_assert(epsilon_eq(dbl, m.ubatch_tokens, 2048, 1e-12));
+    cr_assert(eq(sz, m.line, 2));
+    mf_measurements_free(&all);
+}
+
+Test(measurement, quoted_fields_hold_commas_quotes_and_line_ends)
+{
+    mf_measurements all =
+        parse(HEADER "a,mlx,m,q,tg,1,1,0,high,2026,\"one, \"\"two\"\"\nthree\"\r\n"
+                     "b,mlx,m,q,tg,1,1,0,high,2026,last");
+    cr_assert(eq(sz, all.n_items, 2));
+    cr_assert(eq(str, all.items[0].notes, "one, \"two\"\nthree"));
+    cr_assert(eq(str, all.items[1].notes, "last"));
+    cr_assert(eq(sz, all.items[1].line, 4));
+    mf_measurements_free(&all);
+}
+
+typedef struct notes_case {
+    const char *device;
+    const char *date;
+    const char *notes;
+    mf_runtime runtime;
+    bool flash;
+    double ubatch;
+} notes_case;
+
+static const notes_case notes_cases[] = {
+    {"nvidia-rtx-4090",      "2024-05",       "",                                 MF_RUNTIME_CUDA_2024,  false, 512 },
+    {"nvidia-rtx-4090",      "2025-08",       "FA on; CUDA",                      MF_RUNTIME_CUDA,       true,  512 },
+    {"nvidia-rtx-4090",      "2025-08",       "FA off; Vulkan",                   MF_RUNTIME_VULKAN,     false, 512 },
+    {"nvidia-gb10",          "2025-11-02",    "llama-bench FA on ub 2048",        MF_RUNTIME_CUDA,       true,  2048},
+    {"apple-m2-ultra-76c",   "2026-02",       "n_ubatch 2048; FA on",             MF_RUNTIME_METAL,      true,  2048},
+    {"apple-m2-10c",         "2023-11..2025", "FA off; default f16 KV",           MF_RUNTIME_METAL_2024, false, 512 },
+    {"apple-m4-10c",         "2023-11..2025", "FA off; default f16 KV",           MF_RUNTIME_METAL,      false, 512 },
+    {"amd-r9700",            "2025-12",       "FA on; rocm7.1.1",                 MF_RUNTIME_ROCM,       true,  512 },
+    {"amd-strix-halo-8060s", "2025-07",       "llama.cpp-hip; FA off",            MF_RUNTIME_ROCM,       false, 512 },
+    {"amd-strix-halo-8060s",
+     "2025-10",                               "Vulkan AMDVLK ub 512; FA on",
+     MF_RUNTIME_VULKAN_AMDVLK,                                                                           true,
+     512                                                                                                            },
+    {"amd-strix-halo-8060s", "2025-05",       "HIP rocWMMA FA on",                MF_RUNTIME_ROCM_WMMA,  true,  512 },
+    {"amd-strix-halo-8060s",
+     "2026",                                  "llama-rocm-7.2; ub 2048; default",
+     MF_RUNTIME_ROCM,                                                                                    true,
+     2048                                                                                                           },
+    {"intel-arc-a770-16gb",  "2025-08",       "FA off; Vulkan",                   MF_RUNTIME_VULKAN,     false, 512 },
+};
+
+Test(measurement, notes_tell_runtime_flash_attention_and_micro_batch)
+{
+    for (size_t i = 0; i < sizeof notes_cases / sizeof notes_cases[0]; i++) {
+        const notes_case *c = &notes_cases[i];
+        char text[512];
+        snprintf(text,
+                 sizeof text,
+                 HEADER "%s,llama.cpp,m,q,tg,9,128,0,high,%s,%s\n",
+                 c->device,
+                 c->date,
+                 c->notes);
+        mf_measurements all;
+        const mf_measurement m = only(&all, text);
+        cr_expect(eq(int, m.runtime, c->runtime), "case %zu: %s", i, mf_runtime_name(m.runtime));
+        cr_expect(eq(int, m.flash_attention, c->flash), "case %zu", i);
+        cr_expect(epsilon_eq(dbl, m.ubatch_tokens, c->ubatch, 1e-9), "case %zu", i);
+        mf_measurements_free(&all);
+    }
+}
+
+Test(measurement, rows_that_are_no_single_case_say_why)
+{
+    mf_measurements all = parse(HEADER "a,mlx,m,q,pp,9,,0,high,2026,\n"
+                                       "a,mlx,m,q,tg,0,5,0,high,2026,\n"
+                                       "a,mlx,m,q,pp,9,8,0,high,2026,\"tiny prompt: do not fit\"\n"
+                                       "a,mlx,m,q,tg,9,,,high,2026,\n");
+    cr_assert(ne(ptr, (void *)all.items[0].skip, NULL));
+    cr_assert(ne(ptr, (void *)all.items[1].skip, NULL));
+    cr_assert(ne(ptr, (void *)all.items[2].skip, NULL));
+    cr_assert(eq(ptr, (void *)all.items[3].skip, NULL));
+    mf_measurements_free(&all);
+}
+
+Test(measurement, bad_rows_are_refused_with_their_line)
+{
+    static const char *const texts[] = {
+        "",
+        "device,engine,model,quant,test\n",
+        HEADER "a,zx81,m,q,tg,9,1,0,high,2026,\n",
+        HEADER "a,mlx,m,q,xx,9,1,0,high,2026,\n",
+        HEADER "a,mlx,m,q,tg,fast,1,0,high,2026,\n",
+        HEADER "a,mlx,m,q,tg,-3,1,0,high,2026,\n",
+        HEADER "a,mlx,m,q,tg,9,1,0,certain,2026,\n",
+        HEADER "a,mlx,m,q,tg,9\n",
+        HEADER "a,mlx,m,q,tg,9,1,0,high,2026,,,,\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        mf_measurements all = {0};
+        mf_error err = {0};
+        const size_t size = strlen(texts[i]);
+        cr_assert(eq(int, mf_measurements_parse(&all, texts[i], size, "x.csv", &err), MF_E_DATA),
+                  "text %zu",
+                  i);
+        cr_assert(ne(ptr, strstr(err.message, "x.csv:"), NULL), "%s", err.message);
+    }
+}
+
+Test(measurement, a_zero_byte_is_refused)
+{
+    mf_measurements all = {0};
+    static const char text[] = "device\0,engine\n";
+    cr_assert(
+        eq(int, mf_measurements_parse(&all, text, sizeof text - 1, "x.csv", NULL), MF_E_DATA));
+}
+
+Test(measurement, a_missing_file_is_an_io_error)
+{
+    mf_measurements all = {0};
+    cr_assert(eq(int, mf_measurements_load(&all, "/nonexistent.csv", NULL), MF_E_IO));
+}
+
+Test(measurement, the_committed_rows_can_be_read)
+{
+    mf_measurements all = {0};
+    mf_error err = {0};
+    cr_assert(
+        eq(int, mf_measurements_load(&all, MF_SOURCE_DIR "/tests/truth/speed.csv", &err), MF_OK),
+        "%s",
+        err.message);
+    cr_assert(eq(sz, all.n_items, 2792));
+    mf_measurements_free(&all);
+}

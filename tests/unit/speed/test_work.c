@@ -1,0 +1,193 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "sample.h"
+#include "speed/work.h"
+
+static const double dense_weights = 256.0 * 288 * 2 + 512.0 * 256 * 2 + 256.0 * 8 + 256.0 * 256;
+static const double all_experts = 64.0 * 256 * 8;
+static const double head = 256.0 * 1000;
+
+static mf_work work_of(sample *s, mf_work_part part)
+{
+    mf_work work = {0};
+    cr_assert(eq(int, mf_work_build(&work, &s->model, s->types, &part, NULL), MF_OK));
+    return work;
+}
+
+Test(work, a_token_reads_the_head_and_its_share_of_experts_but_not_the_embedding)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, work.read_bytes, 2 * (dense_weights + head + all_experts / 4), 1e-6));
+    cr_assert(epsilon_eq(
+        dbl, work.read_weights[MF_FORMAT_F16], dense_weights + head + all_experts / 4, 1e-6));
+}
+
+Test(work, a_tied_embedding_is_read_once_as_head)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work untied = work_of(&s, (mf_work_part){0});
+    s.model.tied_embeddings = true;
+    s.model.tensors[1] = s.model.tensors[8];
+    s.model.n_tensors = 8;
+    s.model.tensors[1].layer = 2;
+    const mf_work tied = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, tied.read_bytes, untied.read_bytes, 1e-6));
+}
+
+Test(work, a_next_token_block_is_not_read)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work with = work_of(&s, (mf_work_part){0});
+    s.layers[2].is_nextn = true;
+    const mf_work without = work_of(&s, (mf_work_part){0});
+    const double block = 2 * (256.0 * 256 + 512.0 * 256);
+    cr_assert(epsilon_eq(dbl, with.read_bytes - without.read_bytes, block, 1e-6));
+    cr_assert(epsilon_eq(dbl, without.n_layers, 2, 1e-9));
+    cr_assert(epsilon_eq(dbl, without.state_bytes, 0, 1e-9));
+}
+
+Test(work, the_head_is_no_work_of_a_prompt)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, work.dense_weights[MF_FORMAT_F16], dense_weights, 1e-6));
+    cr_assert(epsilon_eq(dbl, work.expert_weights[MF_FORMAT_F16], all_experts / 4, 1e-6));
+}
+
+Test(work, each_format_is_counted_apart)
+{
+    sample s;
+    sample_fill(&s);
+    s.types[3] = MF_TYPE_Q4_K;
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, work.read_weights[MF_FORMAT_Q4_K], 512.0 * 256, 1e-6));
+    cr_assert(epsilon_eq(
+        dbl, work.dense_bytes, 2 * (dense_weights - 512.0 * 256) + 512.0 * 256 * 0.5625, 1e-6));
+}
+
+Test(work, a_window_stops_the_cache_reads_from_growing)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    const mf_cache_width f16 = {2, 2};
+    const double per_token = 2.0 * (48 + 32) * 2;
+    cr_assert(epsilon_eq(dbl, mf_work_kv_bytes(&work, f16, 70), 2 * 70 * per_token, 1e-6));
+    cr_assert(epsilon_eq(dbl, mf_work_kv_bytes(&work, f16, 1000), (1000 + 100) * per_token, 1e-6));
+}
+
+Test(work, a_quantized_cache_is_narrower)
+{
+    const mf_workload w = {.kv_type_k = MF_TYPE_Q8_0, .kv_type_v = MF_TYPE_F16};
+    const mf_cache_width width = mf_cache_width_of(&w);
+    cr_assert(epsilon_eq(dbl, width.key_bytes, 34.0 / 32, 1e-12));
+    cr_assert(epsilon_eq(dbl, width.value_bytes, 2, 1e-12));
+}
+
+Test(work, a_latent_layer_attends_in_the_latent_space)
+{
+    sample s;
+    sample_fill(&s);
+    s.layers[0].attention = (mf_attention){
+        .kind = MF_ATTENTION_MLA, .n_heads = 6, .n_kv_heads = 1, .kv_rank = 40, .rope_dim = 8};
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    const double flop = 2.0 * 6 * (2 * 40 + 8) * 50;
+    cr_assert(epsilon_eq(dbl, mf_work_attention_flop(&work, 50, true), flop, 1e-6));
+    cr_assert(epsilon_eq(dbl,
+                         mf_work_kv_bytes(&work, (mf_cache_width){2, 2}, 50),
+                         (40 + 8) * 2 * 50 + 2 * (48 + 32) * 2 * 50,
+                         1e-6));
+}
+
+Test(work, attention_over_a_prompt_is_the_sum_over_its_tokens)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    double sum = 0;
+    for (int i = 0; i < 500; i++) {
+        sum += mf_work_attention_flop(&work, 30 + i + 0.5, false);
+    }
+    const double whole = mf_work_prompt_attention_flop(&work, 30, 500, false);
+    cr_assert(epsilon_eq(dbl, whole / sum, 1, 1e-3));
+}
+
+Test(work, more_tokens_touch_more_experts_up_to_all)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    const double dense = work.dense_bytes;
+    cr_assert(
+        epsilon_eq(dbl, mf_work_touched_bytes(&work, 1) - dense, 2 * all_experts * 2 / 8, 1e-6));
+    cr_assert(epsilon_eq(
+        dbl, mf_work_touched_bytes(&work, 2) - dense, 2 * all_experts * (1 - 0.5625), 1e-6));
+    cr_assert(epsilon_eq(dbl, mf_work_touched_bytes(&work, 500), dense + 2 * all_experts, 1e-3));
+}
+
+Test(work, device_and_host_parts_add_up_to_the_whole)
+{
+    sample s;
+    sample_fill(&s);
+    mf_work_part part = {.first_device_layer = 1, .n_cpu_moe = 2};
+    const mf_work whole = work_of(&s, (mf_work_part){0});
+    const mf_work device = work_of(&s, part);
+    part.host = true;
+    const mf_work host = work_of(&s, part);
+    cr_assert(epsilon_eq(dbl, device.read_bytes + host.read_bytes, whole.read_bytes, 1e-6));
+    cr_assert(epsilon_eq(dbl, device.n_layers + host.n_layers, whole.n_layers, 1e-9));
+    cr_assert(epsilon_eq(dbl, host.expert_bytes, 2 * all_experts, 1e-6));
+    const mf_cache_width f16 = {2, 2};
+    cr_assert(epsilon_eq(dbl,
+                         mf_work_kv_bytes(&device, f16, 300) + mf_work_kv_bytes(&host, f16, 300),
+                         mf_work_kv_bytes(&whole, f16, 300),
+                         1e-6));
+}
+
+Test(work, a_share_scales_everything)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work whole = work_of(&s, (mf_work_part){0});
+    const mf_work third = mf_work_scaled(&whole, 1.0 / 3);
+    cr_assert(epsilon_eq(dbl, third.read_bytes * 3, whole.read_bytes, 1e-6));
+    cr_assert(epsilon_eq(dbl, third.state_bytes * 3, whole.state_bytes, 1e-6));
+    cr_assert(epsilon_eq(dbl,
+                         3 * mf_work_attention_flop(&third, 77, false),
+                         mf_work_attention_flop(&whole, 77, false),
+                         1e-6));
+}
+
+Test(work, a_tensor_that_is_no_whole_number_of_blocks_is_refused)
+{
+    sample s;
+    sample_fill(&s);
+    s.types[5] = MF_TYPE_Q4_K; /* rows of 64 */
+    mf_work work = {0};
+    mf_error err = {0};
+    cr_assert(
+        eq(int, mf_work_build(&work, &s.model, s.types, &(mf_work_part){0}, &err), MF_E_DATA));
+    cr_assert(gt(dbl, (double)err.message[0], 0));
+}
+
+Test(work, too_many_windows_are_refused)
+{
+    sample s;
+    sample_fill(&s);
+    mf_layer layers[MF_MAX_ATTENTION_GROUPS + 1];
+    for (uint32_t i = 0; i <= MF_MAX_ATTENTION_GROUPS; i++) {
+        layers[i] = s.layers[0];
+        layers[i].attention.window = 100 * (i + 1);
+    }
+    s.model.layers = layers;
+    s.model.n_layers = MF_MAX_ATTENTION_GROUPS + 1;
+    mf_work work = {0};
+    cr_assert(eq(
+        int, mf_work_build(&work, &s.model, s.types, &(mf_work_part){0}, NULL), MF_E_UNSUPPORTED));
+}
