@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "memfit/status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -46,7 +48,7 @@ typedef struct mf_sources {
 } mf_sources;
 
 /* "vendor", "measured", "derived" or "assumed". Static storage. */
-const char *mf_source_kind_name(mf_source_kind kind);
+MF_API const char *mf_source_kind_name(mf_source_kind kind);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #ifndef MF_MEMFIT_MEMFIT_H
 #define MF_MEMFIT_MEMFIT_H
 
+#include "memfit/calibration.h"
 #include "memfit/database.h"
 #include "memfit/engine.h"
 #include "memfit/fact.h"
