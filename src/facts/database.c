@@ -417,9 +417,41 @@ machine_of_device(mf_machine **out, const mf_database *database, const mf_json *
     return MF_OK;
 }
 
+/* A what-if machine; its device borrows from the one that "like" names, unless that is a class. */
+static mf_status
+what_if(mf_machine **out, const mf_database *database, const char *text, mf_error *err)
+{
+    mf_machine *machine = NULL;
+    mf_status status = mf_machine_parse(&machine, text, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    mf_device *device = machine->devices[0].device;
+    const char *like = machine->devices[0].device_id;
+    const bool plain = strcmp(like, device->id) == 0;
+    if (!plain && strcmp(like, mf_chip_class_name(device->chip_class)) != 0) {
+        mf_device *model = NULL;
+        status = mf_database_device(&model, database, like, err);
+        if (status == MF_OK) {
+            device->chip_class = model->chip_class;
+            device->vendor = model->vendor;
+        }
+        mf_device_free(model);
+    }
+    if (status != MF_OK) {
+        mf_machine_free(machine);
+        return status;
+    }
+    *out = machine;
+    return MF_OK;
+}
+
 mf_status
 mf_database_machine(mf_machine **out, const mf_database *database, const char *id, mf_error *err)
 {
+    if (mf_machine_is_what_if(id)) {
+        return what_if(out, database, id, err);
+    }
     mf_json *json = NULL;
     mf_machine *machine = NULL;
     mf_status status = open_entry(&json, database, MF_ENTRY_MACHINE, id, err);

@@ -150,7 +150,9 @@ MF_API const char *mf_chip_class_name(mf_chip_class chip_class);
 MF_API mf_vendor mf_chip_class_vendor(mf_chip_class chip_class);
 
 /* A machine from a what-if string: "mem=64GiB bw=273GB/s fp16=30TFLOP/s [fp32=..] [host=64GiB] [hostbw=90GB/s] [unified]
-   [count=2] [like=apple-m4-max-40c]". mem and bw are required. The caller frees *out. MF_E_USAGE names the word. */
+   [count=2] [like=apple-m3-m4]". mem and bw are required. `like` borrows the efficiencies of a chip class; where it names
+   a device instead, mf_database_machine finds that device's class and this function leaves it unknown. The caller frees
+   *out. MF_E_USAGE names the word. */
 MF_API mf_status mf_machine_parse(mf_machine **out, const char *text, mf_error *err);
 
 /* True if the text reads as a what-if string (has a '='). */
