@@ -39,7 +39,7 @@ grep -E '\bgsl_rng_env_setup\(' "$1/code.txt" | report "reads the environment in
 if git rev-parse --git-dir >/dev/null 2>&1; then
     git ls-files >"$1/files.txt"
 else
-    find . -type f ! -path './build*' >"$1/files.txt"
+    find . -type f ! -path './build*' ! -path './.git/*' >"$1/files.txt"
 fi
 grep -vE '^(hwdb|modeldb|tests/truth|tests/data)/' "$1/files.txt" | tr '\n' '\0' |
     xargs -0 grep -InE '\b(TOD[O]|FIXM[E]|HAC[K])\b' | report "unfinished work belongs into an issue"
