@@ -83,7 +83,7 @@ static const struct {
     {"=",                                    "unknown word ''"                               },
     {"mem="
      "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000064"
-     "GiB",                                       "is too long"                                                                                   },
+     "GiB",                             "is too long"                                   },
 };
 
 Test(what_if, a_faulty_word_is_named)
