@@ -1,0 +1,28 @@
+#include "import/gguf_seen.h"
+
+#include <string.h>
+
+static const char *const suffixes[] = {
+#define SUFFIX(name, suffix) [name] = (suffix),
+    MF_SEEN_LIST(SUFFIX)
+#undef SUFFIX
+};
+
+const char *mf_seen_name(mf_seen_tensor tensor)
+{
+    return suffixes[tensor];
+}
+
+void mf_seen_note(mf_seen *seen, const mf_tensor *tensor)
+{
+    seen->has_any = true;
+    if (tensor->role == MF_ROLE_RECURRENT) {
+        seen->has_state = true;
+    }
+    const char *suffix = strchr(tensor->name + strlen("blk."), '.');
+    for (size_t i = 0; suffix != NULL && i < MF_SEEN_COUNT; i++) {
+        if (strcmp(suffix + 1, suffixes[i]) == 0) {
+            seen->of[i] = tensor;
+        }
+    }
+}
