@@ -506,16 +506,14 @@ static bool read_record(mf_reader *reader, const mf_table *table, const mf_node 
 
 bool mf_fields_read(mf_reader *reader, const mf_table *table, const mf_node *node, void *target)
 {
-    mf_sources scratch = {0};
     const bool own = reader->sources == NULL;
     if (own) {
-        /* cppcheck-suppress autoVariables; taken back below */
-        reader->sources = &scratch;
+        reader->sources = &reader->scratch;
     }
     const bool more = read_record(reader, table, node, target);
     if (own) {
+        mf_sources_free(&reader->scratch);
         reader->sources = NULL;
-        mf_sources_free(&scratch);
     }
     return more;
 }

@@ -120,6 +120,7 @@ typedef struct mf_reader {
     void *payload;
     mf_status status;        /* of the first problem */
     mf_sources *sources;     /* filled from "sources" or "source"; facts index it */
+    mf_sources scratch;      /* stands in where sources is NULL */
     char path[MF_PATH_SIZE]; /* of the value at hand: "memory[0].bandwidth" */
     size_t path_size;
     size_t sources_at; /* where in the path the record that the sources belong to begins */

@@ -301,23 +301,42 @@ static bool contains(const char *text, const char *part)
     return false;
 }
 
-/* The nearest by spelling first, then those that contain the text. */
-static size_t suggest(const char **suggestions, const mf_names *names, const char *id)
+typedef struct suggestions {
+    const char *names[MAX_SUGGESTIONS];
+    size_t n;
+} suggestions;
+
+static void add_suggestion(suggestions *list, const char *name)
 {
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->names[i] == name) {
+            return;
+        }
+    }
+    if (name != NULL && list->n < MAX_SUGGESTIONS) {
+        list->names[list->n++] = name;
+    }
+}
+
+/* A slip of the fingers first, then names that contain the text or are contained in it, then the nearest by spelling. */
+static suggestions suggest(const mf_names *names, const char *id)
+{
+    enum { SLIP = 2 };
+    suggestions list = {0};
     mf_nearest nearest = {.text = id};
     for (size_t i = 0; i < names->n_items; i++) {
         mf_nearest_try(&nearest, names->items[i]);
     }
-    size_t n = 0;
-    if (nearest.best != NULL) {
-        suggestions[n++] = nearest.best;
+    if (nearest.distance <= SLIP) {
+        add_suggestion(&list, nearest.best);
     }
-    for (size_t i = 0; id[0] != '\0' && n < MAX_SUGGESTIONS && i < names->n_items; i++) {
-        if (names->items[i] != nearest.best && contains(names->items[i], id)) {
-            suggestions[n++] = names->items[i];
+    for (size_t i = 0; id[0] != '\0' && i < names->n_items; i++) {
+        if (contains(names->items[i], id) || contains(id, names->items[i])) {
+            add_suggestion(&list, names->items[i]);
         }
     }
-    return n;
+    add_suggestion(&list, nearest.best);
+    return list;
 }
 
 mf_status
@@ -333,8 +352,8 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
         status = mf_names_add(&names, devices.items[i], strlen(devices.items[i]), err);
     }
     if (status == MF_OK) {
-        const char *suggestions[MAX_SUGGESTIONS] = {0};
-        const size_t n = suggest(suggestions, &names, id);
+        const suggestions list = suggest(&names, id);
+        const size_t n = list.n;
         mf_str text = {0};
         for (size_t i = 0; i < n; i++) {
             mf_str_printf(&text,
@@ -342,7 +361,7 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
                           i == 0       ? ", did you mean "
                           : i + 1 == n ? " or "
                                        : ", ",
-                          suggestions[i]);
+                          list.names[i]);
         }
         status = mf_fail(err,
                          MF_E_UNKNOWN,

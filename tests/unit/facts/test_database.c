@@ -2,8 +2,11 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FIXTURES MF_SOURCE_DIR "/tests/unit/facts/db"
 
@@ -57,6 +60,110 @@ Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
     cr_expect(eq(str, err.message, "unknown model 'qqqqqqqqqq'"));
     cr_expect(model == NULL);
     mf_database_close(database);
+}
+
+Test(database, a_name_inside_the_text_is_suggested)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(
+        eq(int, mf_database_model(&model, database, "toy-7m-instruct-gguf", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'toy-7m-instruct-gguf', did you mean 'toy-7m'?"));
+    mf_database_close(database);
+}
+
+/* A database in a new folder, with one file at `relative`. */
+static mf_database *opened_with(char *folder, const char *relative, const char *text)
+{
+    static const char *const parts[] = {"", "/hwdb", "/modeldb", "/hwdb/devices", "/hwdb/machines"};
+    cr_assert(mkdtemp(folder) != NULL);
+    char path[256];
+    for (size_t i = 1; i < sizeof parts / sizeof parts[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", folder, parts[i]);
+        cr_assert(eq(int, mkdir(path, 0700), 0));
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", folder, relative);
+    FILE *file = fopen(path, "wb");
+    cr_assert(file != NULL);
+    (void)fputs(text, file);
+    (void)fclose(file);
+    const char *const folders[] = {folder, FIXTURES};
+    mf_database *database = NULL;
+    cr_assert(eq(int, mf_database_open(&database, folders, 2, NULL), MF_OK));
+    return database;
+}
+
+static void close_with(mf_database *database, const char *folder, const char *relative)
+{
+    static const char *const parts[] = {"/hwdb/machines", "/hwdb/devices", "/modeldb", "/hwdb", ""};
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, relative);
+    (void)unlink(path);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", folder, parts[i]);
+        (void)rmdir(path);
+    }
+    mf_database_close(database);
+}
+
+Test(database, a_file_with_another_id_inside_is_refused)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    mf_database *database =
+        opened_with(folder, "hwdb/devices/x.json", "{\"schema\": 1,\n \"id\": \"y\"}");
+    mf_device *device = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_device(&device, database, "x", &err), MF_E_DATA));
+    cr_expect(strstr(err.message, "x.json:2:8: 'id' is 'y' but the file's name says 'x'") != NULL,
+              "%s",
+              err.message);
+    close_with(database, folder, "hwdb/devices/x.json");
+}
+
+Test(database, a_broken_file_is_told_with_its_place)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    mf_database *database = opened_with(folder, "hwdb/machines/x.json", "{\"schema\": 1,}");
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_machine(&machine, database, "x", &err), MF_E_DATA));
+    cr_expect(strstr(err.message, "x.json:1:14: expected a key") != NULL, "%s", err.message);
+    close_with(database, folder, "hwdb/machines/x.json");
+}
+
+static const char machine_form[] =
+    "{\"schema\": 1, \"id\": \"x\", \"name\": \"X\", \"released\": null, \"status\": null, "
+    "\"fanless\": false, "
+    "\"nodes\": 1, \"memory\": [{\"name\": \"m\", \"kind\": \"unified\", \"capacity\": \"8 GiB\", "
+    "\"usable\": null, "
+    "\"bandwidth\": null}], \"devices\": [{\"device\": \"%s\", \"count\": 1, \"memory\": \"m\"}], "
+    "\"host_link\": null, "
+    "\"device_link\": \"%s\", \"node_link\": null, \"idle\": null, \"max\": null, \"sources\": "
+    "[{\"for\": \"*\", \"kind\": "
+    "\"assumed\", \"title\": \"t\", \"url\": null, \"seen\": null}], \"notes\": []}";
+
+static void expect_unknown_part(const char *device, const char *link, const char *message)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    char text[1024];
+    (void)snprintf(text, sizeof text, machine_form, device, link);
+    mf_database *database = opened_with(folder, "hwdb/machines/x.json", text);
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_machine(&machine, database, "x", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, (char *)message));
+    close_with(database, folder, "hwdb/machines/x.json");
+}
+
+Test(database, a_machine_of_an_unknown_device_or_link_is_refused)
+{
+    expect_unknown_part("apple-t1-40",
+                        "bridge-toy",
+                        "machine 'x': unknown device 'apple-t1-40', did you mean 'apple-t1-40c'?");
+    expect_unknown_part("apple-t1-40c",
+                        "bridge-to",
+                        "machine 'x': unknown link 'bridge-to', did you mean 'bridge-toy'?");
 }
 
 Test(database, a_name_can_not_leave_its_folder)
