@@ -1,0 +1,48 @@
+/*
+ * internal.h - what the files of this layer share: a case with everything decided, and one function
+ * per engine.
+ */
+#ifndef MF_MEMORY_INTERNAL_H
+#define MF_MEMORY_INTERNAL_H
+
+#include "memfit/memory.h"
+
+/* Index of the input and host parts in mf_memory.places once places are laid out. */
+typedef struct layout {
+    size_t n_devices; /* places 0 .. n_devices - 1 are devices */
+    size_t host;      /* place of the host; equal to a device's where there is only one memory */
+    bool unified;     /* device and host share one memory */
+} layout;
+
+/* Names the places of a machine for a backend and gives each its limit. */
+layout mf_layout_places(mf_memory *memory, const mf_case *run);
+
+/* Cells and streams of a cache that holds nothing yet, then one layer after the other. */
+mf_status mf_cache_begin(mf_cache_size *size, const mf_workload *workload, mf_error *err);
+mf_status mf_cache_add_layer(mf_cache_size *size,
+                             const mf_model *model,
+                             size_t index,
+                             const mf_workload *workload,
+                             mf_error *err);
+
+/* Compute buffers of llama.cpp, bytes on a device and on the host beside it. */
+typedef struct compute_size {
+    uint64_t device_bytes;
+    uint64_t host_bytes;
+} compute_size;
+
+mf_status mf_llamacpp_compute(compute_size *size,
+                              const mf_case *run,
+                              const mf_cache_size *cache,
+                              mf_error *err);
+
+/* Each fills the terms of every place. */
+mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
+/* Adds to a term of a place and to the sum. MF_E_OVERFLOW. */
+mf_status
+mf_memory_add(mf_memory *memory, size_t place, mf_memory_term term, uint64_t bytes, mf_error *err);
+
+#endif

@@ -1,0 +1,147 @@
+#include "base/checked.h"
+#include "memory/internal.h"
+
+#include <math.h>
+
+#define TERM_KEY(name, key, title) [name] = (key),
+#define TERM_TITLE(name, key, title) [name] = (title),
+
+const char *mf_memory_term_key(mf_memory_term term)
+{
+    static const char *const keys[MF_TERM_COUNT] = {MF_TERM_LIST(TERM_KEY)};
+    return keys[term];
+}
+
+const char *mf_memory_term_title(mf_memory_term term)
+{
+    static const char *const titles[MF_TERM_COUNT] = {MF_TERM_LIST(TERM_TITLE)};
+    return titles[term];
+}
+
+mf_status
+mf_memory_add(mf_memory *memory, size_t place, mf_memory_term term, uint64_t bytes, mf_error *err)
+{
+    mf_place *p = &memory->places[place];
+    if (!mf_add(&p->terms[term], p->terms[term], bytes) ||
+        !mf_add(&p->need_bytes, p->need_bytes, bytes) ||
+        !mf_add(&memory->terms[term], memory->terms[term], bytes) ||
+        !mf_add(&memory->total_bytes, memory->total_bytes, bytes)) {
+        return mf_fail(err, MF_E_OVERFLOW, "the memory need exceeds 64 bits");
+    }
+    return MF_OK;
+}
+
+typedef mf_status (*engine_need)(mf_memory *, const mf_case *, const layout *, mf_error *);
+
+static const engine_need engines[MF_ENGINE_COUNT] = {
+    [MF_ENGINE_LLAMACPP] = mf_llamacpp_need,
+    [MF_ENGINE_MLX] = mf_mlx_need,
+    [MF_ENGINE_VLLM] = mf_vllm_need,
+};
+
+/* Half width of the 90 % interval of a place's need: what is exact has none. */
+static double spread_of(const mf_place *place, const mf_case *run, bool weights_estimated)
+{
+    static const double compute_share = 0.10; /* bound above, from tests/truth */
+    static const double estimated_share = 0.06;
+    const mf_fact *low = &run->engine->runtime_low_bytes[run->backend];
+    const mf_fact *high = &run->engine->runtime_high_bytes[run->backend];
+    const double runtime = low->known && high->known ? (high->value - low->value) / 2 : 0;
+    const double compute = compute_share * (double)place->terms[MF_TERM_COMPUTE];
+    const double weights =
+        weights_estimated ? estimated_share * (double)place->terms[MF_TERM_WEIGHTS] : 0;
+    return sqrt(runtime * runtime + compute * compute + weights * weights);
+}
+
+/* Probability that a normal need of this spread stays below the limit. */
+static double fit_probability(const mf_place *place, double spread)
+{
+    static const double width_of_90_percent = 1.6449;
+    static const double limit_share = 0.01; /* what a desktop or another program takes varies */
+    const double limit = (double)place->limit_bytes;
+    const double sigma = hypot(spread, limit_share * limit) / width_of_90_percent;
+    const double room = limit - (double)place->need_bytes;
+    if (sigma <= 0) {
+        return room >= 0 ? 1 : 0;
+    }
+    return 0.5 * erfc(-room / sigma / sqrt(2.0));
+}
+
+static void judge(mf_memory *memory, const mf_case *run)
+{
+    memory->fits = true;
+    memory->fits_probability = 1;
+    for (size_t i = 0; i < memory->n_places; i++) {
+        const mf_place *place = &memory->places[i];
+        memory->limit_bytes += place->limit_bytes;
+        if (place->need_bytes == 0) {
+            continue;
+        }
+        memory->fits &= place->need_bytes <= place->limit_bytes;
+        const double p = fit_probability(place, spread_of(place, run, memory->weights_estimated));
+        memory->fits_probability = p < memory->fits_probability ? p : memory->fits_probability;
+    }
+    if (memory->load_peak_bytes < memory->total_bytes) {
+        memory->load_peak_bytes = memory->total_bytes;
+    }
+}
+
+mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
+{
+    mf_memory need = {0};
+    mf_status status = mf_workload_check(&run->workload, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    const layout at = mf_layout_places(&need, run);
+    status = engines[run->engine->id](&need, run, &at, err);
+    if (status == MF_OK) {
+        judge(&need, run);
+        *memory = need;
+    }
+    return status;
+}
+
+static mf_status fits_with(bool *fits, const mf_case *run, uint64_t n_ctx, mf_error *err)
+{
+    mf_case longer = *run;
+    mf_memory need;
+    longer.workload.n_ctx = n_ctx;
+    longer.workload.n_prompt = 0;
+    longer.workload.n_output = 0;
+    const mf_status status = mf_memory_need(&need, &longer, err);
+    if (status == MF_OK) {
+        *fits = need.fits;
+    }
+    return status;
+}
+
+mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err)
+{
+    enum { STEP = 256, UNKNOWN_CONTEXT = 131072 };
+    const uint64_t per_sequence =
+        run->model->context_max > 0 ? run->model->context_max : UNKNOWN_CONTEXT;
+    uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
+    uint64_t low = 0;
+    uint64_t high = per_sequence / STEP * sequences;
+    bool fits = false;
+    if (high == 0) {
+        high = 1;
+    }
+    mf_status status = fits_with(&fits, run, high * STEP, err);
+    if (status == MF_OK && fits) {
+        *n_ctx = high * STEP;
+        return MF_OK;
+    }
+    /* low fits (0 stands for none), high does not. */
+    while (status == MF_OK && high - low > 1) {
+        const uint64_t middle = low + (high - low) / 2;
+        status = fits_with(&fits, run, middle * STEP, err);
+        low = fits ? middle : low;
+        high = fits ? high : middle;
+    }
+    if (status == MF_OK) {
+        *n_ctx = low * STEP;
+    }
+    return status;
+}

@@ -1,0 +1,107 @@
+/*
+ * places.c - what each memory of a machine may hold.
+ *
+ * A discrete card: its capacity. A Mac: the GPU's working set (pool.usable, from gpu_limits.json)
+ * and, beside it, what the system keeps; raised, 90 % of the memory (iogpu.wired_limit_mb). Other
+ * unified machines and hosts: the capacity less what a system at rest holds.
+ */
+#include <stdio.h>
+
+#include "memory/internal.h"
+
+static const double raised_share = 0.90;         /* community advice, truth/hardware README */
+static const double system_bytes = 4294967296.0; /* kernel and services of a machine at rest */
+
+static const mf_pool *pool_of(const mf_machine *machine, mf_pool_kind kind)
+{
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        if (machine->pools[i].kind == kind) {
+            return &machine->pools[i];
+        }
+    }
+    return NULL;
+}
+
+static double capacity_of(const mf_pool *pool)
+{
+    return pool != NULL && pool->capacity_bytes.known ? pool->capacity_bytes.value : 0;
+}
+
+static void set_limit(mf_place *place, double bytes, bool known)
+{
+    place->limit_bytes = bytes > 0 ? (uint64_t)bytes : 0;
+    place->raised_limit_bytes = place->limit_bytes;
+    place->limit_known = known && bytes > 0;
+}
+
+static double without_system(double capacity)
+{
+    return capacity > 2 * system_bytes ? capacity - system_bytes : capacity / 2;
+}
+
+static void limit_unified(mf_place *device, mf_place *host, const mf_pool *pool)
+{
+    const double capacity = capacity_of(pool);
+    if (!pool->usable_bytes.known) {
+        set_limit(device, without_system(capacity), false);
+        set_limit(host, capacity, capacity > 0);
+        return;
+    }
+    set_limit(device, pool->usable_bytes.value, true);
+    const uint64_t raised = (uint64_t)(raised_share * capacity);
+    device->raised_limit_bytes = raised > device->limit_bytes ? raised : device->limit_bytes;
+    set_limit(host, capacity - pool->usable_bytes.value, true);
+}
+
+static void name_devices(mf_memory *memory, const mf_case *run, size_t n_devices)
+{
+    size_t place = 0;
+    for (uint32_t node = 0; node < run->machine->n_nodes; node++) {
+        for (size_t i = 0; i < run->machine->n_devices; i++) {
+            const mf_machine_device *d = &run->machine->devices[i];
+            for (uint32_t k = 0; k < d->count && place < n_devices; k++, place++) {
+                mf_place *p = &memory->places[place];
+                (void)snprintf(p->name, sizeof p->name, "gpu%u", (unsigned)place % 100U);
+                const mf_pool *pool = &run->machine->pools[d->pool];
+                set_limit(p,
+                          pool->usable_bytes.known ? pool->usable_bytes.value : capacity_of(pool),
+                          true);
+            }
+        }
+    }
+}
+
+static size_t count_devices(const mf_machine *machine)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        n += machine->devices[i].count;
+    }
+    n *= machine->n_nodes > 0 ? machine->n_nodes : 1;
+    return n < MF_MAX_PLACES - 1 ? n : MF_MAX_PLACES - 2;
+}
+
+layout mf_layout_places(mf_memory *memory, const mf_case *run)
+{
+    const mf_pool *unified = pool_of(run->machine, MF_POOL_UNIFIED);
+    const mf_pool *host_pool = pool_of(run->machine, MF_POOL_HOST);
+    layout at = {.unified = unified != NULL};
+    if (run->backend != MF_BACKEND_CPU) {
+        at.n_devices = count_devices(run->machine);
+        name_devices(memory, run, at.n_devices);
+    }
+    at.host = at.n_devices;
+    memory->n_places = at.n_devices + 1;
+    mf_place *host = &memory->places[at.host];
+    (void)snprintf(host->name, sizeof host->name, "host");
+    if (unified != NULL && at.n_devices > 0) {
+        for (size_t i = 0; i < at.n_devices; i++) {
+            limit_unified(&memory->places[i], host, unified);
+        }
+    } else {
+        const mf_pool *pool = host_pool != NULL ? host_pool : unified;
+        const double capacity = capacity_of(pool);
+        set_limit(host, capacity > 0 ? without_system(capacity) : 0, capacity > 0);
+    }
+    return at;
+}

@@ -1,0 +1,398 @@
+/*
+ * quant_mix.c - the format of every tensor, as the tools that make the files choose it.
+ *
+ * GGUF mixes: the table of quant_mixes.c, then the fallbacks of llama.cpp b10470,
+ * src/llama-quant.cpp. mlx-lm 0.31: utils.quantize_model. Published UD files differ from model to
+ * model, so what is said of them here is an estimate.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "memfit/memory.h"
+#include "memory/quant_mixes.h"
+
+/* What the rules ask about the whole model. */
+typedef struct traits {
+    uint32_t n_values;     /* tensors of the "attention v" kind */
+    uint32_t n_downs;      /* llama-quant.cpp sets it to the number of layers */
+    uint32_t n_experts;    /* 0 for a dense model */
+    uint32_t heads_per_kv; /* of layer 0 */
+    bool llama_70b;
+    bool has_output;
+} traits;
+
+/* Where a tensor stands among those of its kind, in the order of layers. */
+typedef struct position {
+    uint32_t index;
+    uint32_t count;
+} position;
+
+static const char *block_suffix(const mf_tensor *tensor)
+{
+    const char *dot = tensor->layer >= 0 ? strchr(tensor->name + strlen("blk."), '.') : NULL;
+    return dot != NULL ? dot + 1 : tensor->name;
+}
+
+static bool is_value(const char *suffix)
+{
+    return strcmp(suffix, "attn_v.weight") == 0 || strcmp(suffix, "attn_qkv.weight") == 0 ||
+           strcmp(suffix, "attn_kv_b.weight") == 0;
+}
+
+static bool is_down(const char *suffix)
+{
+    return strncmp(suffix, "ffn_down", strlen("ffn_down")) == 0;
+}
+
+/* llama.cpp reads the ratio at layer 0: metadata that is one number holds there even if the layer
+   is linear attention (Qwen3-Next), an array says 0 (Granite hybrid, Nemotron-H). */
+static uint32_t heads_per_kv(const mf_model *model)
+{
+    size_t layer = 0;
+    if (model->layers[0].recurrent.kind == MF_RECURRENT_DELTA) {
+        while (layer + 1 < model->n_layers &&
+               model->layers[layer].attention.kind == MF_ATTENTION_NONE) {
+            layer++;
+        }
+    }
+    const mf_attention *a = &model->layers[layer].attention;
+    switch (a->kind) {
+    case MF_ATTENTION_NONE:
+        return 0;
+    case MF_ATTENTION_GQA:
+        return a->n_kv_heads > 0 ? a->n_heads / a->n_kv_heads : 0;
+    case MF_ATTENTION_MLA:
+        return a->n_heads; /* one latent for all heads */
+    }
+    return 0;
+}
+
+static traits traits_of(const mf_model *model)
+{
+    enum { LAYERS_OF_70B = 80 };
+    traits t = {.n_downs = (uint32_t)model->n_layers, .heads_per_kv = heads_per_kv(model)};
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const mf_ffn *ffn = &model->layers[i].ffn;
+        if (ffn->kind == MF_FFN_MOE && ffn->n_experts > t.n_experts) {
+            t.n_experts = ffn->n_experts;
+        }
+    }
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        t.has_output |= model->tensors[i].role == MF_ROLE_OUTPUT;
+        t.n_values += is_value(block_suffix(&model->tensors[i])) ? 1 : 0;
+    }
+    t.llama_70b = model->architecture != NULL && strcmp(model->architecture, "llama") == 0 &&
+                  model->n_layers == LAYERS_OF_70B && t.heads_per_kv > 1;
+    return t;
+}
+
+/* use_more_bits of llama-quant.cpp, integer division included. */
+static bool more_bits(position p)
+{
+    const uint32_t eighth = p.count / 8;
+    return p.index < eighth || p.index >= 7 * p.count / 8 || (p.index - eighth) % 3 == 2;
+}
+
+static bool holds(mix_condition when, position p, const traits *t)
+{
+    enum { SHARED = 4 };
+    switch (when) {
+    case NEVER:
+        return false;
+    case ALWAYS:
+        return true;
+    case MORE_BITS:
+        return more_bits(p);
+    case FIRST_TWO:
+        return p.index < 2;
+    case FIRST_FOUR:
+        return p.index < 4;
+    case FIRST_EIGHTH:
+        return p.index < p.count / 8;
+    case FIRST_SIXTEENTH:
+        return p.index < p.count / 16;
+    case GQA_OF_FOUR:
+        return t->heads_per_kv >= SHARED;
+    case GQA_OR_EXPERTS:
+        return t->heads_per_kv >= SHARED || t->n_experts >= SHARED;
+    case MIDDLE:
+        return p.index >= p.count / 8 && p.index < 7 * p.count / 8;
+    }
+    return false;
+}
+
+static mf_tensor_type apply(const mix_rule *r, position p, const quant_mix *m, const traits *t)
+{
+    const mf_tensor_type type = holds(r->when, p, t) ? r->then : r->otherwise;
+    return type == MIX_BASE ? m->base : type;
+}
+
+static mf_tensor_type or_base(mf_tensor_type type, const quant_mix *m)
+{
+    return type == MIX_BASE ? m->base : type;
+}
+
+static mf_tensor_type value_type(position p, const quant_mix *m, const traits *t)
+{
+    const mf_tensor_type type = apply(&m->value, p, m, t);
+    if (t->n_experts == 8) {
+        return MF_TYPE_Q8_0;
+    }
+    return t->llama_70b && (type == MF_TYPE_Q3_K || type == MF_TYPE_Q4_K) ? MF_TYPE_Q5_K : type;
+}
+
+static mf_tensor_type
+block_type(const char *suffix, position p, const quant_mix *m, const traits *t)
+{
+    if (is_value(suffix)) {
+        return value_type(p, m, t);
+    }
+    if (is_down(suffix)) {
+        return apply(&m->down, p, m, t);
+    }
+    if (strcmp(suffix, "attn_k.weight") == 0) {
+        return t->n_experts == 8 ? MF_TYPE_Q8_0 : or_base(m->key_query, m);
+    }
+    if (strcmp(suffix, "attn_q.weight") == 0) {
+        return or_base(m->key_query, m);
+    }
+    if (strcmp(suffix, "attn_output.weight") == 0) {
+        return t->n_experts == 8 && m->eight_experts_output ? MF_TYPE_Q5_K
+                                                            : or_base(m->attention_output, m);
+    }
+    if (strncmp(suffix, "ffn_gate", strlen("ffn_gate")) == 0 ||
+        strncmp(suffix, "ffn_up", strlen("ffn_up")) == 0) {
+        return apply(&m->gate_up, p, m, t);
+    }
+    return m->base;
+}
+
+/* Rows that are not a whole number of blocks get a format with smaller blocks. */
+static mf_tensor_type fallback(mf_tensor_type type, uint64_t row)
+{
+    if (row % mf_tensor_type_get(type)->block_elements == 0) {
+        return type;
+    }
+    static const struct {
+        mf_tensor_type from;
+        mf_tensor_type to;
+    } wider[] = {
+        {MF_TYPE_Q2_K,    MF_TYPE_Q4_0  },
+        {MF_TYPE_Q3_K,    MF_TYPE_Q4_0  },
+        {MF_TYPE_TQ1_0,   MF_TYPE_Q4_0  },
+        {MF_TYPE_TQ2_0,   MF_TYPE_Q4_0  },
+        {MF_TYPE_Q4_K,    MF_TYPE_Q5_0  },
+        {MF_TYPE_Q5_K,    MF_TYPE_Q5_1  },
+        {MF_TYPE_Q6_K,    MF_TYPE_Q8_0  },
+        {MF_TYPE_IQ1_S,   MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ1_M,   MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ2_XXS, MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ2_XS,  MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ2_S,   MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ3_XXS, MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ3_S,   MF_TYPE_IQ4_NL},
+        {MF_TYPE_IQ4_XS,  MF_TYPE_IQ4_NL},
+    };
+    for (size_t i = 0; i < sizeof wider / sizeof wider[0]; i++) {
+        if (wider[i].from == type && row % mf_tensor_type_get(wider[i].to)->block_elements == 0) {
+            return wider[i].to;
+        }
+    }
+    return MF_TYPE_F16;
+}
+
+/* Small tensors that llama-quantize leaves as they are (tensor_allows_quantization). */
+static bool stays(const mf_tensor *tensor)
+{
+    static const char *const kept[] = {"altup", "laurel", "per_layer_model_proj"};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        if (strstr(tensor->name, kept[i]) != NULL) {
+            return true;
+        }
+    }
+    return mf_tensor_stays_f32(tensor->name, tensor->n_dims);
+}
+
+static mf_tensor_type
+mixed_type(const mf_tensor *tensor, position p, const quant_mix *m, const traits *t)
+{
+    const bool is_output = tensor->role == MF_ROLE_OUTPUT ||
+                           (tensor->role == MF_ROLE_TOKEN_EMBEDDING && !t->has_output);
+    if (is_output) {
+        const bool whole = tensor->dims[0] % mf_tensor_type_get(m->base)->block_elements == 0;
+        return whole ? m->output : MF_TYPE_Q8_0;
+    }
+    if (strcmp(m->name, "MXFP4_MOE") == 0) {
+        return tensor->dims[2] > 1 ? MF_TYPE_MXFP4 : MF_TYPE_Q8_0;
+    }
+    if (tensor->role == MF_ROLE_TOKEN_EMBEDDING || tensor->role == MF_ROLE_PER_LAYER_EMBEDDING) {
+        return or_base(m->embedding, m);
+    }
+    return block_type(block_suffix(tensor), p, m, t);
+}
+
+/* Positions of "attention v" and ffn_down tensors: how many of the kind stand in earlier layers.
+   llama.cpp walks layer by layer; with experts it takes the layer's own number for ffn_down. */
+typedef struct counters {
+    uint32_t *values;
+    uint32_t *downs;
+} counters;
+
+static mf_status count_positions(counters *c, const mf_model *model, mf_error *err)
+{
+    c->values = calloc(model->n_layers, sizeof *c->values);
+    c->downs = calloc(model->n_layers, sizeof *c->downs);
+    if (c->values == NULL || c->downs == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for %zu layers", model->n_layers);
+    }
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        if (tensor->layer < 0 || (size_t)tensor->layer + 1 >= model->n_layers) {
+            continue;
+        }
+        const char *suffix = block_suffix(tensor);
+        c->values[tensor->layer + 1] += is_value(suffix) ? 1 : 0;
+        c->downs[tensor->layer + 1] += is_down(suffix) ? 1 : 0;
+    }
+    for (size_t i = 1; i < model->n_layers; i++) {
+        c->values[i] += c->values[i - 1];
+        c->downs[i] += c->downs[i - 1];
+    }
+    return MF_OK;
+}
+
+static position position_of(const mf_tensor *tensor, const counters *c, const traits *t)
+{
+    if (tensor->layer < 0) {
+        return (position){0};
+    }
+    const char *suffix = block_suffix(tensor);
+    if (is_value(suffix)) {
+        return (position){.index = c->values[tensor->layer], .count = t->n_values};
+    }
+    const bool by_layer = t->n_experts > 0 || !is_down(suffix);
+    return (position){.index = by_layer ? (uint32_t)tensor->layer : c->downs[tensor->layer],
+                      .count = t->n_downs};
+}
+
+static mf_status
+gguf_types(mf_tensor_type *types, const mf_model *model, const quant_mix *m, mf_error *err)
+{
+    const traits t = traits_of(model);
+    counters c = {0};
+    const mf_status status = count_positions(&c, model, err);
+    for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        types[i] = stays(tensor) ? tensor->type
+                                 : fallback(mixed_type(tensor, position_of(tensor, &c, &t), m, &t),
+                                            tensor->dims[0]);
+    }
+    free(c.values);
+    free(c.downs);
+    return status;
+}
+
+static void plain_types(mf_tensor_type *types, const mf_model *model, mf_tensor_type type)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        types[i] = mf_tensor_stays_f32(tensor->name, tensor->n_dims) ? tensor->type : type;
+    }
+}
+
+/* Unsloth keeps what every token reads near 8 bits in its XL files of mixture models and spends the
+   low bits on the routed experts alone. */
+static void lift_shared_parts(mf_tensor_type *types, const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        const bool shared = tensor->role == MF_ROLE_ATTENTION ||
+                            tensor->role == MF_ROLE_SHARED_EXPERT ||
+                            tensor->role == MF_ROLE_RECURRENT;
+        if (shared && !stays(tensor)) {
+            types[i] = fallback(MF_TYPE_Q8_0, tensor->dims[0]);
+        }
+    }
+}
+
+static bool has_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* mlx-lm quantizes every linear layer and the embedding whose rows are whole groups; the rest is
+   16 bit. Schemes of one tensor format leave embedding and head alone too. */
+static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant)
+{
+    mf_tensor_type others = quant->base;
+    if (quant->family == MF_QUANT_MLX && quant->mix != NULL) {
+        (void)mf_tensor_type_by_name(&others, quant->mix, NULL);
+    }
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        const bool table = tensor->role == MF_ROLE_TOKEN_EMBEDDING ||
+                           tensor->role == MF_ROLE_OUTPUT ||
+                           tensor->role == MF_ROLE_PER_LAYER_EMBEDDING;
+        const bool linear = !mf_tensor_stays_f32(tensor->name, tensor->n_dims) &&
+                            (quant->family == MF_QUANT_MLX || !table);
+        const mf_tensor_type type = tensor->role == MF_ROLE_EXPERT ? quant->base : others;
+        const bool whole = tensor->dims[0] % mf_tensor_type_get(type)->block_elements == 0;
+        types[i] = linear && whole ? type : MF_TYPE_BF16;
+    }
+}
+
+static mf_status
+mix_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant, mf_error *err)
+{
+    const char *name = quant->mix != NULL ? quant->mix : quant->id;
+    const quant_mix *m = mf_find_mix(name);
+    if (m != NULL) {
+        return gguf_types(types, model, m, err);
+    }
+    if (quant->base == MF_TYPE_F32 || quant->base == MF_TYPE_F16 || quant->base == MF_TYPE_BF16) {
+        plain_types(types, model, quant->base);
+        return MF_OK;
+    }
+    return mf_fail(err, MF_E_UNSUPPORTED, "no rules for the quantization mix '%s'", name);
+}
+
+mf_status mf_quant_types(mf_tensor_type *types,
+                         bool *estimated,
+                         const mf_model *model,
+                         const mf_quant *quant,
+                         mf_error *err)
+{
+    mf_status status = MF_OK;
+    bool guess = false;
+    if (quant == NULL) {
+        for (size_t i = 0; i < model->n_tensors; i++) {
+            types[i] = model->tensors[i].type;
+        }
+    } else {
+        switch (quant->family) {
+        case MF_QUANT_GGUF:
+            status = mix_types(types, model, quant, err);
+            break;
+        case MF_QUANT_UD:
+            guess = true;
+            status = mix_types(types, model, quant, err);
+            if (status == MF_OK && has_experts(model)) {
+                lift_shared_parts(types, model);
+            }
+            break;
+        case MF_QUANT_MLX:
+        case MF_QUANT_TENSOR:
+            uniform_types(types, model, quant);
+            break;
+        }
+    }
+    if (status == MF_OK) {
+        *estimated = guess;
+    }
+    return status;
+}

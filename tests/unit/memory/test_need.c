@@ -1,0 +1,168 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+#include "small.h"
+
+static mf_memory need_of(const small *s)
+{
+    mf_memory memory;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_memory_need(&memory, &s->run, &err), MF_OK), "%s", err.message);
+    return memory;
+}
+
+static uint64_t bytes_of(const mf_tensor *t)
+{
+    uint64_t bytes = 0;
+    cr_assert(eq(int, mf_tensor_bytes(&bytes, t, t->type, NULL), MF_OK));
+    return bytes;
+}
+
+Test(need, the_embedding_stays_on_the_host)
+{
+    small s;
+    small_build(&s);
+    const mf_memory m = need_of(&s);
+    cr_expect(eq(u64, m.places[1].terms[MF_TERM_WEIGHTS], bytes_of(&s.tensors[0])));
+    cr_expect(eq(str, (char *)m.places[1].name, "host"));
+    cr_expect(eq(str, (char *)m.places[0].name, "gpu0"));
+}
+
+Test(need, terms_of_places_add_up_to_the_total)
+{
+    small s;
+    small_build(&s);
+    const mf_memory m = need_of(&s);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m.n_places; i++) {
+        uint64_t place = 0;
+        for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+            place += m.places[i].terms[t];
+        }
+        cr_expect(eq(u64, place, m.places[i].need_bytes));
+        sum += place;
+    }
+    cr_expect(eq(u64, sum, m.total_bytes));
+}
+
+Test(need, a_tied_table_exists_twice_once_the_output_is_on_a_device)
+{
+    small s;
+    small_build(&s);
+    s.model.tied_embeddings = true;
+    s.model.tensors++;
+    s.model.n_tensors--;
+    s.tensors[1] = s.tensors[0];
+    const mf_memory both = need_of(&s);
+    s.run.workload.gpu_layers = 0;
+    const mf_memory host = need_of(&s);
+    cr_expect(eq(
+        u64, both.terms[MF_TERM_WEIGHTS] - host.terms[MF_TERM_WEIGHTS], bytes_of(&s.tensors[0])));
+}
+
+Test(need, layers_leave_the_device_from_the_front)
+{
+    small s;
+    small_build(&s);
+    s.run.workload.gpu_layers = 2; /* the output and the last layer */
+    const mf_memory m = need_of(&s);
+    uint64_t last = bytes_of(&s.tensors[1]);
+    for (size_t i = 6; i < 10; i++) {
+        last += bytes_of(&s.tensors[i]);
+    }
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_WEIGHTS], last));
+}
+
+Test(need, experts_of_the_first_layers_can_stay_on_the_host)
+{
+    small s;
+    small_build(&s);
+    const mf_memory before = need_of(&s);
+    s.run.workload.n_cpu_moe = 3;
+    const mf_memory after = need_of(&s);
+    cr_expect(eq(u64,
+                 before.places[0].terms[MF_TERM_WEIGHTS] - after.places[0].terms[MF_TERM_WEIGHTS],
+                 bytes_of(&s.tensors[7]) + bytes_of(&s.tensors[8])));
+}
+
+Test(need, the_cpu_backend_holds_everything_once)
+{
+    small s;
+    small_build(&s);
+    s.run.backend = MF_BACKEND_CPU;
+    const mf_memory m = need_of(&s);
+    cr_expect(eq(sz, m.n_places, (size_t)1));
+    cr_expect(eq(u64, m.places[0].need_bytes, m.total_bytes));
+}
+
+Test(need, a_mac_has_a_stock_and_a_raised_limit)
+{
+    small s;
+    small_build(&s);
+    const double gib = 1024.0 * 1024 * 1024;
+    s.pools[0] = (mf_pool){.name = "unified", .kind = MF_POOL_UNIFIED};
+    s.pools[0].capacity_bytes = small_fact(64 * gib);
+    s.pools[0].usable_bytes = small_fact(48 * gib);
+    s.machine.n_pools = 1;
+    s.run.backend = MF_BACKEND_METAL;
+    const mf_memory m = need_of(&s);
+    cr_expect(eq(u64, m.places[0].limit_bytes, (uint64_t)(48 * gib)));
+    cr_expect(eq(u64, m.places[0].raised_limit_bytes, (uint64_t)(0.9 * 64 * gib)));
+    cr_expect(eq(u64, m.places[1].limit_bytes, (uint64_t)(16 * gib)));
+}
+
+Test(need, the_largest_context_fits_and_the_next_step_does_not)
+{
+    small s;
+    small_build(&s);
+    s.pools[0].capacity_bytes = small_fact(18.0 * 1024 * 1024);
+    uint64_t n_ctx = 0;
+    cr_assert(eq(int, mf_memory_max_context(&n_ctx, &s.run, NULL), MF_OK));
+    cr_assert(gt(u64, n_ctx, (uint64_t)0));
+    cr_assert(lt(u64, n_ctx, (uint64_t)8192));
+    s.run.workload.n_prompt = 0;
+    s.run.workload.n_output = 0;
+    s.run.workload.n_ctx = n_ctx;
+    cr_expect(need_of(&s).fits);
+    s.run.workload.n_ctx = n_ctx + 256;
+    cr_expect(not(need_of(&s).fits));
+}
+
+Test(need, no_context_fits_a_card_smaller_than_the_weights)
+{
+    small s;
+    small_build(&s);
+    s.pools[0].capacity_bytes = small_fact(1024.0 * 1024);
+    uint64_t n_ctx = 7;
+    cr_assert(eq(int, mf_memory_max_context(&n_ctx, &s.run, NULL), MF_OK));
+    cr_expect(eq(u64, n_ctx, (uint64_t)0));
+    const mf_memory m = need_of(&s);
+    cr_expect(not(m.fits));
+    cr_expect(lt(dbl, m.fits_probability, 0.01));
+}
+
+Test(need, contradicting_settings_are_usage_errors)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    s.run.workload.flash_attention = false;
+    s.run.workload.kv_type_v = MF_TYPE_Q8_0;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
+    cr_expect(ne(ptr, strstr(err.message, "--flash-attn on"), NULL));
+    small_build(&s);
+    s.run.workload.n_prompt = 990;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
+    cr_expect(ne(ptr, strstr(err.message, "raise --ctx"), NULL));
+}
+
+Test(need, mlx_needs_one_macs_gpu)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    s.engine.id = MF_ENGINE_MLX;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, NULL), MF_E_UNSUPPORTED));
+}
