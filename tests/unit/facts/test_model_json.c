@@ -100,6 +100,38 @@ Test(model_json, tensors_get_their_layer_role_and_type)
     mf_model_free(model);
 }
 
+#define SAME(member) cr_expect(eq(u64, (uint64_t)a->member, (uint64_t)b->member), #member)
+
+static void expect_same_layer(const mf_layer *a, const mf_layer *b)
+{
+    SAME(attention.kind);
+    SAME(attention.n_heads);
+    SAME(attention.n_kv_heads);
+    SAME(attention.key_dim);
+    SAME(attention.value_dim);
+    SAME(attention.window);
+    SAME(attention.chunked);
+    SAME(attention.shares_kv);
+    SAME(attention.value_is_key);
+    SAME(attention.kv_rank);
+    SAME(attention.rope_dim);
+    SAME(attention.index_dim);
+    SAME(attention.n_index_heads);
+    SAME(attention.index_top_k);
+    SAME(attention.compress_ratio);
+    SAME(recurrent.kind);
+    SAME(recurrent.conv_elements);
+    SAME(recurrent.state_elements);
+    SAME(ffn.kind);
+    SAME(ffn.width);
+    SAME(ffn.n_experts);
+    SAME(ffn.n_experts_used);
+    SAME(ffn.shared_width);
+    SAME(ffn.n_matrices);
+    SAME(is_nextn);
+    SAME(nextn_has_cache);
+}
+
 Test(model_json, what_was_written_reads_the_same_and_writes_the_same)
 {
     mf_model *model = read_model(model_text);
@@ -112,6 +144,9 @@ Test(model_json, what_was_written_reads_the_same_and_writes_the_same)
     cr_expect(eq(str, first.data, second.data));
     cr_expect(eq(sz, again->n_layers, model->n_layers));
     cr_expect(eq(sz, again->n_tensors, model->n_tensors));
+    for (size_t i = 0; i < model->n_layers && i < again->n_layers; i++) {
+        expect_same_layer(&again->layers[i], &model->layers[i]);
+    }
     for (size_t i = 0; i < model->n_tensors && i < again->n_tensors; i++) {
         cr_expect(eq(str, again->tensors[i].name, model->tensors[i].name));
         cr_expect(eq(u64, again->tensors[i].dims[0], model->tensors[i].dims[0]));
