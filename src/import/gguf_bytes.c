@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 enum {
-    LENGTH_BYTES = 8, /* of a string's length */
+    LENGTH_BYTES = 8,      /* of a string's length */
+    MAX_STRINGS = 1 << 24, /* of a list; the largest vocabularies have some 300,000 */
 };
 
 mf_status mf_gguf_open(mf_gguf_bytes *bytes, const char *path, mf_error *err)
@@ -167,6 +168,16 @@ mf_gguf_skip(mf_gguf_bytes *bytes, uint64_t n, const char *what, const char *who
 
 mf_status mf_gguf_skip_strings(mf_gguf_bytes *bytes, uint64_t n, const char *whose, mf_error *err)
 {
+    if (n > MAX_STRINGS) {
+        return mf_fail(err,
+                       MF_E_DATA,
+                       "%s:byte %llu: '%.80s' has %llu strings, more than %d are not read",
+                       bytes->name,
+                       (unsigned long long)bytes->at,
+                       whose,
+                       (unsigned long long)n,
+                       MAX_STRINGS);
+    }
     for (uint64_t i = 0; i < n; i++) {
         uint64_t length = 0;
         if (in_window(bytes, LENGTH_BYTES)) {

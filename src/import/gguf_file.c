@@ -10,6 +10,7 @@
 enum {
     MAX_VALUES = 1 << 16, /* real files have fewer than 100 */
     MAX_TENSORS = 1 << 18,
+    MAX_HEADER_BYTES = 1 << 30,      /* a sparse file of zeros must not keep the reader busy */
     MAX_KEY_BYTES = 255,             /* the format allows 65535 */
     MIN_VALUE_BYTES = 8 + 1 + 4 + 1, /* key length, a key, type, the shortest value */
     MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8,
@@ -247,6 +248,14 @@ static mf_status read_values(mf_gguf_file *file, uint64_t n, mf_error *err)
         status = mf_gguf_take_name(key, MAX_KEY_BYTES, &file->bytes, "a key", err);
         if (status == MF_OK) {
             status = read_value(value, &file->bytes, key, err);
+        }
+        if (status == MF_OK && file->bytes.at > MAX_HEADER_BYTES) {
+            status = mf_fail(err,
+                             MF_E_DATA,
+                             "%s: '%s' ends behind %d bytes, no model has such a header",
+                             file->bytes.name,
+                             key,
+                             MAX_HEADER_BYTES);
         }
         value->key_at = keys.size;
         mf_str_add_n(&keys, key, strlen(key) + 1);

@@ -187,14 +187,12 @@ static mf_status slides(bool *out, const site *at, mf_error *err)
     return MF_OK;
 }
 
-static mf_status
-head_width(uint32_t *out, const site *at, uint32_t stated, uint32_t stated_swa, uint32_t n_heads)
+static uint32_t head_width(const site *at, uint32_t stated, uint32_t stated_swa, uint32_t n_heads)
 {
-    *out = stated > 0 ? stated : (uint32_t)(at->hidden / n_heads);
     if (stated_swa > 0) {
-        *out = stated_swa;
+        return stated_swa;
     }
-    return MF_OK;
+    return stated > 0 ? stated : (uint32_t)(at->hidden / n_heads);
 }
 
 static mf_status fill_latent(mf_attention *a, const site *at, mf_error *err)
@@ -239,41 +237,75 @@ static mf_status check_projections(const mf_attention *a, const site *at, mf_err
     return MF_OK;
 }
 
-static mf_status fill_attention(mf_attention *a, const site *at, mf_error *err)
+static mf_status bad_heads(const site *at, const char *key, mf_error *err)
+{
+    const mf_gguf_value *value = mf_gguf_meta_find(at->meta, key);
+    if (value == NULL) {
+        return mf_fail(err,
+                       MF_E_DATA,
+                       "%s: the key '%s.%s' is missing",
+                       at->meta->file->bytes.name,
+                       at->meta->arch->name,
+                       key);
+    }
+    return mf_gguf_meta_fail(at->meta,
+                             value,
+                             err,
+                             "gives layer %u no heads, or query heads that are not a multiple of "
+                             "the key heads",
+                             at->layer);
+}
+
+/* Heads of a layer that attends; *attends is false for the others. */
+static mf_status
+read_heads(bool *attends, uint32_t *n_heads, uint32_t *n_kv_heads, const site *at, mf_error *err)
 {
     const plan *p = at->plan;
     const mf_gguf_meta *meta = at->meta;
-    uint32_t n_heads = 0;
-    uint32_t n_kv_heads = 0;
-    bool windowed = false;
-    mf_status status = mf_gguf_meta_layer(&n_heads, meta, p->n_heads, at->layer, 0, err);
+    mf_status status = mf_gguf_meta_layer(n_heads, meta, p->n_heads, at->layer, 0, err);
     if (status == MF_OK) {
-        status = mf_gguf_meta_layer(&n_kv_heads, meta, p->n_kv_heads, at->layer, n_heads, err);
+        status = mf_gguf_meta_layer(n_kv_heads, meta, p->n_kv_heads, at->layer, *n_heads, err);
     }
-    const bool has_output = at->seen->of[MF_SEEN_ATTN_OUTPUT] != NULL;
-    if (status != MF_OK || (at->seen->has_state && !meta->arch->attention_beside_state) ||
-        (n_kv_heads == 0 && p->n_kv_heads != NULL && p->n_kv_heads->type == MF_GGUF_ARRAY)) {
+    /* A list with a 0 says that this layer does something else; a scalar 0 says nothing sensible. */
+    const bool listed = p->n_kv_heads != NULL && p->n_kv_heads->type == MF_GGUF_ARRAY;
+    *attends = !(at->seen->has_state && !meta->arch->attention_beside_state) &&
+               !(listed && *n_kv_heads == 0);
+    if (status != MF_OK || !*attends) {
         return status;
     }
-    if (n_heads == 0 || n_kv_heads == 0 || !has_output) {
-        return site_fail(at,
-                         err,
-                         !has_output ? "attends by its metadata, but has no 'attn_output.weight'"
-                                     : "attends, but 'attention.head_count' or "
-                                       "'attention.head_count_kv' is 0 or missing");
+    if (*n_heads == 0) {
+        return bad_heads(at, "attention.head_count", err);
     }
-    status = slides(&windowed, at, err);
-    if (status != MF_OK) {
+    if (*n_kv_heads == 0 || *n_heads % *n_kv_heads != 0) {
+        return bad_heads(at, "attention.head_count_kv", err);
+    }
+    return at->seen->of[MF_SEEN_ATTN_OUTPUT] != NULL
+               ? MF_OK
+               : site_fail(at, err, "has no 'attn_output.weight', but attends by its metadata");
+}
+
+static mf_status fill_attention(mf_attention *a, const site *at, mf_error *err)
+{
+    const plan *p = at->plan;
+    uint32_t n_heads = 0;
+    uint32_t n_kv_heads = 0;
+    bool attends = false;
+    bool windowed = false;
+    mf_status status = read_heads(&attends, &n_heads, &n_kv_heads, at, err);
+    if (status == MF_OK && attends) {
+        status = slides(&windowed, at, err);
+    }
+    if (status != MF_OK || !attends) {
         return status;
     }
     a->kind = MF_ATTENTION_GQA;
     a->n_heads = n_heads;
     a->n_kv_heads = n_kv_heads;
     a->window = windowed ? p->window : 0;
-    a->chunked = windowed && meta->arch->windows == MF_WINDOW_CHUNKED;
-    a->shares_kv = at->layer >= meta->n_layers - p->n_shared_kv;
-    head_width(&a->key_dim, at, p->key_dim, windowed ? p->key_dim_swa : 0, n_heads);
-    head_width(&a->value_dim, at, p->value_dim, windowed ? p->value_dim_swa : 0, n_heads);
+    a->chunked = windowed && at->meta->arch->windows == MF_WINDOW_CHUNKED;
+    a->shares_kv = at->layer >= at->meta->n_layers - p->n_shared_kv;
+    a->key_dim = head_width(at, p->key_dim, windowed ? p->key_dim_swa : 0, n_heads);
+    a->value_dim = head_width(at, p->value_dim, windowed ? p->value_dim_swa : 0, n_heads);
     if (at->seen->of[MF_SEEN_INDEXER] != NULL) {
         a->index_dim = p->index_dim;
         a->n_index_heads = p->n_index_heads;
@@ -371,7 +403,7 @@ static mf_status check_experts_place(const site *at, mf_error *err)
                                 "'interleave_moe_layer_step'");
 }
 
-static mf_status fill_experts(mf_ffn *f, const site *at, uint32_t dense_width, mf_error *err)
+static mf_status fill_experts(mf_ffn *f, const site *at, mf_error *err)
 {
     const plan *p = at->plan;
     const mf_seen *seen = at->seen;
@@ -389,8 +421,8 @@ static mf_status fill_experts(mf_ffn *f, const site *at, uint32_t dense_width, m
     /* A dense part beside the experts (Gemma 4, Arctic) is used by every token, as a shared expert is. */
     const uint64_t shared_width =
         (shared != NULL ? shared->dims[0] : 0) + (beside != NULL ? beside->dims[0] : 0);
-    if (shared_width > UINT32_MAX) {
-        return site_fail(at, err, "has shared experts of absurd width");
+    if (shared_width > UINT32_MAX || seen->of[MF_SEEN_DOWN_EXPS]->dims[0] > UINT32_MAX) {
+        return site_fail(at, err, "has experts of absurd width");
     }
     const bool gated =
         seen->of[MF_SEEN_GATE_EXPS] != NULL || seen->of[MF_SEEN_GATE_UP_EXPS] != NULL;
@@ -399,7 +431,13 @@ static mf_status fill_experts(mf_ffn *f, const site *at, uint32_t dense_width, m
     f->n_experts_used = p->n_experts_used;
     f->shared_width = (uint32_t)shared_width;
     f->n_matrices = gated ? 3 : 2;
-    return mf_gguf_meta_layer(&f->width, at->meta, p->expert_width, at->layer, dense_width, err);
+    /* Without a width of their own experts are as the tensors say (Mixtral, early Qwen2-MoE). */
+    return mf_gguf_meta_layer(&f->width,
+                              at->meta,
+                              p->expert_width,
+                              at->layer,
+                              (uint32_t)seen->of[MF_SEEN_DOWN_EXPS]->dims[0],
+                              err);
 }
 
 static mf_status fill_ffn(mf_ffn *f, const site *at, mf_error *err)
@@ -415,10 +453,16 @@ static mf_status fill_ffn(mf_ffn *f, const site *at, mf_error *err)
         return status;
     }
     if (has_experts(at->seen)) {
-        return fill_experts(f, at, width, err);
+        return fill_experts(f, at, err);
     }
     if (down == NULL) {
-        return MF_OK;
+        return !at->seen->has_ffn
+                   ? MF_OK
+                   : site_fail(at,
+                               err,
+                               "has neither 'ffn_down.weight' nor 'ffn_down_exps.weight', but "
+                               "other parts of a feed forward; convert the model again with a "
+                               "recent llama.cpp");
     }
     if (down->dims[0] > UINT32_MAX || (at->plan->ffn_width != NULL && down->dims[0] != width)) {
         return site_fail(

@@ -145,6 +145,19 @@ static mf_status fill_texts(mf_model *model, mf_gguf_file *file, mf_error *err)
 
 static mf_status find_arch(mf_gguf_meta *meta, mf_model *model, mf_gguf_file *file, mf_error *err)
 {
+    char *kind = NULL;
+    mf_status status = text_of(&kind, file, "general.type", "model", err);
+    if (status == MF_OK && strcmp(kind, "model") != 0) {
+        status = mf_fail(err,
+                         MF_E_UNSUPPORTED,
+                         "%s: 'general.type' is '%.64s', give the file of the model itself",
+                         file->bytes.name,
+                         kind);
+    }
+    free(kind);
+    if (status != MF_OK) {
+        return status;
+    }
     const mf_gguf_value *value = mf_gguf_find(file, "general.architecture");
     if (value == NULL) {
         return mf_fail(err,
@@ -153,7 +166,7 @@ static mf_status find_arch(mf_gguf_meta *meta, mf_model *model, mf_gguf_file *fi
                        "split set, or a file that holds a model",
                        file->bytes.name);
     }
-    const mf_status status = mf_gguf_string(&model->architecture, file, value, err);
+    status = mf_gguf_string(&model->architecture, file, value, err);
     if (status != MF_OK) {
         return status;
     }

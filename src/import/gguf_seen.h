@@ -32,12 +32,11 @@ typedef enum mf_seen_tensor {
 typedef struct mf_seen {
     const mf_tensor *of[MF_SEEN_COUNT]; /* NULL: not there */
     bool has_state;                     /* any tensor of a recurrent part */
+    bool has_ffn;                       /* any tensor of a feed forward part or of routed experts */
     bool has_any;
 } mf_seen;
 
 /* Notes what a tensor tells about its layer. */
 void mf_seen_note(mf_seen *seen, const mf_tensor *tensor);
-
-const char *mf_seen_name(mf_seen_tensor tensor);
 
 #endif
