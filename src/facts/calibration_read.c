@@ -246,8 +246,12 @@ static mf_status read_pool(reader *r, mf_residual_pool *pool, const mf_node *ent
     pool->test = (mf_speed_test)test;
     pool->left_out = (mf_left_out)left_out;
     pool->chip_class = (mf_chip_class)chip_class;
-    mf_status status =
-        read_number(&pool->half_width_log, r, entry, "half_width_log", 0, MAX_LOG_SD);
+    double *const numbers[] = {&pool->half_width_log, &pool->mean_error, &pool->median_error};
+    static const char *const keys[] = {"half_width_log", "mean_error", "median_error"};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < sizeof keys / sizeof keys[0]; i++) {
+        status = read_number(numbers[i], r, entry, keys[i], 0, MAX_LOG_SD);
+    }
     if (status == MF_OK) {
         status = read_count(&pool->n_rows, r, entry, "rows");
     }

@@ -7,7 +7,7 @@
 #include "base/num.h"
 #include "base/str.h"
 
-#define FILE_DIGITS 6
+#define FILE_DIGITS 5
 
 /* Our own texts only: no quotes, backslashes or control characters to escape. */
 static void add_text_field(mf_str *text, const char *key, const char *value)
@@ -81,17 +81,21 @@ static void add_pools(mf_str *text, const mf_calibration *c)
     for (size_t i = 0; i < c->n_pools; i++) {
         const mf_residual_pool *pool = &c->pools[i];
         char width[MF_NUMBER_SIZE];
-        mf_str_printf(text,
-                      "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"class\": \"%s\","
-                      " \"deep\": %s, \"half_width_log\": %s, \"rows\": %u}",
-                      i > 0 ? "," : "",
-                      mf_speed_test_name(pool->test),
-                      mf_left_out_name(pool->left_out),
-                      pool->chip_class == MF_CLASS_COUNT ? "all"
-                                                         : mf_chip_class_name(pool->chip_class),
-                      pool->deep ? "true" : "false",
-                      mf_number_text(width, pool->half_width_log, FILE_DIGITS),
-                      pool->n_rows);
+        char mean[MF_NUMBER_SIZE];
+        char median[MF_NUMBER_SIZE];
+        mf_str_printf(
+            text,
+            "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"class\": \"%s\", \"deep\": %s,"
+            " \"half_width_log\": %s, \"mean_error\": %s, \"median_error\": %s, \"rows\": %u}",
+            i > 0 ? "," : "",
+            mf_speed_test_name(pool->test),
+            mf_left_out_name(pool->left_out),
+            pool->chip_class == MF_CLASS_COUNT ? "all" : mf_chip_class_name(pool->chip_class),
+            pool->deep ? "true" : "false",
+            mf_number_text(width, pool->half_width_log, FILE_DIGITS),
+            mf_number_text(mean, pool->mean_error, FILE_DIGITS),
+            mf_number_text(median, pool->median_error, FILE_DIGITS),
+            pool->n_rows);
     }
     mf_str_add(text, "\n  ]\n");
 }

@@ -27,7 +27,7 @@ typedef struct residual {
     mf_chip_class chip_class;
     mf_engine_id engine;
     bool deep;
-    double size;
+    double log_ratio; /* measured / predicted */
 } residual;
 
 typedef struct residual_list {
@@ -83,7 +83,7 @@ static mf_status keep_residuals(
                                          .chip_class = row->setting.chip_class,
                                          .engine = row->measurement->engine,
                                          .deep = middle >= MF_DEEP_TOKENS,
-                                         .size = fabs(mf_fit_residual(fit, i))},
+                                         .log_ratio = mf_fit_residual(fit, i)},
                               err);
     }
     return status;
@@ -124,38 +124,61 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static bool in_pool(const residual *r, const mf_residual_pool *pool)
+{
+    return r->test == pool->test && r->left_out == pool->left_out && r->deep == pool->deep &&
+           (pool->chip_class == MF_CLASS_COUNT || r->chip_class == pool->chip_class);
+}
+
 /* Conformal: the ceil((n + 1) 0.9)-th smallest of n residuals covers 90 % of new ones. */
+static void
+fill_pool(mf_residual_pool *pool, const residual_list *list, double *sizes, double *errors)
+{
+    size_t n = 0;
+    double sum = 0;
+    for (size_t i = 0; i < list->n_items; i++) {
+        const double r = list->items[i].log_ratio;
+        if (in_pool(&list->items[i], pool)) {
+            sizes[n] = fabs(r);
+            errors[n] = fabs(exp(-r) - 1);
+            sum += errors[n];
+            n++;
+        }
+    }
+    pool->n_rows = (uint32_t)n;
+    if (n == 0) {
+        return;
+    }
+    qsort(sizes, n, sizeof *sizes, by_size);
+    qsort(errors, n, sizeof *errors, by_size);
+    const size_t rank = (size_t)ceil((double)(n + 1) * COVERAGE);
+    pool->half_width_log = sizes[(rank < n ? rank : n) - 1];
+    pool->mean_error = sum / (double)n;
+    pool->median_error = errors[n / 2];
+}
+
 static mf_status
 add_pool(mf_calibration *to, const residual_list *list, mf_residual_pool pool, mf_error *err)
 {
     double *sizes = calloc(list->n_items + 1, sizeof *sizes);
+    double *errors = calloc(list->n_items + 1, sizeof *errors);
     mf_residual_pool *pools = realloc(to->pools, (to->n_pools + 1) * sizeof *pools);
+    mf_status status = MF_OK;
     if (pools) {
         to->pools = pools;
     }
-    if (!sizes || !pools) {
-        free(sizes);
-        return mf_fail(err, MF_E_NOMEM, "no memory for an interval");
+    if (sizes && errors && pools) {
+        fill_pool(&pool, list, sizes, errors);
+    } else {
+        status = mf_fail(err, MF_E_NOMEM, "no memory for an interval");
     }
-    size_t n = 0;
-    for (size_t i = 0; i < list->n_items; i++) {
-        const residual *r = &list->items[i];
-        if (r->test == pool.test && r->left_out == pool.left_out && r->deep == pool.deep &&
-            (pool.chip_class == MF_CLASS_COUNT || r->chip_class == pool.chip_class)) {
-            sizes[n] = r->size;
-            n++;
-        }
-    }
-    if (n >= LEAST_POOL) {
-        qsort(sizes, n, sizeof *sizes, by_size);
-        const size_t rank = (size_t)ceil((double)(n + 1) * COVERAGE);
-        pool.half_width_log = sizes[(rank < n ? rank : n) - 1];
-        pool.n_rows = (uint32_t)n;
+    if (status == MF_OK && pool.n_rows >= LEAST_POOL) {
         pools[to->n_pools] = pool;
         to->n_pools++;
     }
     free(sizes);
-    return MF_OK;
+    free(errors);
+    return status;
 }
 
 static mf_status add_pools(mf_calibration *to, const residual_list *list, mf_error *err)

@@ -151,6 +151,8 @@ typedef struct mf_residual_pool {
     mf_chip_class chip_class; /* MF_CLASS_COUNT: all classes together */
     bool deep;                /* at MF_DEEP_TOKENS and beyond */
     double half_width_log;
+    double mean_error; /* of |predicted / measured - 1|, and its median */
+    double median_error;
     uint32_t n_rows;
 } mf_residual_pool;
 
