@@ -100,6 +100,20 @@ static const vendor_default vendor_defaults[] = {
     {"intel-",  MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN    }
 };
 
+/* Hardware that was new in 2025, whose kernels were still being written: builds before a month are another runtime. */
+typedef struct early_build {
+    const char *prefix;
+    const char *before;
+    mf_runtime runtime;
+    mf_runtime early;
+} early_build;
+
+static const early_build early_builds[] = {
+    {"amd-",        "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
+    {"amd-",        "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
+    {"nvidia-gb10", "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
+};
+
 /* A score board that spans years gives the first one; chips newer than 2024 were measured with newer builds. */
 static const char *const chips_after_2024[] = {"apple-m4", "apple-m5", "apple-m3-ultra"};
 
@@ -169,7 +183,7 @@ static bool is_old(const mf_measurement *m)
     return starts_with(m->date, "2023") || starts_with(m->date, "2024");
 }
 
-static mf_runtime runtime_of(const mf_measurement *m)
+static mf_runtime named_runtime(const mf_measurement *m)
 {
     if (m->engine == MF_ENGINE_MLX) {
         return MF_RUNTIME_MLX;
@@ -188,6 +202,20 @@ static mf_runtime runtime_of(const mf_measurement *m)
         }
     }
     return MF_RUNTIME_CPU;
+}
+
+/* A range of dates ("2025-08..2026-04") says nothing of one build. */
+static mf_runtime runtime_of(const mf_measurement *m)
+{
+    const mf_runtime runtime = named_runtime(m);
+    for (size_t i = 0; i < COUNT(early_builds); i++) {
+        const early_build *e = &early_builds[i];
+        if (e->runtime == runtime && starts_with(m->device, e->prefix) && m->date[0] != '\0' &&
+            strcmp(m->date, e->before) < 0 && !strstr(m->date, "..")) {
+            return e->early;
+        }
+    }
+    return runtime;
 }
 
 /* llama.cpp turns flash attention on by itself since autumn 2025; rows of 2026 that don't say had it. */

@@ -16,13 +16,17 @@
 extern "C" {
 #endif
 
-/* What executes the kernels. 2024 builds had no CUDA graphs and mostly no flash attention: other coefficients. */
+/* What executes the kernels. 2024 builds had no CUDA graphs and mostly no flash attention; AMD's unified parts and the
+   GB10 came out with kernels that later builds made 2 to 5 times faster: other coefficients. */
 #define MF_RUNTIME_LIST(X)                                                                         \
     X(MF_RUNTIME_METAL, "metal")                                                                   \
     X(MF_RUNTIME_METAL_2024, "metal-2024")                                                         \
     X(MF_RUNTIME_MLX, "mlx")                                                                       \
     X(MF_RUNTIME_CUDA, "cuda")                                                                     \
     X(MF_RUNTIME_CUDA_2024, "cuda-2024")                                                           \
+    X(MF_RUNTIME_CUDA_2025, "cuda-2025")                                                           \
+    X(MF_RUNTIME_ROCM_2025, "rocm-2025")                                                           \
+    X(MF_RUNTIME_VULKAN_2025, "vulkan-2025")                                                       \
     X(MF_RUNTIME_ROCM, "rocm")                                                                     \
     X(MF_RUNTIME_ROCM_WMMA, "rocm-wmma")                                                           \
     X(MF_RUNTIME_VULKAN, "vulkan")                                                                 \
