@@ -3,7 +3,8 @@
  *
  * Minimised is the sum of ((ln predicted - ln measured) / s)^2, Huber's loss beyond 1.5, plus ((b - prior) / sd)^2 for
  * each coefficient: the ridge is what shrinks chips towards classes and classes towards bases, and what keeps the
- * matrix regular where a term never shows (a lane term far below the memory term has no gradient).
+ * matrix regular where a term never shows (a lane term far below the memory term has no gradient). Call mf_init first:
+ * GSL aborts on errors otherwise.
  */
 #ifndef MF_SPEED_FIT_H
 #define MF_SPEED_FIT_H

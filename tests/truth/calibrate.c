@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "memfit/measurement.h"
+#include "memfit/memfit.h"
 
 static mf_status write_one(const mf_calibration *c, const char *folder, mf_error *err)
 {
@@ -27,6 +28,7 @@ static mf_status write_one(const mf_calibration *c, const char *folder, mf_error
 
 int main(int argc, char **argv)
 {
+    mf_init();
     mf_error err = {0};
     mf_measurements rows = {0};
     mf_database *database = NULL;
