@@ -25,6 +25,9 @@ static mf_knobs knobs_at(const fit_row *r, const double *x)
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         knobs.value[k] = 1;
     }
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        knobs.lane[f] = knobs.work[f] = 1;
+    }
     for (size_t i = 0; i < r->n_slots; i++) {
         const slot *s = &r->slots[i];
         double sum = 0;
@@ -56,7 +59,7 @@ static double log_error(const mf_fit *fit, const fit_row *r, const double *x, mf
     }
     const mf_prefill_time t = mf_law_prefill(row->work, &peaks, &knobs, row->step);
     if (shares) {
-        *shares = mf_prefill_shares(&t);
+        *shares = mf_prefill_shares(&t, &knobs);
     }
     return log(t.total_s / row->step.n_tokens * row->measurement->tok_s);
 }
@@ -266,11 +269,32 @@ static double *values_of(const mf_fit *fit, mf_error *err)
     return x;
 }
 
+/* A column without a used row is its prior, wherever the last solution had it. */
+static void reset_unused(mf_fit *fit)
+{
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        fit->columns[c].seen = false;
+    }
+    for (size_t i = 0; i < fit->n_rows; i++) {
+        const fit_row *r = &fit->rows[i];
+        for (size_t s = 0; r->used && s < r->n_slots; s++) {
+            for (size_t c = 0; c < r->slots[s].n_columns; c++) {
+                fit->columns[r->slots[s].columns[c]].seen = true;
+            }
+        }
+    }
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        column *col = &fit->columns[c];
+        col->value = col->seen ? col->value : col->prior;
+    }
+}
+
 mf_status mf_fit_solve(mf_fit *fit, const bool *used, mf_error *err)
 {
     for (size_t i = 0; i < fit->n_rows; i++) {
         fit->rows[i].used = !used || used[i];
     }
+    reset_unused(fit);
     const size_t n_steps = sizeof overlap_steps / sizeof overlap_steps[0];
     mf_status status = MF_OK;
     for (size_t s = fit->solved ? n_steps - 1 : 0; status == MF_OK && s < n_steps; s++) {

@@ -35,6 +35,7 @@ typedef struct column {
     double sd;
     double value;
     double posterior_sd;
+    bool seen; /* by a used row */
     uint32_t n_rows;
 } column;
 

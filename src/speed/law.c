@@ -14,19 +14,28 @@ double mf_soft_eta(double eta, double *ease)
     return eta * pow(1 + below, -1 / ETA_SHARPNESS);
 }
 
+double mf_soft_slowdown(double factor, double *ease)
+{
+    return 1 / mf_soft_eta(1 / factor, ease);
+}
+
 void mf_knobs_limit(mf_knobs *knobs)
 {
-    static const mf_knob at_least_the_peak[] = {MF_KNOB_KV, MF_KNOB_EXPERT, MF_KNOB_ATTENTION};
-    for (size_t i = 0; i < sizeof at_least_the_peak / sizeof at_least_the_peak[0]; i++) {
-        double *value = &knobs->value[at_least_the_peak[i]];
-        *value = fmax(*value, LEAST_SLOWDOWN);
+    static const mf_knob slowdowns[] = {MF_KNOB_KV, MF_KNOB_EXPERT, MF_KNOB_ATTENTION};
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        knobs->ease[k] = 1;
+    }
+    for (size_t i = 0; i < sizeof slowdowns / sizeof slowdowns[0]; i++) {
+        double *value = &knobs->value[slowdowns[i]];
+        *value = mf_soft_slowdown(*value, &knobs->ease[slowdowns[i]]);
     }
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        knobs->work[f] = fmax(knobs->work[f], LEAST_SLOWDOWN);
+        knobs->work[f] = mf_soft_slowdown(knobs->work[f], &knobs->work_ease[f]);
     }
     double *latent = &knobs->value[MF_KNOB_ATTENTION_MLA];
     *latent = fmax(*latent, LEAST_SLOWDOWN / knobs->value[MF_KNOB_ATTENTION]);
-    knobs->value[MF_KNOB_ETA] = mf_soft_eta(knobs->value[MF_KNOB_ETA], &knobs->eta_ease);
+    double *eta = &knobs->value[MF_KNOB_ETA];
+    *eta = mf_soft_eta(*eta, &knobs->ease[MF_KNOB_ETA]);
 }
 
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
@@ -110,11 +119,11 @@ mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, co
     const double memory = pow(time->memory_s / time->weights_s, peaks->overlap);
     const double weights = time->weights_s / time->total_s;
     mf_shares shares = {0};
-    shares.value[MF_KNOB_ETA] = -weights * memory * knobs->eta_ease;
+    shares.value[MF_KNOB_ETA] = -weights * memory * knobs->ease[MF_KNOB_ETA];
     for (size_t f = 0; f < MF_FORMAT_COUNT && time->lanes_s > 0; f++) {
         shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
     }
-    shares.value[MF_KNOB_KV] = time->kv_s / time->total_s;
+    shares.value[MF_KNOB_KV] = knobs->ease[MF_KNOB_KV] * time->kv_s / time->total_s;
     shares.value[MF_KNOB_MLA] = time->mla_s / time->total_s;
     shares.value[MF_KNOB_LAYER] = time->layer_s / time->total_s;
     shares.value[MF_KNOB_MOE] = time->moe_s / time->total_s;
@@ -122,14 +131,17 @@ mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, co
     return shares;
 }
 
-mf_shares mf_prefill_shares(const mf_prefill_time *time)
+mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs)
 {
     mf_shares shares = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        shares.work[f] = (time->dense_s[f] + time->expert_s[f]) / time->total_s;
-        shares.value[MF_KNOB_EXPERT] += time->expert_s[f] / time->total_s;
+        shares.work[f] =
+            knobs->work_ease[f] * (time->dense_s[f] + time->expert_s[f]) / time->total_s;
+        shares.value[MF_KNOB_EXPERT] +=
+            knobs->ease[MF_KNOB_EXPERT] * time->expert_s[f] / time->total_s;
     }
-    shares.value[MF_KNOB_ATTENTION] = (time->attention_s + time->latent_s) / time->total_s;
+    shares.value[MF_KNOB_ATTENTION] =
+        knobs->ease[MF_KNOB_ATTENTION] * (time->attention_s + time->latent_s) / time->total_s;
     shares.value[MF_KNOB_ATTENTION_MLA] = time->latent_s / time->total_s;
     shares.value[MF_KNOB_PASS] = time->pass_s / time->total_s;
     return shares;
@@ -188,6 +200,17 @@ static double lane_rate(const mf_device *d, bool *assumed)
     return (fp32 + int32) / 2;
 }
 
+/* NVIDIA cards without matrix units multiply quantized weights four at a time per lane (dp4a, compute capability 6.1;
+   the P100 is older and has packed FP16 instead). */
+static double dp4a_rate(const mf_device *d)
+{
+    enum { WEIGHTS_PER_LANE = 4 };
+    const double fp16 = known_or_zero(d->fp16_flop_per_s);
+    const double fp32 = known_or_zero(d->fp32_flop_per_s);
+    const bool has_packed_fp16 = fp16 > fp32 && d->chip_class == MF_CLASS_NVIDIA_PASCAL;
+    return has_packed_fp16 ? fp16 : WEIGHTS_PER_LANE * fp32;
+}
+
 /* What matrix products run on. Apple up to M4 and old cards have no matrix units. */
 static double matrix_rate(const mf_device *d)
 {
@@ -195,9 +218,9 @@ static double matrix_rate(const mf_device *d)
     switch (d->chip_class) {
     case MF_CLASS_APPLE_M1_M2:
     case MF_CLASS_APPLE_M3_M4:
-    case MF_CLASS_NVIDIA_PASCAL:
     case MF_CLASS_CPU:
         return fp32;
+    case MF_CLASS_NVIDIA_PASCAL:
     case MF_CLASS_AMD_GDDR:
     case MF_CLASS_AMD_HBM:
     case MF_CLASS_AMD_UNIFIED:
@@ -216,6 +239,9 @@ static double matrix_rate(const mf_device *d)
     if (matrix > 0) {
         return matrix;
     }
+    if (d->vendor == MF_VENDOR_NVIDIA) {
+        return dp4a_rate(d);
+    }
     return packed || fp32 <= 0 ? fmax(fp32, known_or_zero(d->fp16_flop_per_s)) : fp32;
 }
 
@@ -229,7 +255,7 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
     p.bandwidth_bytes_per_s = device->bandwidth_bytes_per_s.value;
     p.lane_flop_per_s = lane_rate(device, &p.lanes_assumed);
     p.matrix_flop_per_s = matrix_rate(device);
-    p.best_op_per_s = highest_rate(device);
+    p.best_op_per_s = fmax(highest_rate(device), p.matrix_flop_per_s);
     if (device->vendor == MF_VENDOR_APPLE || device->chip_class == MF_CLASS_CPU) {
         p.overlap = APPLE_OVERLAP;
     }

@@ -37,13 +37,17 @@ typedef struct mf_knobs {
     double value[MF_KNOB_COUNT];
     double lane[MF_FORMAT_COUNT];
     double work[MF_FORMAT_COUNT];
-    double eta_ease;
+    double ease[MF_KNOB_COUNT];
+    double work_ease[MF_FORMAT_COUNT];
 } mf_knobs;
 
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting);
 
 /* No stream reaches its specified peak: eta bends towards 0.97 (best seen: 0.955, RTX 4090 GEMV). */
 double mf_soft_eta(double eta, double *ease);
+
+/* No work is done faster than the peak: a slowdown bends towards 1/0.97 from above. */
+double mf_soft_slowdown(double factor, double *ease);
 
 /* One step: tokens already in the context, new tokens (decode: length of the run whose mean is meant). */
 typedef struct mf_step {
@@ -83,8 +87,7 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
 mf_prefill_time
 mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step);
 
-/* d ln(time) / d ln(knob as calibrated) of each knob: what the fit's Jacobian is made of. The limits on
-   slowdown factors are ignored: they bind only far from any measurement. */
+/* d ln(time) / d ln(knob as calibrated) of each knob: what the fit's Jacobian is made of. */
 typedef struct mf_shares {
     double value[MF_KNOB_COUNT];
     double lane[MF_FORMAT_COUNT];
@@ -93,7 +96,7 @@ typedef struct mf_shares {
 
 mf_shares
 mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs);
-mf_shares mf_prefill_shares(const mf_prefill_time *time);
+mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs);
 
 /* Puts the limits of physics on knobs taken from a calibration. */
 void mf_knobs_limit(mf_knobs *knobs);

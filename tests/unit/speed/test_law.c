@@ -230,7 +230,7 @@ Test(law, shares_of_decode_are_its_derivatives)
     bench b;
     bench_fill(&b);
     setting_of(&b, MF_CLASS_APPLE_M1_M2, MF_RUNTIME_METAL);
-    b.knobs.eta_ease = 1;
+    b.knobs.ease[MF_KNOB_ETA] = b.knobs.ease[MF_KNOB_KV] = 1;
     const mf_decode_time t = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step);
     const mf_shares shares = mf_decode_shares(&t, &b.peaks, &b.knobs);
     for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
@@ -251,7 +251,7 @@ Test(law, shares_of_prefill_are_its_derivatives)
     bench b;
     bench_fill(&b);
     const mf_prefill_time t = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
-    const mf_shares shares = mf_prefill_shares(&t);
+    const mf_shares shares = mf_prefill_shares(&t, &b.knobs);
     for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
         bench moved = b;
         moved.knobs.value[knobs[i]] *= 1 + 1e-6;
