@@ -200,15 +200,14 @@ static double lane_rate(const mf_device *d, bool *assumed)
     return (fp32 + int32) / 2;
 }
 
-/* NVIDIA cards without matrix units multiply quantized weights four at a time per lane (dp4a, compute capability 6.1;
-   the P100 is older and has packed FP16 instead). */
-static double dp4a_rate(const mf_device *d)
+/* Pascal multiplies quantized weights four at a time per lane (dp4a, compute capability 6.1; the P100 is older and has
+   packed FP16 instead). Turing without matrix units has dp4a too, but llama.cpp takes it for a tensor card there. */
+static double pascal_rate(const mf_device *d)
 {
     enum { WEIGHTS_PER_LANE = 4 };
     const double fp16 = known_or_zero(d->fp16_flop_per_s);
     const double fp32 = known_or_zero(d->fp32_flop_per_s);
-    const bool has_packed_fp16 = fp16 > fp32 && d->chip_class == MF_CLASS_NVIDIA_PASCAL;
-    return has_packed_fp16 ? fp16 : WEIGHTS_PER_LANE * fp32;
+    return fp16 > fp32 ? fp16 : WEIGHTS_PER_LANE * fp32;
 }
 
 /* What matrix products run on. Apple up to M4 and old cards have no matrix units. */
@@ -221,6 +220,7 @@ static double matrix_rate(const mf_device *d)
     case MF_CLASS_CPU:
         return fp32;
     case MF_CLASS_NVIDIA_PASCAL:
+        return pascal_rate(d);
     case MF_CLASS_AMD_GDDR:
     case MF_CLASS_AMD_HBM:
     case MF_CLASS_AMD_UNIFIED:
@@ -238,9 +238,6 @@ static double matrix_rate(const mf_device *d)
         fmax(known_or_zero(d->fp16_matrix_flop_per_s), known_or_zero(d->bf16_matrix_flop_per_s));
     if (matrix > 0) {
         return matrix;
-    }
-    if (d->vendor == MF_VENDOR_NVIDIA) {
-        return dp4a_rate(d);
     }
     return packed || fp32 <= 0 ? fmax(fp32, known_or_zero(d->fp16_flop_per_s)) : fp32;
 }
