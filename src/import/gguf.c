@@ -15,7 +15,7 @@ enum {
     NUMBER_DIGITS = 5,
 };
 
-static const char shard_tail[] = "-00001-of-00001.gguf";
+#define SHARD_TAIL "-00001-of-00001.gguf"
 
 typedef struct split_keys {
     uint64_t number;   /* from 0 */
@@ -64,7 +64,7 @@ static mf_status read_split(split_keys *split, mf_gguf_file *file, mf_error *err
 static char *shard_path(const char *path, uint64_t i, uint64_t n_shards)
 {
     mf_str text = {0};
-    mf_str_add_n(&text, path, strlen(path) - (sizeof shard_tail - 1));
+    mf_str_add_n(&text, path, strlen(path) - (sizeof SHARD_TAIL - 1));
     mf_str_printf(&text,
                   "-%0*llu-of-%0*llu.gguf",
                   NUMBER_DIGITS,
@@ -81,7 +81,7 @@ static mf_status check_shard_name(const char *path, const split_keys *split, mf_
 {
     const size_t n = strlen(path);
     char *expected =
-        n >= sizeof shard_tail - 1 ? shard_path(path, split->number, split->n_shards) : NULL;
+        n >= sizeof SHARD_TAIL - 1 ? shard_path(path, split->number, split->n_shards) : NULL;
     const bool same = expected != NULL && strcmp(expected, path) == 0;
     free(expected);
     return same ? MF_OK

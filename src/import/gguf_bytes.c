@@ -139,10 +139,11 @@ mf_status mf_gguf_take_u32(
 {
     const uint8_t *p = NULL;
     const mf_status status = mf_gguf_take(&p, bytes, sizeof *value, what, whose, err);
-    if (status == MF_OK) {
-        *value = (uint32_t)mf_gguf_number(p, sizeof *value);
+    if (p == NULL) { /* gcc can't tell that this is any status but MF_OK */
+        return status;
     }
-    return status;
+    *value = (uint32_t)mf_gguf_number(p, sizeof *value);
+    return MF_OK;
 }
 
 mf_status mf_gguf_take_u64(
@@ -150,10 +151,11 @@ mf_status mf_gguf_take_u64(
 {
     const uint8_t *p = NULL;
     const mf_status status = mf_gguf_take(&p, bytes, sizeof *value, what, whose, err);
-    if (status == MF_OK) {
-        *value = mf_gguf_number(p, sizeof *value);
+    if (p == NULL) { /* gcc can't tell that this is any status but MF_OK */
+        return status;
     }
-    return status;
+    *value = mf_gguf_number(p, sizeof *value);
+    return MF_OK;
 }
 
 mf_status

@@ -10,7 +10,9 @@
 #include "base/checked.h"
 #include "memory/internal.h"
 
-enum { BATCHED_TOKENS = 2048, HALF_BYTES = 2, LOGIT_BYTES = 4 };
+#define BATCHED_TOKENS UINT64_C(2048)
+#define HALF_BYTES UINT64_C(2)
+#define LOGIT_BYTES UINT64_C(4)
 
 static const double utilization = 0.9;
 

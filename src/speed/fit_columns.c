@@ -155,8 +155,8 @@ static mf_status allocate(mf_fit *fit, size_t n_rows, mf_error *err)
     const size_t n_effects = mf_effect_count();
     fit->rows = calloc(n_rows + 1, sizeof *fit->rows);
     fit->chips = calloc(n_rows + 1, sizeof *fit->chips);
-    fit->chip_columns = malloc((n_rows + 1) * MF_KNOB_COUNT * sizeof *fit->chip_columns);
-    fit->column_of_effect = malloc(n_effects * sizeof *fit->column_of_effect);
+    fit->chip_columns = calloc((n_rows + 1) * MF_KNOB_COUNT, sizeof *fit->chip_columns);
+    fit->column_of_effect = calloc(n_effects, sizeof *fit->column_of_effect);
     fit->columns = calloc(n_effects + (n_rows + 1) * MF_KNOB_COUNT, sizeof *fit->columns);
     if (!fit->rows || !fit->chips || !fit->chip_columns || !fit->column_of_effect ||
         !fit->columns) {
