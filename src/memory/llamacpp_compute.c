@@ -8,6 +8,8 @@
  *
  * All sizes are bytes per token of the micro-batch unless they say otherwise; activations are f32.
  */
+#include <string.h>
+
 #include "base/checked.h"
 #include "memory/internal.h"
 
@@ -167,43 +169,108 @@ static bool quantized(mf_tensor_type type)
     return mf_tensor_type_get(type)->block_elements > 1;
 }
 
-mf_status mf_llamacpp_compute(compute_size *size,
-                              const mf_case *run,
-                              const mf_cache_size *cache,
-                              mf_error *err)
+/* How far the allocator's packing may exceed the forms, from every known row (tests/truth): exact for
+   dense models of one attention kind, otherwise a bound. */
+typedef enum packing {
+    PACKED_EXACT,
+    PACKED_CLOSE, /* windows, quantized caches or several sequences */
+    PACKED_LOOSE, /* experts, latent attention, recurrent layers, fused projections */
+} packing;
+
+static const double packing_margins[] = {
+    [PACKED_EXACT] = 1.0, [PACKED_CLOSE] = 1.065, [PACKED_LOOSE] = 1.18};
+
+static bool has_tensor(const mf_model *model, const char *part)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        if (strstr(model->tensors[i].name, part) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static packing packing_of(const mf_case *run)
 {
     const mf_model *model = run->model;
-    const graph g = graph_of(run, cache);
-    uint64_t per_token = 0;
-    uint64_t scratch = 0;
+    const mf_attention *first = &model->layers[0].attention;
+    packing kind = run->workload.n_parallel > 1 || quantized(run->workload.kv_type_k)
+                       ? PACKED_CLOSE
+                       : PACKED_EXACT;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const mf_layer *layer = &model->layers[i];
+        if (layer->attention.kind != MF_ATTENTION_GQA || layer->ffn.kind != MF_FFN_DENSE ||
+            layer->recurrent.kind != MF_RECURRENT_NONE ||
+            layer->attention.key_dim != first->key_dim) {
+            return PACKED_LOOSE;
+        }
+        kind = layer->attention.window > 0 ? PACKED_CLOSE : kind;
+    }
+    return has_tensor(model, "attn_qkv") ? PACKED_LOOSE : kind;
+}
+
+/* Bytes that do not grow with the micro-batch: copies of every sequence's recurrent state, and without
+   flash attention the latent cache turned to be multiplied. */
+static uint64_t fixed_bytes(const graph *g)
+{
+    enum { COPIES = 3 };
+    uint64_t state = 0;
+    uint64_t latent = 0;
+    for (size_t i = 0; i < g->run->model->n_layers; i++) {
+        const mf_layer *layer = &g->run->model->layers[i];
+        state = larger(state, layer->recurrent.conv_elements + layer->recurrent.state_elements);
+        latent = larger(latent, layer->attention.kv_rank);
+    }
+    return COPIES * F32_BYTES * state * g->run->workload.n_parallel +
+           (g->flash ? 0 : F32_BYTES * latent * g->cells);
+}
+
+/* The largest layer's phase, and Metal's scratch beside it. */
+static uint64_t widest_phase(uint64_t *scratch, const graph *g, packing kind)
+{
+    const mf_model *model = g->run->model;
+    uint64_t query = widths_of(&model->layers[0]).query;
+    uint64_t most = 0;
+    for (size_t i = 0; kind == PACKED_LOOSE && i < model->n_layers; i++) {
+        query = larger(query, widths_of(&model->layers[i]).query);
+    }
     for (size_t i = 0; i < model->n_layers; i++) {
         const mf_layer *layer = &model->layers[i];
         if (layer->is_nextn) {
             continue;
         }
-        const uint64_t first = widths_of(&model->layers[0]).query;
-        uint64_t phase = layer_phase(&g, layer, first);
-        if (quantized(run->workload.kv_type_k)) {
-            /* The rotated copy of Q. */
-            phase += F32_BYTES * widths_of(layer).query;
+        most = larger(most, layer_phase(g, layer, query));
+        if (g->run->backend == MF_BACKEND_METAL) {
+            *scratch = larger(*scratch, metal_scratch(g, &layer->attention));
         }
-        per_token = larger(per_token, phase);
-        scratch = larger(
-            scratch, run->backend == MF_BACKEND_METAL ? metal_scratch(&g, &layer->attention) : 0);
     }
-    const uint64_t output = g.n_outputs * F32_BYTES * (g.hidden + g.vocabulary);
-    const uint64_t inputs = F32_BYTES * g.hidden; /* inp_embd, kept though tokens are fed */
-    const uint64_t host_inputs = 2 * inputs + mask_bytes(&g) + 28;
-    uint64_t all = 0;
-    uint64_t host = 0;
+    return most;
+}
+
+mf_status mf_llamacpp_compute(compute_size *size,
+                              const mf_case *run,
+                              const mf_cache_size *cache,
+                              mf_error *err)
+{
+    const graph g = graph_of(run, cache);
+    const packing kind = packing_of(run);
+    uint64_t scratch = 0;
     const bool whole = run->backend == MF_BACKEND_CPU;
-    const uint64_t body = whole ? per_token : per_token - inputs;
-    if (!mf_mul(&all, body, g.n_tokens) || !mf_add(&all, all, scratch + F32_BYTES * g.n_outputs) ||
-        !mf_mul(&host, host_inputs, g.n_tokens)) {
+    const uint64_t inputs = F32_BYTES * g.hidden; /* inp_embd, kept though tokens are fed */
+    const uint64_t per_token = widest_phase(&scratch, &g, kind) - (whole ? 0 : inputs);
+    uint64_t body = 0;
+    uint64_t host = 0;
+    if (!mf_mul(&body, per_token, g.n_tokens) ||
+        !mf_add(&body, body, scratch + F32_BYTES * g.n_outputs + fixed_bytes(&g)) ||
+        !mf_mul(&host, 2 * inputs + mask_bytes(&g) + 28, g.n_tokens)) {
         return mf_fail(err, MF_E_OVERFLOW, "the compute buffer exceeds 64 bits");
     }
-    const uint64_t output_phase = output + (whole ? (inputs + F32_BYTES) * g.n_tokens : 0);
-    *size =
-        (compute_size){.device_bytes = larger(all, output_phase), .host_bytes = whole ? 0 : host};
+    const uint64_t output = g.n_outputs * F32_BYTES * (g.hidden + g.vocabulary) +
+                            (whole ? (inputs + F32_BYTES) * g.n_tokens : 0);
+    const uint64_t device = larger(body, output);
+    *size = (compute_size){.device_bytes = kind == PACKED_EXACT
+                                               ? device
+                                               : (uint64_t)(packing_margins[kind] * (double)device),
+                           .host_bytes = whole ? 0 : host};
     return MF_OK;
 }

@@ -216,8 +216,10 @@ static bool stays(const mf_tensor *tensor)
 static mf_tensor_type
 mixed_type(const mf_tensor *tensor, position p, const quant_mix *m, const traits *t)
 {
-    const bool is_output = tensor->role == MF_ROLE_OUTPUT ||
-                           (tensor->role == MF_ROLE_TOKEN_EMBEDDING && !t->has_output);
+    /* Without an output tensor both tables count as the output (Gemma 3n, Gemma 4). */
+    const bool is_table =
+        tensor->role == MF_ROLE_TOKEN_EMBEDDING || tensor->role == MF_ROLE_PER_LAYER_EMBEDDING;
+    const bool is_output = tensor->role == MF_ROLE_OUTPUT || (is_table && !t->has_output);
     if (is_output) {
         const bool whole = tensor->dims[0] % mf_tensor_type_get(m->base)->block_elements == 0;
         return whole ? m->output : MF_TYPE_Q8_0;
@@ -225,7 +227,7 @@ mixed_type(const mf_tensor *tensor, position p, const quant_mix *m, const traits
     if (strcmp(m->name, "MXFP4_MOE") == 0) {
         return tensor->dims[2] > 1 ? MF_TYPE_MXFP4 : MF_TYPE_Q8_0;
     }
-    if (tensor->role == MF_ROLE_TOKEN_EMBEDDING || tensor->role == MF_ROLE_PER_LAYER_EMBEDDING) {
+    if (is_table) {
         return or_base(m->embedding, m);
     }
     return block_type(block_suffix(tensor), p, m, t);

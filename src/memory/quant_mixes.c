@@ -12,7 +12,7 @@
 #define WHEN(condition, type) {condition, T(type), BASE}
 #define IF(condition, type, other) {condition, T(type), T(other)}
 
-/* name, base, output, embedding, attention v, ffn_down, attn_output, attn_k and attn_q, gate and up, 8 experts */
+/* name, base, output, embedding, attn_v, ffn_down, attn_output, attn_k and attn_q, gate and up, 8 experts */
 static const quant_mix mixes[] = {
     {"Q4_0", T(Q4_0), T(Q6_K), BASE, NO_RULE, NO_RULE, BASE, BASE, NO_RULE, false},
     {"Q4_1", T(Q4_1), T(Q6_K), BASE, NO_RULE, NO_RULE, BASE, BASE, NO_RULE, false},
@@ -34,7 +34,8 @@ static const quant_mix mixes[] = {
     {"IQ3_S", T(IQ3_S), T(Q6_K), BASE, WHEN(GQA_OF_FOUR, Q4_K), NO_RULE, BASE, BASE, NO_RULE, true},
     {"IQ3_M", T(IQ3_S), T(Q6_K), BASE, SET(Q4_K), WHEN(FIRST_EIGHTH, Q4_K), T(Q4_K), BASE, NO_RULE, true},
     {"IQ3_XS", T(IQ3_S), T(Q6_K), BASE, WHEN(GQA_OF_FOUR, Q4_K), NO_RULE, BASE, T(IQ3_XXS), WHEN(MIDDLE, IQ3_XXS), true},
-    {"IQ3_XXS", T(IQ3_XXS), T(Q5_K), T(IQ3_S), IF(GQA_OF_FOUR, Q4_K, IQ3_S), IF(FIRST_EIGHTH, Q4_K, Q3_K), T(IQ3_S), T(IQ2_S), NO_RULE, true},
+    {"IQ3_XXS", T(IQ3_XXS), T(Q5_K), T(IQ3_S), IF(GQA_OF_FOUR, Q4_K, IQ3_S), IF(FIRST_EIGHTH, Q4_K, Q3_K), T(IQ3_S), T(IQ2_S),
+     NO_RULE, true},
     {"IQ2_M", T(IQ2_S), T(Q5_K), T(IQ3_S), IF(GQA_OR_EXPERTS, Q4_K, IQ3_S), WHEN(FIRST_EIGHTH, IQ3_S), T(IQ3_S), BASE, NO_RULE, true},
     {"IQ2_S", T(IQ2_XS), T(Q5_K), T(IQ3_S), IF(GQA_OR_EXPERTS, Q4_K, IQ3_S), WHEN(FIRST_EIGHTH, IQ3_S), T(IQ3_S), BASE, NO_RULE, true},
     {"IQ2_XS", T(IQ2_XS), T(Q5_K), T(Q2_K), IF(GQA_OR_EXPERTS, Q4_K, Q2_K), WHEN(FIRST_EIGHTH, Q2_K), BASE, BASE, NO_RULE, true},
