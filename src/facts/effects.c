@@ -234,13 +234,13 @@ size_t mf_knob_effects(size_t indices[MF_MAX_KNOB_EFFECTS],
 }
 
 /* The CPU has no rows of its own in the fit: figures of a 2-core Zen 4 with llama.cpp b10470, 0.5 to 3 B models
-   (decode reaches 0.7 of the specified bandwidth, KV at depth costs four times its reading, products run near peak). */
+   (decode reaches 0.65 of the specified bandwidth, KV at depth costs four times its reading, products run near peak). */
 static const struct {
     const char *family;
     size_t first_key;
     double prior;
 } cpu_priors[] = {
-    {"eta_by_class",        MF_CLASS_CPU,   0.75},
+    {"eta_by_class",        MF_CLASS_CPU,   0.68},
     {"lane_by_class",       MF_CLASS_CPU,   0.8 },
     {"work_by_class",       MF_CLASS_CPU,   0.6 },
     {"kv_by_runtime_flash", MF_RUNTIME_CPU, 1.8 },
