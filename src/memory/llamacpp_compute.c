@@ -13,7 +13,9 @@
 #include "base/checked.h"
 #include "memory/internal.h"
 
-enum { F32_BYTES = 4, MASK_BYTES = 2, MASK_BYTES_PLAIN = 4 };
+#define F32_BYTES UINT64_C(4)
+#define MASK_BYTES UINT64_C(2)
+#define MASK_BYTES_PLAIN UINT64_C(4)
 
 /* Widths of one layer that decide its phases. */
 typedef struct layer_widths {
@@ -142,7 +144,7 @@ static uint64_t metal_scratch(const graph *g, const mf_attention *a)
     if (!g->flash || a->kind == MF_ATTENTION_NONE) {
         return 0;
     }
-    return TAIL * (a->n_kv_heads * 2 * (key + value) + 2 * g->n_tokens) +
+    return TAIL * (2 * (key + value) * a->n_kv_heads + 2 * g->n_tokens) +
            g->cells / TAIL * (g->n_tokens / 8 + 1) +
            F32_BYTES * smaller(g->n_tokens, ROWS) * a->n_heads * SPLITS * (value + 2);
 }
