@@ -222,6 +222,9 @@ read_shards(mf_model **out, char *const *paths, size_t n, const split_keys *set,
         status = read_file(&files[n_read], paths[n_read], err);
         if (status == MF_OK) {
             status = check_shard(&files[n_read], n_read, set, err);
+            if (n_read > 0) { /* hundreds of shards must not hold hundreds of windows */
+                mf_gguf_close(&files[n_read].bytes);
+            }
             n_read++;
         }
     }

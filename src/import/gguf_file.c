@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/str.h"
+#include "facts/json_scan.h"
 
 enum {
     MAX_VALUES = 1 << 16, /* real files have fewer than 100 */
@@ -390,6 +391,13 @@ mf_status mf_gguf_uint(
     return MF_OK;
 }
 
+/* ASCII and Latin-1 control characters would drive a terminal. */
+static bool is_control(const uint8_t *p)
+{
+    enum { DELETE = 0x7f, C1_LEAD = 0xc2, C1_END = 0xa0 };
+    return p[0] < ' ' || p[0] == DELETE || (p[0] == C1_LEAD && p[1] < C1_END);
+}
+
 mf_status mf_gguf_string(char **out, mf_gguf_file *file, const mf_gguf_value *value, mf_error *err)
 {
     if (value->type != MF_GGUF_STRING) {
@@ -412,8 +420,14 @@ mf_status mf_gguf_string(char **out, mf_gguf_file *file, const mf_gguf_value *va
     if (text == NULL) {
         return mf_fail(err, MF_E_NOMEM, "no memory for the text of '%s'", value->key);
     }
-    for (size_t i = 0; i < n; i++) {
-        text[i] = p[i] >= ' ' && p[i] <= '~' ? (char)p[i] : '?';
+    for (size_t i = 0, step = 1; i < n; i += step) {
+        const size_t size = mf_utf8_size(p + i, n - i);
+        const bool shown = size > 0 && !is_control(p + i);
+        step = size > 0 ? size : 1;
+        memset(text + i, '?', step);
+        if (shown) {
+            memcpy(text + i, p + i, step);
+        }
     }
     *out = text;
     return MF_OK;

@@ -11,44 +11,46 @@ enum { MAX_LAYERS = 4096 };
 
 typedef struct file_type {
     uint32_t number;
+    mf_tensor_type type; /* that most tensors of such a file have */
     const char *name;
 } file_type;
 
-/* llama.h, enum llama_ftype */
+/* llama.h, enum llama_ftype; llama-quant.cpp, default_type. */
 static const file_type file_types[] = {
-    {0,  "F32"      },
-    {1,  "F16"      },
-    {2,  "Q4_0"     },
-    {3,  "Q4_1"     },
-    {7,  "Q8_0"     },
-    {8,  "Q5_0"     },
-    {9,  "Q5_1"     },
-    {10, "Q2_K"     },
-    {11, "Q3_K_S"   },
-    {12, "Q3_K_M"   },
-    {13, "Q3_K_L"   },
-    {14, "Q4_K_S"   },
-    {15, "Q4_K_M"   },
-    {16, "Q5_K_S"   },
-    {17, "Q5_K_M"   },
-    {18, "Q6_K"     },
-    {19, "IQ2_XXS"  },
-    {20, "IQ2_XS"   },
-    {21, "Q2_K_S"   },
-    {22, "IQ3_XS"   },
-    {23, "IQ3_XXS"  },
-    {24, "IQ1_S"    },
-    {25, "IQ4_NL"   },
-    {26, "IQ3_S"    },
-    {27, "IQ3_M"    },
-    {28, "IQ2_S"    },
-    {29, "IQ2_M"    },
-    {30, "IQ4_XS"   },
-    {31, "IQ1_M"    },
-    {32, "BF16"     },
-    {36, "TQ1_0"    },
-    {37, "TQ2_0"    },
-    {38, "MXFP4_MOE"},
+    {0,  MF_TYPE_F32,     "F32"      },
+    {1,  MF_TYPE_F16,     "F16"      },
+    {2,  MF_TYPE_Q4_0,    "Q4_0"     },
+    {3,  MF_TYPE_Q4_1,    "Q4_1"     },
+    {7,  MF_TYPE_Q8_0,    "Q8_0"     },
+    {8,  MF_TYPE_Q5_0,    "Q5_0"     },
+    {9,  MF_TYPE_Q5_1,    "Q5_1"     },
+    {10, MF_TYPE_Q2_K,    "Q2_K"     },
+    {11, MF_TYPE_Q3_K,    "Q3_K_S"   },
+    {12, MF_TYPE_Q3_K,    "Q3_K_M"   },
+    {13, MF_TYPE_Q3_K,    "Q3_K_L"   },
+    {14, MF_TYPE_Q4_K,    "Q4_K_S"   },
+    {15, MF_TYPE_Q4_K,    "Q4_K_M"   },
+    {16, MF_TYPE_Q5_K,    "Q5_K_S"   },
+    {17, MF_TYPE_Q5_K,    "Q5_K_M"   },
+    {18, MF_TYPE_Q6_K,    "Q6_K"     },
+    {19, MF_TYPE_IQ2_XXS, "IQ2_XXS"  },
+    {20, MF_TYPE_IQ2_XS,  "IQ2_XS"   },
+    {21, MF_TYPE_Q2_K,    "Q2_K_S"   },
+    {22, MF_TYPE_IQ3_S,   "IQ3_XS"   },
+    {23, MF_TYPE_IQ3_XXS, "IQ3_XXS"  },
+    {24, MF_TYPE_IQ1_S,   "IQ1_S"    },
+    {25, MF_TYPE_IQ4_NL,  "IQ4_NL"   },
+    {26, MF_TYPE_IQ3_S,   "IQ3_S"    },
+    {27, MF_TYPE_IQ3_S,   "IQ3_M"    },
+    {28, MF_TYPE_IQ2_XS,  "IQ2_S"    },
+    {29, MF_TYPE_IQ2_S,   "IQ2_M"    },
+    {30, MF_TYPE_IQ4_XS,  "IQ4_XS"   },
+    {31, MF_TYPE_IQ1_M,   "IQ1_M"    },
+    {32, MF_TYPE_BF16,    "BF16"     },
+    {36, MF_TYPE_TQ1_0,   "TQ1_0"    },
+    {37, MF_TYPE_TQ2_0,   "TQ2_0"    },
+    {38, MF_TYPE_MXFP4,   "MXFP4_MOE"},
+    {39, MF_TYPE_NVFP4,   "NVFP4"    },
 };
 
 static mf_status copy_text(char **out, const char *text, mf_error *err)
@@ -90,6 +92,17 @@ static char *id_of(const char *name)
     return id;
 }
 
+static bool has_type(const mf_model *model, mf_tensor_type type)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        if (model->tensors[i].type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some writers leave general.file_type as it was before they quantized: without a tensor of its type it says nothing. */
 static mf_status fill_quant(mf_model *model, mf_gguf_file *file, mf_error *err)
 {
     enum { GUESSED = 1024 }; /* LLAMA_FTYPE_GUESSED */
@@ -101,7 +114,7 @@ static mf_status fill_quant(mf_model *model, mf_gguf_file *file, mf_error *err)
     const mf_status status = mf_gguf_uint(&number, file, value, 0, err);
     number &= ~(uint64_t)GUESSED;
     for (size_t i = 0; status == MF_OK && i < sizeof file_types / sizeof file_types[0]; i++) {
-        if (file_types[i].number == number) {
+        if (file_types[i].number == number && has_type(model, file_types[i].type)) {
             return copy_text(&model->quant, file_types[i].name, err);
         }
     }
@@ -136,9 +149,6 @@ static mf_status fill_texts(mf_model *model, mf_gguf_file *file, mf_error *err)
     }
     if (status == MF_OK) {
         status = text_of(&model->license, file, "general.license", NULL, err);
-    }
-    if (status == MF_OK) {
-        status = fill_quant(model, file, err);
     }
     return status == MF_OK ? fill_source(model, file->bytes.name, err) : status;
 }
@@ -284,6 +294,9 @@ mf_status mf_gguf_model(mf_model **out, mf_gguf_file *files, size_t n_files, mf_
     }
     if (status == MF_OK) {
         status = fill_tensors(model, files, n_files, err);
+    }
+    if (status == MF_OK) {
+        status = fill_quant(model, &files[0], err);
     }
     if (status == MF_OK) {
         status = fill_sizes(model, &meta, err);

@@ -76,7 +76,7 @@ Test(gguf_files, whole_file)
     cr_expect(eq(str, model->organization, "unknown"));
     cr_expect(eq(str, model->license, "apache-2.0"));
     cr_expect(eq(str, model->architecture, "llama"));
-    cr_expect(eq(str, model->quant, "Q4_K_M"));
+    cr_expect(eq(str, model->quant, "Q4_0"));
     cr_expect(eq(str, model->sources.items[0].title, "header of whole.gguf"));
     cr_expect(eq(int, model->origin, MF_ORIGIN_GGUF));
     cr_expect(eq(u64, model->context_max, 4096));

@@ -383,3 +383,41 @@ Test(gguf_rules, fused_projection_that_contradicts_the_heads)
                       "blk.{0-6}.attn_output.weight 96x96\n" FFN("0-6"),
               "attn_qkv.weight");
 }
+
+static void expect_quant(const char *number, const char *type, const char *quant)
+{
+    mf_str keys = {0};
+    mf_str tensors = {0};
+    mf_str_printf(&keys, "general.file_type u32 %s\n" SIZES HEADS, number);
+    mf_str_printf(&tensors, "%sblk.{0}.extra.weight 256 %s\n", PLAIN_MODEL, type);
+    mf_model *model = good_model("llama", keys.data, tensors.data);
+    cr_expect(eq(str, model->quant != NULL ? model->quant : "none", (char *)quant), "%s", number);
+    mf_model_free(model);
+    mf_str_free(&keys);
+    mf_str_free(&tensors);
+}
+
+Test(gguf_rules, file_type_by_name)
+{
+    expect_quant("1", "f32", "F16");
+    expect_quant("15", "q4_K", "Q4_K_M");
+    expect_quant("1039", "q4_K", "Q4_K_M"); /* guessed */
+    expect_quant("38", "mxfp4", "MXFP4_MOE");
+    expect_quant("999", "f32", "none");
+}
+
+/* The tensors know better. */
+Test(gguf_rules, file_type_without_such_a_tensor)
+{
+    expect_quant("15", "q5_K", "none");
+}
+
+Test(gguf_rules, name_keeps_letters_and_loses_controls)
+{
+    mf_model *model =
+        good_model("llama",
+                   "general.name str M\xc3\xa9t\xc3\xa9o \x1b[0m\xff\xc2\x9b 8B\n" SIZES HEADS,
+                   PLAIN_MODEL);
+    cr_expect(eq(str, model->name, "M\xc3\xa9t\xc3\xa9o ?[0m??? 8B"));
+    mf_model_free(model);
+}
