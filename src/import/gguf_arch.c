@@ -42,6 +42,7 @@ static const mf_gguf_arch archs[] = {
     ARCH(.name = "grovemoe"),
     ARCH(.name = "hunyuan-dense"),
     ARCH(.name = "hunyuan-moe"),
+    ARCH(.name = "hy_v3"),
     ARCH(.name = "internlm2"),
     ARCH(.name = "jais"),
     ARCH(.name = "llama"),
