@@ -178,17 +178,27 @@ static void no_speed(mf_prediction *p, const char *reason)
     p->decode = p->prefill = p->effective = unknown_rate(reason);
 }
 
+static void warn_of_class(mf_prediction *p, const speed *s)
+{
+    for (size_t i = 0; i < s->path->n_segments; i++) {
+        const mf_setting *setting = &s->path->segments[i].setting;
+        const mf_basis basis = mf_interval_basis(s->calibration, setting, MF_TEST_DECODE);
+        if (basis == MF_BASIS_DATASHEET && setting->chip_class != MF_CLASS_CPU) {
+            warn(p,
+                 "no measured chip of class '%s': speed from the data sheet alone",
+                 mf_chip_class_name(setting->chip_class));
+            return;
+        }
+    }
+}
+
 static void warn_of_ground(mf_prediction *p, const speed *s)
 {
     const mf_segment *first = &s->path->segments[0];
     if (s->run->machine->fanless) {
         warn(p, "the machine has no fan: sustained speed is lower, down to the low end");
     }
-    if (p->decode.known && p->decode.basis == MF_BASIS_DATASHEET) {
-        warn(p,
-             "no measured chip of class '%s': speed from the data sheet alone",
-             mf_chip_class_name(first->setting.chip_class));
-    }
+    warn_of_class(p, s);
     if (first->peaks.lanes_assumed) {
         warn(p, "INT32 rate of '%s' not published: half of FP32 assumed", first->setting.chip);
     }
