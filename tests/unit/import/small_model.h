@@ -8,7 +8,7 @@
 #define SMALL_MODEL                                                                                \
     "general.architecture str llama\n"                                                             \
     "general.alignment u32 32\n"                                                                   \
-    "general.file_type u32 2\n"                                                                   \
+    "general.file_type u32 2\n"                                                                    \
     "general.name str Small One\n"                                                                 \
     "general.license str apache-2.0\n"                                                             \
     "llama.block_count u32 3\n"                                                                    \
