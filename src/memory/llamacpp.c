@@ -6,6 +6,7 @@
  * memory. A tied embedding exists twice then: on the host to look up, on the device as the output.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "memory/internal.h"
@@ -40,6 +41,11 @@ static size_t place_of_layer(const placer *p, uint64_t index)
     return p->at->n_devices == 0 || index < p->first_on_device ? p->at->host : device_of(p, index);
 }
 
+static bool has_prefix(const mf_tensor *tensor, const char *prefix)
+{
+    return strncmp(tensor->name, prefix, strlen(prefix)) == 0;
+}
+
 static size_t place_of_tensor(const placer *p, const mf_tensor *tensor)
 {
     const uint64_t output_layer = p->run->model->n_layers;
@@ -47,7 +53,8 @@ static size_t place_of_tensor(const placer *p, const mf_tensor *tensor)
         return p->at->host;
     }
     if (tensor->layer < 0) {
-        return place_of_layer(p, output_layer);
+        /* The projection of per-layer inputs goes with the first layer (Gemma 3n, Gemma 4). */
+        return place_of_layer(p, has_prefix(tensor, "per_layer_") ? 0 : output_layer);
     }
     const bool expert_on_host =
         tensor->role == MF_ROLE_EXPERT && (uint32_t)tensor->layer < p->run->workload.n_cpu_moe;
@@ -68,6 +75,58 @@ add_split(placer *p, size_t place, mf_memory_term term, uint64_t bytes, mf_error
     return status;
 }
 
+/* Tensors begin at multiples of the backend's alignment; CUDA's kernels read quantized rows in steps
+   of 512 elements, so that the last row is filled up (ggml-cuda.cu: get_alloc_size). */
+static mf_status buffer_bytes(
+    uint64_t *bytes, const placer *p, size_t place, const mf_tensor *tensor, mf_tensor_type type)
+{
+    enum { HOST_ALIGNMENT = 32, CUDA_ALIGNMENT = 128, CUDA_ROW_STEP = 512 };
+    static const uint64_t alignments[MF_BACKEND_COUNT] = {[MF_BACKEND_METAL] = HOST_ALIGNMENT,
+                                                          [MF_BACKEND_CUDA] = CUDA_ALIGNMENT,
+                                                          [MF_BACKEND_ROCM] = CUDA_ALIGNMENT,
+                                                          [MF_BACKEND_VULKAN] = CUDA_ALIGNMENT,
+                                                          [MF_BACKEND_SYCL] = CUDA_ALIGNMENT,
+                                                          [MF_BACKEND_CPU] = HOST_ALIGNMENT};
+    const mf_backend backend = place == p->at->host ? MF_BACKEND_CPU : p->run->backend;
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    const uint64_t rest = tensor->dims[0] % CUDA_ROW_STEP;
+    uint64_t fill = 0;
+    if (alignments[backend] == CUDA_ALIGNMENT && info->block_elements > 1 && rest > 0) {
+        fill = (CUDA_ROW_STEP - rest) / info->block_elements * info->block_bytes;
+    }
+    return mf_add(bytes, *bytes, fill) && mf_pad(bytes, *bytes, alignments[backend])
+               ? MF_OK
+               : MF_E_OVERFLOW;
+}
+
+static mf_status
+add_buffer(placer *p, size_t place, const mf_tensor *tensor, mf_tensor_type type, mf_error *err)
+{
+    uint64_t bytes = 0;
+    mf_status status = mf_tensor_bytes(&bytes, tensor, type, err);
+    if (status == MF_OK && buffer_bytes(&bytes, p, place, tensor, type) != MF_OK) {
+        status = mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
+    }
+    return status == MF_OK ? add_split(p, place, MF_TERM_WEIGHTS, bytes, err) : status;
+}
+
+/* Rope factors lie wherever layers that use them lie; those with a sliding window do not. */
+static mf_status
+add_everywhere(placer *p, const mf_tensor *tensor, mf_tensor_type type, mf_error *err)
+{
+    bool done[MF_MAX_PLACES] = {false};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < p->run->model->n_layers; i++) {
+        const mf_attention *a = &p->run->model->layers[i].attention;
+        const size_t place = place_of_layer(p, i);
+        if (!done[place] && (a->window == 0 || a->chunked)) {
+            done[place] = true;
+            status = add_buffer(p, place, tensor, type, err);
+        }
+    }
+    return status;
+}
+
 static mf_status add_tensor(placer *p, const mf_tensor *tensor, mf_tensor_type type, mf_error *err)
 {
     const mf_model *model = p->run->model;
@@ -76,16 +135,14 @@ static mf_status add_tensor(placer *p, const mf_tensor *tensor, mf_tensor_type t
     if (skipped) {
         return MF_OK;
     }
-    uint64_t bytes = 0;
-    mf_status status = mf_tensor_bytes(&bytes, tensor, type, err);
-    const size_t place = place_of_tensor(p, tensor);
-    if (status == MF_OK) {
-        status = add_split(p, place, MF_TERM_WEIGHTS, bytes, err);
+    if (tensor->layer < 0 && has_prefix(tensor, "rope_")) {
+        return add_everywhere(p, tensor, type, err);
     }
+    mf_status status = add_buffer(p, place_of_tensor(p, tensor), tensor, type, err);
     const size_t output = place_of_layer(p, model->n_layers);
     if (status == MF_OK && p->tied && tensor->role == MF_ROLE_TOKEN_EMBEDDING &&
         output != p->at->host) {
-        status = add_split(p, output, MF_TERM_WEIGHTS, bytes, err);
+        status = add_buffer(p, output, tensor, type, err);
     }
     return status;
 }

@@ -3,13 +3,13 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory/internal.h"
 #include "truth/table.h"
+#include "truth/tally.h"
 
 /* A scheme by its name alone: the mix decides. */
 static mf_quant scheme(char *id)
@@ -91,56 +91,10 @@ Test(truth, caches_and_states_are_exact)
     truth_models_free();
 }
 
-/* Rows of one architecture: how the buffer compares. */
-typedef struct tally {
-    char architecture[24];
-    size_t n, exact, over, under;
-    double most_over, most_under;
-} tally;
-
-static tally *tally_of(tally *tallies, const char *architecture)
-{
-    size_t i = 0;
-    while (tallies[i].n > 0 && strcmp(tallies[i].architecture, architecture) != 0) {
-        i++;
-    }
-    (void)snprintf(tallies[i].architecture, sizeof tallies[i].architecture, "%s", architecture);
-    return &tallies[i];
-}
-
-static void add_row(tally *row, uint64_t ours, uint64_t known)
-{
-    enum { ROUNDING = 128 };
-    const double off = (double)ours / (double)known - 1;
-    row->n++;
-    row->exact += llabs((long long)(ours - known)) <= ROUNDING ? 1 : 0;
-    row->over += ours > known + ROUNDING ? 1 : 0;
-    row->under += ours + ROUNDING < known ? 1 : 0;
-    row->most_over = fmax(row->most_over, off);
-    row->most_under = fmin(row->most_under, off);
-}
-
-static void print_tallies(const tally *tallies)
-{
-    printf("compute buffers     rows  exact   over  under  most over  most under\n");
-    for (size_t i = 0; tallies[i].n > 0; i++) {
-        const tally *row = &tallies[i];
-        printf("  %-16s %6zu %6zu %6zu %6zu   %+6.1f %%    %+6.1f %%\n",
-               row->architecture,
-               row->n,
-               row->exact,
-               row->over,
-               row->under,
-               100 * row->most_over,
-               100 * row->most_under);
-    }
-}
-
 Test(truth, compute_buffers_bound_the_known_ones)
 {
-    enum { MAX_ARCHITECTURES = 32 };
     table t;
-    tally tallies[MAX_ARCHITECTURES] = {0};
+    tally tallies[MAX_TALLIES] = {0};
     mf_machine machine = {.n_nodes = 1};
     mf_engine engine = {.id = MF_ENGINE_LLAMACPP};
     table_open(&t, "llamacpp/memory_cpu.csv");
@@ -156,17 +110,15 @@ Test(truth, compute_buffers_bound_the_known_ones)
         run.workload.swa_full = table_number(&t, "swa_full") == 1;
         cr_assert(mf_cache_bytes(&cache, model, &run.workload, NULL) == MF_OK);
         cr_assert(mf_llamacpp_compute(&compute, &run, &cache, NULL) == MF_OK);
-        add_row(tally_of(tallies, model->architecture),
-                compute.device_bytes,
-                table_number(&t, "compute_bytes"));
+        tally_add(tally_of(tallies, model->architecture),
+                  compute.device_bytes,
+                  table_number(&t, "compute_bytes"));
     }
-    print_tallies(tallies);
+    tally_print("compute buffers", tallies);
     size_t under = 0;
     for (size_t i = 0; tallies[i].n > 0; i++) {
         /* What is left: Gemma 4 E2B and Qwen3.5-27B at 131072 tokens, 11 rows. */
-        cr_expect(gt(dbl, tallies[i].most_under, -0.06),
-                  "%s is under-predicted",
-                  tallies[i].architecture);
+        cr_expect(gt(dbl, tallies[i].most_under, -0.06), "%s is under-predicted", tallies[i].group);
         under += tallies[i].under;
     }
     cr_expect(le(sz, under, (size_t)13));
