@@ -100,6 +100,21 @@ static void check_link(const file *at, const char *key)
     check_reference(at, mf_node_get(at->root, key), &at->check->links, "link");
 }
 
+/* Paths in "for" begin at the file's own keys, or in a row file at those of its lists. */
+static bool is_covered_key(const mf_table *table, const char *key)
+{
+    if (mf_table_field(table, "rows") == NULL) {
+        return mf_table_field(table, key) != NULL;
+    }
+    for (size_t i = 0; i < table->n_fields; i++) {
+        if (table->fields[i].kind == MF_FIELD_LIST &&
+            mf_table_field(table->fields[i].table, key) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What "for" lists must be keys, or the source covers nothing. */
 static void check_covers(const file *at, const mf_table *table, const mf_node *covers)
 {
@@ -112,7 +127,7 @@ static void check_covers(const file *at, const mf_table *table, const mf_node *c
         if (size > 0 && first < sizeof key && strcmp(text, "*") != 0) {
             memcpy(key, text, first);
             key[first] = '\0';
-            if (strcmp(key, "*") != 0 && mf_table_field(table, key) == NULL) {
+            if (strcmp(key, "*") != 0 && !is_covered_key(table, key)) {
                 complain(at, covers, "'for' names '%s', which is no key here", key);
             }
         }
@@ -122,9 +137,7 @@ static void check_covers(const file *at, const mf_table *table, const mf_node *c
 
 static void check_sources(const file *at)
 {
-    const mf_file_info *info = mf_file_kind_info(at->kind);
-    const mf_field *rows = mf_table_field(info->table, "rows");
-    const mf_table *table = rows != NULL ? rows->table : info->table;
+    const mf_table *table = mf_file_kind_info(at->kind)->table;
     const mf_node *source = mf_node_first(mf_node_get(at->root, "sources"));
     for (; source != NULL; source = mf_node_next(source)) {
         check_covers(at, table, mf_node_get(source, "for"));
