@@ -1,0 +1,82 @@
+/*
+ * check_commands.c - nobody has to believe a prediction: the commands that measure the same case.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/wording.h"
+
+typedef void (*show_commands)(mf_document *, const mf_shown *);
+
+static const char *file_of(char text[MF_WORDING_SIZE], const mf_shown *shown)
+{
+    if (shown->model_path != NULL && strstr(shown->model_path, ".gguf") != NULL) {
+        return shown->model_path;
+    }
+    (void)snprintf(text, MF_WORDING_SIZE, "%s-%s.gguf", shown->run->model->id, shown->quant_name);
+    return text;
+}
+
+static void llamacpp_commands(mf_document *d, const mf_shown *shown)
+{
+    char text[MF_WORDING_SIZE];
+    const mf_workload *w = &shown->run->workload;
+    const char *file = file_of(text, shown);
+    char placement[64] = "";
+    if (shown->run->backend == MF_BACKEND_CPU) {
+        (void)snprintf(placement, sizeof placement, " -ngl 0");
+    } else if (w->gpu_layers >= 0) {
+        (void)snprintf(placement, sizeof placement, " -ngl %d", w->gpu_layers);
+    }
+    mf_document_cell(d,
+                     "llama-bench -m %s -p %" PRIu64 " -n 0 -ub %u -fa %d%s",
+                     file,
+                     w->n_prompt,
+                     w->n_ubatch,
+                     w->flash_attention ? 1 : 0,
+                     placement);
+    mf_document_cell(d,
+                     "llama-bench -m %s -p 0 -n %" PRIu64 " -d %" PRIu64 " -fa %d%s",
+                     file,
+                     w->n_output,
+                     w->n_prompt,
+                     w->flash_attention ? 1 : 0,
+                     placement);
+    mf_document_cell(
+        d, "llama-fit-params -m %s -c %" PRIu64 " -np %u -fitp on", file, w->n_ctx, w->n_parallel);
+}
+
+static void mlx_commands(mf_document *d, const mf_shown *shown)
+{
+    const mf_workload *w = &shown->run->workload;
+    mf_document_cell(d,
+                     "mlx_lm.benchmark --model %s-%s -p %" PRIu64 " -g %" PRIu64,
+                     shown->run->model->id,
+                     shown->quant_name,
+                     w->n_prompt,
+                     w->n_output);
+}
+
+static void vllm_commands(mf_document *d, const mf_shown *shown)
+{
+    const mf_workload *w = &shown->run->workload;
+    mf_document_cell(d,
+                     "vllm bench latency --model %s --input-len %" PRIu64 " --output-len %" PRIu64
+                     " --batch-size 1",
+                     shown->run->model->name,
+                     w->n_prompt,
+                     w->n_output);
+}
+
+static const show_commands commands[MF_ENGINE_COUNT] = {
+    [MF_ENGINE_LLAMACPP] = llamacpp_commands,
+    [MF_ENGINE_MLX] = mlx_commands,
+    [MF_ENGINE_VLLM] = vllm_commands,
+};
+
+void mf_show_check_commands(mf_document *document, const mf_shown *shown)
+{
+    mf_document_begin(document, MF_BLOCK_COMMAND, 1, "Check it yourself");
+    commands[shown->run->engine->id](document, shown);
+}

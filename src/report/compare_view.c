@@ -1,0 +1,91 @@
+/*
+ * compare_view.c - several predictions side by side, one a row.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/wording.h"
+
+/* What differs between the rows names them. */
+static bool same_model(const mf_shown *shown, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(shown[i].run->model->id, shown[0].run->model->id) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_machine(const mf_shown *shown, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(shown[i].run->machine->id, shown[0].run->machine->id) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void show_common(mf_document *d, const mf_shown *shown, bool model, bool machine)
+{
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    if (model) {
+        mf_document_cell(d, "model");
+        mf_document_cell(d, "%s %s", shown->run->model->id, shown->quant_name);
+    }
+    if (machine) {
+        mf_document_cell(d, "machine");
+        mf_document_cell(d, "%s", shown->run->machine->name);
+    }
+    const mf_workload *w = &shown->run->workload;
+    mf_document_cell(d, "workload");
+    mf_document_cell(d,
+                     "context %llu, prompt %llu, output %llu",
+                     (unsigned long long)w->n_ctx,
+                     (unsigned long long)w->n_prompt,
+                     (unsigned long long)w->n_output);
+}
+
+static void show_row(mf_document *d, const mf_shown *shown, const char *name)
+{
+    char text[MF_WORDING_SIZE];
+    char bytes[MF_NUMBER_SIZE + 16];
+    const mf_prediction *p = shown->prediction;
+    mf_document_cell(d, "%s", name);
+    mf_document_cell(
+        d, "%s", p->memory_known ? mf_bytes_text(bytes, (double)p->memory.total_bytes, 3) : "-");
+    mf_document_cell(d, "%s", !p->memory_known ? "-" : p->memory.fits ? "yes" : "no");
+    mf_document_cell(d, "%s", mf_rate_text(text, &p->decode));
+    mf_document_cell(d, "%s", mf_range_text(text, &p->decode));
+    mf_document_cell(d, "%s", mf_rate_text(text, &p->prefill));
+    mf_document_cell(
+        d, "%s", p->ttft.known ? mf_quantity_text(bytes, p->ttft.s, MF_DIM_TIME, 2) : "-");
+}
+
+void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
+{
+    static const char *const headings[] = {
+        "needs", "fits", "decode", "90 % range", "prefill", "first token"};
+    const bool model = same_model(shown, n_shown);
+    const bool machine = same_machine(shown, n_shown);
+    show_common(document, shown, model, machine);
+    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Side by side, tokens per second");
+    mf_document_cell(document, "%s", model ? "machine" : "model");
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(document, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < n_shown; i++) {
+        const mf_case *run = shown[i].run;
+        char name[MF_WORDING_SIZE];
+        if (model) {
+            (void)snprintf(name, sizeof name, "%s", run->machine->id);
+        } else if (machine) {
+            (void)snprintf(name, sizeof name, "%s %s", run->model->id, shown[i].quant_name);
+        } else {
+            (void)snprintf(name, sizeof name, "%s on %s", run->model->id, run->machine->id);
+        }
+        show_row(document, &shown[i], name);
+    }
+}

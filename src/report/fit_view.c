@@ -1,0 +1,237 @@
+/*
+ * fit_view.c - one prediction for people: does it fit, what takes the memory, how fast, how sure, and
+ * how to check it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/prediction.h"
+#include "report/wording.h"
+
+static void show_head(mf_document *d, const mf_shown *shown)
+{
+    char total[MF_NUMBER_SIZE];
+    char active[MF_NUMBER_SIZE];
+    const mf_case *run = shown->run;
+    const mf_model_counts *counts = &shown->prediction->counts;
+    const mf_workload *w = &run->workload;
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(d, "model");
+    mf_number_text(total, (double)counts->parameters / 1e9, 3);
+    mf_number_text(active, (double)counts->active_parameters / 1e9, 3);
+    if (counts->active_parameters < counts->parameters) {
+        mf_document_cell(d,
+                         "%s (%s, %s B parameters, %s B active)",
+                         run->model->id,
+                         run->model->architecture,
+                         total,
+                         active);
+    } else {
+        mf_document_cell(
+            d, "%s (%s, %s B parameters)", run->model->id, run->model->architecture, total);
+    }
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "%s", run->machine->name);
+    mf_document_cell(d, "weights");
+    mf_document_cell(d,
+                     "%s%s",
+                     shown->quant_name,
+                     shown->prediction->memory.weights_estimated
+                         ? " (size estimated: these files differ from model to model)"
+                         : "");
+    mf_document_cell(d, "engine");
+    mf_document_cell(d,
+                     "%s %s, %s, flash attention %s",
+                     run->engine->name,
+                     run->engine->version,
+                     mf_backend_name(run->backend),
+                     w->flash_attention ? "on" : "off");
+    mf_document_cell(d, "context");
+    mf_document_cell(d,
+                     "%" PRIu64 " tokens%s, prompt %" PRIu64 ", output %" PRIu64 ", KV %s/%s",
+                     w->n_ctx,
+                     mf_sequences_text((char[MF_WORDING_SIZE]){0}, w),
+                     w->n_prompt,
+                     w->n_output,
+                     mf_tensor_type_get(w->kv_type_k)->name,
+                     mf_tensor_type_get(w->kv_type_v)->name);
+}
+
+static void show_verdict(mf_document *d, const mf_shown *shown)
+{
+    const mf_memory *m = &shown->prediction->memory;
+    char text[MF_WORDING_SIZE];
+    if (!shown->prediction->memory_known) {
+        mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+        mf_document_tone(d, MF_TONE_CAREFUL);
+        mf_document_cell(d, "MEMORY NOT KNOWN");
+        mf_document_cell(d, "see the notes");
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+    mf_document_tone(
+        d, m->fits ? (m->fits_probability >= 0.9 ? MF_TONE_GOOD : MF_TONE_CAREFUL) : MF_TONE_BAD);
+    mf_document_cell(d, "%s", m->fits ? "FITS" : "DOES NOT FIT");
+    mf_document_cell(d, "%s", mf_verdict_text(text, m));
+}
+
+static void show_place(mf_document *d, const mf_place *place)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    char heading[MF_WORDING_SIZE];
+    const double limit = (double)place->limit_bytes;
+    const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
+    (void)snprintf(heading,
+                   sizeof heading,
+                   "Memory of %s, %s may be used%s",
+                   place->name,
+                   mf_bytes_text(bytes, limit, 3),
+                   place->limit_known ? "" : " (assumed)");
+    mf_document_begin(d, MF_BLOCK_BARS, 3, heading);
+    for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+        if (place->terms[t] > 0) {
+            mf_document_cell(d, "%s", mf_memory_term_title((mf_memory_term)t));
+            mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)place->terms[t], 3));
+            mf_document_cell(
+                d,
+                "%s",
+                mf_percent_text((char[MF_WORDING_SIZE]){0}, (double)place->terms[t], limit));
+            mf_document_share(d, scale > 0 ? (double)place->terms[t] / scale : 0);
+        }
+    }
+    mf_document_cell(d, "total");
+    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)place->need_bytes, 3));
+    mf_document_cell(
+        d, "%s", mf_percent_text((char[MF_WORDING_SIZE]){0}, (double)place->need_bytes, limit));
+    mf_document_share(d, scale > 0 ? (double)place->need_bytes / scale : 0);
+}
+
+static void show_memory(mf_document *d, const mf_shown *shown)
+{
+    const mf_prediction *p = shown->prediction;
+    for (size_t i = 0; p->memory_known && i < p->memory.n_places; i++) {
+        if (p->memory.places[i].need_bytes > 0) {
+            show_place(d, &p->memory.places[i]);
+        }
+    }
+    if (!p->memory_known) {
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(d, "largest context that fits");
+    if (p->max_context_tokens == 0) {
+        mf_document_cell(d, "none");
+    } else {
+        const bool all = shown->run->model->context_max > 0 &&
+                         p->max_context_tokens / 256 >= shown->run->model->context_max / 256;
+        mf_document_cell(d,
+                         "%" PRIu64 " tokens%s",
+                         p->max_context_tokens,
+                         all ? " (all the model was trained for)" : "");
+    }
+}
+
+static void rate_cells(mf_document *d, const char *name, const mf_rate *rate, bool with_bound)
+{
+    char text[MF_WORDING_SIZE];
+    mf_document_cell(d, "%s", name);
+    mf_document_cell(d, "%s", mf_rate_text(text, rate));
+    mf_document_cell(d, "%s", mf_range_text(text, rate));
+    mf_document_cell(
+        d, "%s", rate->ceiling_tok_s > 0 ? mf_number_text(text, rate->ceiling_tok_s, 3) : "-");
+    mf_document_cell(d, "%s", rate->known && with_bound ? mf_bound_name(rate->bound) : "-");
+    mf_document_cell(d, "%s", rate->known ? mf_basis_name(rate->basis) : "-");
+}
+
+static void show_speed(mf_document *d, const mf_shown *shown)
+{
+    static const char *const headings[] = {"90 % range", "ceiling", "bound by", "basis"};
+    const mf_prediction *p = shown->prediction;
+    mf_document_begin(d, MF_BLOCK_TABLE, 6, "Speed");
+    mf_document_cell(d, "tokens per second");
+    mf_document_cell(d, " ");
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+    rate_cells(d, "decode", &p->decode, true);
+    rate_cells(d, "prefill", &p->prefill, true);
+    rate_cells(d, "effective", &p->effective, false);
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(d, "effective");
+    mf_document_cell(d, "output tokens over the time of prompt and output together");
+    mf_document_cell(d, "time to first token");
+    mf_document_cell(d, "%s", mf_duration_text((char[MF_WORDING_SIZE]){0}, &p->ttft));
+    const mf_rate *rates[] = {&p->decode, &p->prefill};
+    for (size_t i = 0; i < 2; i++) {
+        if (!rates[i]->known && rates[i]->reason != NULL) {
+            mf_document_cell(d, "%s not known", i == 0 ? "decode" : "prefill");
+            mf_document_cell(d, "%s", rates[i]->reason);
+        }
+    }
+}
+
+static void show_depths(mf_document *d, const mf_prediction *p)
+{
+    char text[MF_WORDING_SIZE];
+    if (p->n_depths == 0 || !p->depths[0].decode.known) {
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_TABLE, 4, "Speed with tokens already in the context");
+    mf_document_cell(d, "tokens");
+    mf_document_cell(d, "decode tok/s");
+    mf_document_cell(d, "90 %% range");
+    mf_document_cell(d, "prefill tok/s");
+    for (size_t i = 0; i < p->n_depths; i++) {
+        mf_document_cell(d, "%" PRIu64, p->depths[i].depth_tokens);
+        mf_document_cell(d, "%s", mf_rate_text(text, &p->depths[i].decode));
+        mf_document_cell(d, "%s", mf_range_text(text, &p->depths[i].decode));
+        mf_document_cell(d, "%s", mf_rate_text(text, &p->depths[i].prefill));
+    }
+}
+
+static void show_notes(mf_document *d, const mf_prediction *p)
+{
+    if (p->n_warnings > 0) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
+        for (size_t i = 0; i < p->n_warnings; i++) {
+            mf_document_cell(d, "- %s", p->warnings[i]);
+        }
+    }
+}
+
+static void show_sources(mf_document *d, const mf_shown *shown)
+{
+    mf_ground grounds[MF_MAX_GROUNDS];
+    const size_t n = mf_grounds(grounds, shown);
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "Sources");
+    for (size_t i = 0; i < n; i++) {
+        const mf_source *s = grounds[i].source;
+        mf_document_cell(d,
+                         "- %s: %s (%s%s%s)",
+                         grounds[i].what,
+                         s->title,
+                         mf_source_kind_name(s->kind),
+                         s->seen != NULL ? ", " : "",
+                         s->seen != NULL ? s->seen : "");
+    }
+    if (shown->calibration != NULL) {
+        mf_document_cell(d,
+                         "- speed: fitted to %s (measured, %s)",
+                         shown->calibration->data,
+                         shown->calibration->fitted);
+    }
+}
+
+void mf_show_fit(mf_document *document, const mf_shown *shown)
+{
+    show_head(document, shown);
+    show_verdict(document, shown);
+    show_memory(document, shown);
+    show_speed(document, shown);
+    show_depths(document, shown->prediction);
+    show_notes(document, shown->prediction);
+    show_sources(document, shown);
+    mf_show_check_commands(document, shown);
+}

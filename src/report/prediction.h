@@ -1,0 +1,42 @@
+/*
+ * prediction.h - one prediction, or several side by side, as JSON, CSV or a document.
+ *
+ * JSON is a contract: schema memfit.prediction/1, docs/json.md.
+ */
+#ifndef MF_REPORT_PREDICTION_H
+#define MF_REPORT_PREDICTION_H
+
+#include "memfit/calibration.h"
+#include "memfit/predict.h"
+#include "report/document.h"
+
+/* What a view needs to know; borrowed. quant_name is what the weights are stored as. */
+typedef struct mf_shown {
+    const mf_case *run;
+    const mf_prediction *prediction;
+    const mf_calibration *calibration; /* NULL without one */
+    const char *quant_name;
+    const char
+        *model_path; /* as the user named the model: a file for the check commands, or NULL */
+} mf_shown;
+
+void mf_show_fit(mf_document *document, const mf_shown *shown);
+void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown);
+mf_status mf_write_prediction_json(mf_str *out, const mf_shown *shown, mf_error *err);
+mf_status mf_write_comparison_json(mf_str *out, const mf_shown *shown, size_t n, mf_error *err);
+
+/* One header line, then a line per case. */
+mf_status mf_write_prediction_csv(mf_str *out, const mf_shown *shown, size_t n, mf_error *err);
+
+/* Sources of what is shown, one entry a line: what for, title, kind, date. */
+typedef struct mf_ground {
+    const char *what;
+    const mf_source *source;
+} mf_ground;
+
+enum { MF_MAX_GROUNDS = 24 };
+
+/* Fills grounds with the sources of the model, the machine and its devices; returns how many. */
+size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown);
+
+#endif

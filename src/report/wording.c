@@ -1,0 +1,128 @@
+#include "report/wording.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/units.h"
+
+enum { MIB = 1024 * 1024 };
+
+const char *mf_rate_text(char text[MF_WORDING_SIZE], const mf_rate *rate)
+{
+    if (!rate->known) {
+        return "-";
+    }
+    return mf_number_text(text, rate->tok_s, 3);
+}
+
+const char *mf_range_text(char text[MF_WORDING_SIZE], const mf_rate *rate)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    if (!rate->known) {
+        return "-";
+    }
+    (void)snprintf(text,
+                   MF_WORDING_SIZE,
+                   "%s - %s",
+                   mf_number_text(low, rate->low_tok_s, 2),
+                   mf_number_text(high, rate->high_tok_s, 2));
+    return text;
+}
+
+const char *mf_duration_text(char text[MF_WORDING_SIZE], const mf_duration *duration)
+{
+    char point[MF_NUMBER_SIZE + 16];
+    char low[MF_NUMBER_SIZE + 16];
+    char high[MF_NUMBER_SIZE + 16];
+    if (!duration->known) {
+        return "not known";
+    }
+    (void)snprintf(text,
+                   MF_WORDING_SIZE,
+                   "%s (90 %%: %s to %s)",
+                   mf_quantity_text(point, duration->s, MF_DIM_TIME, 2),
+                   mf_quantity_text(low, duration->low_s, MF_DIM_TIME, 2),
+                   mf_quantity_text(high, duration->high_s, MF_DIM_TIME, 2));
+    return text;
+}
+
+const char *mf_percent_text(char text[MF_WORDING_SIZE], double part, double whole)
+{
+    char number[MF_NUMBER_SIZE];
+    if (whole <= 0) {
+        return "";
+    }
+    const double percent = 100 * part / whole;
+    (void)snprintf(
+        text, MF_WORDING_SIZE, "%s %%", mf_fixed_text(number, percent, percent < 10 ? 1 : 0));
+    return text;
+}
+
+const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *workload)
+{
+    if (workload->n_parallel < 2) {
+        return "";
+    }
+    if (workload->kv_unified) {
+        (void)snprintf(text, MF_WORDING_SIZE, " shared by %u sequences", workload->n_parallel);
+    } else {
+        (void)snprintf(text,
+                       MF_WORDING_SIZE,
+                       ", %" PRIu64 " for each of %u sequences",
+                       workload->n_ctx / workload->n_parallel,
+                       workload->n_parallel);
+    }
+    return text;
+}
+
+/* The place that is filled most, by share. */
+static const mf_place *tightest(const mf_memory *memory)
+{
+    const mf_place *worst = &memory->places[0];
+    double most = -1;
+    for (size_t i = 0; i < memory->n_places; i++) {
+        const mf_place *place = &memory->places[i];
+        const double limit = place->limit_bytes > 0 ? (double)place->limit_bytes : 1;
+        const double filled = (double)place->need_bytes / limit;
+        if (place->need_bytes > 0 && filled > most) {
+            worst = place;
+            most = filled;
+        }
+    }
+    return worst;
+}
+
+const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
+{
+    char room[MF_NUMBER_SIZE + 16];
+    char sure[MF_NUMBER_SIZE];
+    const mf_place *place = tightest(memory);
+    const bool over = place->need_bytes > place->limit_bytes;
+    const double gap = over ? (double)(place->need_bytes - place->limit_bytes)
+                            : (double)(place->limit_bytes - place->need_bytes);
+    const double percent = 100 * memory->fits_probability;
+    const double shown = percent > 99 ? 99 : percent < 1 ? 1 : percent;
+    int n = snprintf(text,
+                     MF_WORDING_SIZE,
+                     "%s %s on %s, probability of fitting %s%s %%",
+                     mf_bytes_text(room, gap, 3),
+                     over ? "missing" : "to spare",
+                     place->name,
+                     percent > 99  ? "over "
+                     : percent < 1 ? "under "
+                                   : "",
+                     mf_number_text(sure, shown, 2));
+    if (n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
+        const bool raised = place->need_bytes <= place->raised_limit_bytes;
+        (void)snprintf(
+            text + n,
+            (size_t)(MF_WORDING_SIZE - n),
+            "; with the GPU limit raised to %s (sudo sysctl iogpu.wired_limit_mb=%" PRIu64
+            ") it %s",
+            mf_bytes_text(room, (double)place->raised_limit_bytes, 3),
+            place->raised_limit_bytes / MIB,
+            raised ? "fits" : "does not fit either");
+    }
+    return text;
+}

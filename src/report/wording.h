@@ -1,0 +1,28 @@
+/*
+ * wording.h - figures in the words of every view: 2 to 3 digits, ranges, GiB.
+ */
+#ifndef MF_REPORT_WORDING_H
+#define MF_REPORT_WORDING_H
+
+#include "base/num.h"
+#include "report/prediction.h"
+
+enum { MF_WORDING_SIZE = 256 };
+
+/* "30.1", "-" if it is not known. */
+const char *mf_rate_text(char text[MF_WORDING_SIZE], const mf_rate *rate);
+/* "26 - 34", "-" if it is not known. */
+const char *mf_range_text(char text[MF_WORDING_SIZE], const mf_rate *rate);
+/* "2.4 s (2.0 to 2.9 s)". */
+const char *mf_duration_text(char text[MF_WORDING_SIZE], const mf_duration *duration);
+/* "37 %" of a whole, "" without one. */
+const char *mf_percent_text(char text[MF_WORDING_SIZE], double part, double whole);
+/* ", 2048 for each of 4 sequences", "" for one. */
+const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *workload);
+/* What stands behind "FITS": room, probability, and what a raised limit changes. */
+const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory);
+
+/* Commands of the engine's own tools that measure or compute the same case. */
+void mf_show_check_commands(mf_document *document, const mf_shown *shown);
+
+#endif
