@@ -176,6 +176,12 @@ static bool in_nextn(const mf_model *model, const mf_tensor *tensor)
            model->layers[tensor->layer].is_nextn;
 }
 
+/* Constants that GGUF files store as tensors. */
+static bool is_constant(const mf_tensor *tensor)
+{
+    return tensor->layer < 0 && strncmp(tensor->name, "rope_", strlen("rope_")) == 0;
+}
+
 mf_status mf_model_count(mf_model_counts *counts, const mf_model *model, mf_error *err)
 {
     mf_model_counts sum = {0};
@@ -185,6 +191,9 @@ mf_status mf_model_count(mf_model_counts *counts, const mf_model *model, mf_erro
         const mf_status status = mf_tensor_elements(&n, tensor, err);
         if (status != MF_OK) {
             return status;
+        }
+        if (is_constant(tensor)) {
+            continue;
         }
         const uint64_t active = n - idle_elements(model, tensor, n);
         const bool fine = in_nextn(model, tensor)

@@ -278,6 +278,9 @@ static void write_head(mf_str *out, const mf_model *model)
     write_size(out, "hidden", model->hidden);
     mf_str_printf(out, "  \"tied_embeddings\": %s,\n", model->tied_embeddings ? "true" : "false");
     write_size(out, "vision_parameters", model->vision_parameters);
+    if (model->mtp_parameters > 0) {
+        write_size(out, "mtp_parameters", model->mtp_parameters);
+    }
     mf_str_add(out, "  \"tensors\": [");
     list tensors = {.out = out, .indent = "    "};
     for (size_t i = 0; i < model->n_tensors; i++) {

@@ -142,6 +142,8 @@ typedef struct mf_model {
     bool tied_embeddings; /* the output projection is the embedding table */
     uint64_t
         vision_parameters; /* of a separate vision tower, 0 if there is none or it is not known */
+    uint64_t
+        mtp_parameters; /* of multi-token-prediction blocks that the checkpoint has and GGUF files leave out */
     mf_layer *layers;
     size_t n_layers; /* NextN blocks included */
     mf_tensor *tensors;
@@ -152,7 +154,8 @@ typedef struct mf_model {
 } mf_model;
 
 typedef struct mf_model_counts {
-    uint64_t parameters; /* text model without NextN blocks */
+    uint64_t
+        parameters; /* text model without NextN blocks and rope factors, which nobody trained */
     uint64_t
         active_parameters; /* of these, used for one token: routed experts that are not picked are left out */
     uint64_t nextn_parameters;
