@@ -74,7 +74,8 @@ static void judge(mf_memory *memory, const mf_case *run)
     for (size_t i = 0; i < memory->n_places; i++) {
         const mf_place *place = &memory->places[i];
         memory->limit_bytes += place->limit_bytes;
-        if (place->need_bytes == 0) {
+        /* A machine given by its device alone says nothing of the computer around it. */
+        if (place->need_bytes == 0 || place->limit_bytes == 0) {
             continue;
         }
         memory->fits &= place->need_bytes <= place->limit_bytes;

@@ -83,12 +83,16 @@ static void show_place(mf_document *d, const mf_place *place)
     char heading[MF_WORDING_SIZE];
     const double limit = (double)place->limit_bytes;
     const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
-    (void)snprintf(heading,
-                   sizeof heading,
-                   "Memory of %s, %s may be used%s",
-                   place->name,
-                   mf_bytes_text(bytes, limit, 3),
-                   place->limit_known ? "" : " (assumed)");
+    if (place->limit_bytes > 0) {
+        (void)snprintf(heading,
+                       sizeof heading,
+                       "Memory of %s, %s may be used%s",
+                       place->name,
+                       mf_bytes_text(bytes, limit, 3),
+                       place->limit_known ? "" : " (assumed)");
+    } else {
+        (void)snprintf(heading, sizeof heading, "Memory of %s, size not known", place->name);
+    }
     mf_document_begin(d, MF_BLOCK_BARS, 3, heading);
     for (size_t t = 0; t < MF_TERM_COUNT; t++) {
         if (place->terms[t] > 0) {
@@ -108,28 +112,33 @@ static void show_place(mf_document *d, const mf_place *place)
     mf_document_share(d, scale > 0 ? (double)place->need_bytes / scale : 0);
 }
 
-static void show_memory(mf_document *d, const mf_shown *shown)
+static void show_max_context(mf_document *d, const mf_shown *shown)
 {
     const mf_prediction *p = shown->prediction;
-    for (size_t i = 0; p->memory_known && i < p->memory.n_places; i++) {
-        if (p->memory.places[i].need_bytes > 0) {
-            show_place(d, &p->memory.places[i]);
-        }
-    }
-    if (!p->memory_known) {
-        return;
-    }
+    const uint64_t trained = shown->run->model->context_max;
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
     mf_document_cell(d, "largest context that fits");
     if (p->max_context_tokens == 0) {
         mf_document_cell(d, "none");
     } else {
-        const bool all = shown->run->model->context_max > 0 &&
-                         p->max_context_tokens / 256 >= shown->run->model->context_max / 256;
+        const bool all = trained > 0 && p->max_context_tokens / 256 >= trained / 256;
         mf_document_cell(d,
                          "%" PRIu64 " tokens%s",
                          p->max_context_tokens,
-                         all ? " (all the model was trained for)" : "");
+                         all ? ", all the model was trained for" : "");
+    }
+}
+
+static void show_memory(mf_document *d, const mf_shown *shown)
+{
+    const mf_prediction *p = shown->prediction;
+    if (p->memory_known) {
+        show_max_context(d, shown);
+    }
+    for (size_t i = 0; p->memory_known && i < p->memory.n_places; i++) {
+        if (p->memory.places[i].need_bytes > 0) {
+            show_place(d, &p->memory.places[i]);
+        }
     }
 }
 
@@ -145,30 +154,40 @@ static void rate_cells(mf_document *d, const char *name, const mf_rate *rate, bo
     mf_document_cell(d, "%s", rate->known ? mf_basis_name(rate->basis) : "-");
 }
 
-static void show_speed(mf_document *d, const mf_shown *shown)
+static void show_unknown_speed(mf_document *d, const mf_prediction *p)
 {
-    static const char *const headings[] = {"90 % range", "ceiling", "bound by", "basis"};
-    const mf_prediction *p = shown->prediction;
-    mf_document_begin(d, MF_BLOCK_TABLE, 6, "Speed");
-    mf_document_cell(d, "tokens per second");
-    mf_document_cell(d, " ");
-    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
-        mf_document_cell(d, "%s", headings[i]);
-    }
-    rate_cells(d, "decode", &p->decode, true);
-    rate_cells(d, "prefill", &p->prefill, true);
-    rate_cells(d, "effective", &p->effective, false);
-    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
-    mf_document_cell(d, "effective");
-    mf_document_cell(d, "output tokens over the time of prompt and output together");
-    mf_document_cell(d, "time to first token");
-    mf_document_cell(d, "%s", mf_duration_text((char[MF_WORDING_SIZE]){0}, &p->ttft));
     const mf_rate *rates[] = {&p->decode, &p->prefill};
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, p->decode.known || p->prefill.known ? NULL : "Speed");
     for (size_t i = 0; i < 2; i++) {
         if (!rates[i]->known && rates[i]->reason != NULL) {
             mf_document_cell(d, "%s not known", i == 0 ? "decode" : "prefill");
             mf_document_cell(d, "%s", rates[i]->reason);
         }
+    }
+}
+
+static void show_speed(mf_document *d, const mf_shown *shown)
+{
+    static const char *const headings[] = {"90 % range", "ceiling", "bound by", "basis"};
+    const mf_prediction *p = shown->prediction;
+    if (p->decode.known || p->prefill.known) {
+        mf_document_begin(d, MF_BLOCK_TABLE, 6, "Speed");
+        mf_document_cell(d, "tokens per second");
+        mf_document_cell(d, " ");
+        for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+            mf_document_cell(d, "%s", headings[i]);
+        }
+        rate_cells(d, "decode", &p->decode, true);
+        rate_cells(d, "prefill", &p->prefill, true);
+        rate_cells(d, "effective", &p->effective, false);
+        mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+        mf_document_cell(d, "time to first token");
+        mf_document_cell(d, "%s", mf_duration_text((char[MF_WORDING_SIZE]){0}, &p->ttft));
+        mf_document_cell(d, "effective");
+        mf_document_cell(d, "output tokens over the time of prompt and output together");
+    }
+    if (!p->decode.known || !p->prefill.known) {
+        show_unknown_speed(d, p);
     }
 }
 
@@ -216,7 +235,7 @@ static void show_sources(mf_document *d, const mf_shown *shown)
                          s->seen != NULL ? ", " : "",
                          s->seen != NULL ? s->seen : "");
     }
-    if (shown->calibration != NULL) {
+    if (shown->calibration != NULL && shown->prediction->decode.known) {
         mf_document_cell(d,
                          "- speed: fitted to %s (measured, %s)",
                          shown->calibration->data,

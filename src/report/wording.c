@@ -83,8 +83,8 @@ static const mf_place *tightest(const mf_memory *memory)
     double most = -1;
     for (size_t i = 0; i < memory->n_places; i++) {
         const mf_place *place = &memory->places[i];
-        const double limit = place->limit_bytes > 0 ? (double)place->limit_bytes : 1;
-        const double filled = (double)place->need_bytes / limit;
+        const double filled =
+            place->limit_bytes > 0 ? (double)place->need_bytes / (double)place->limit_bytes : -1;
         if (place->need_bytes > 0 && filled > most) {
             worst = place;
             most = filled;

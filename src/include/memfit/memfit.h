@@ -9,6 +9,7 @@
 
 #include "memfit/calibration.h"
 #include "memfit/database.h"
+#include "memfit/detect.h"
 #include "memfit/engine.h"
 #include "memfit/fact.h"
 #include "memfit/import.h"
