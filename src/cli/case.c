@@ -1,0 +1,305 @@
+/*
+ * case.c - from what the user named to a predicted case.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "memfit/detect.h"
+#include "memfit/import.h"
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text);
+    const size_t m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+mf_status mf_cli_model(
+    mf_model **out, bool *is_file, const mf_database *database, const char *name, mf_error *err)
+{
+    struct stat info;
+    const bool exists = stat(name, &info) == 0;
+    *is_file = true;
+    if (ends_with(name, ".gguf")) {
+        return mf_gguf_read(out, name, err);
+    }
+    if (ends_with(name, ".json") ||
+        (exists && (S_ISDIR(info.st_mode) || strchr(name, '/') != NULL))) {
+        return mf_hf_read(out, name, err);
+    }
+    *is_file = false;
+    return mf_database_model(out, database, name, err);
+}
+
+/* The one machine whose id begins with the word; several: an error that lists them. */
+static mf_status
+machine_by_prefix(mf_cli_case *c, const mf_database *database, const char *word, mf_error *err)
+{
+    enum { LISTED = 4 };
+    mf_names names = {0};
+    const char *found = NULL;
+    size_t n_found = 0;
+    char list[MF_ERROR_MESSAGE_SIZE / 2] = "";
+    mf_status status = mf_database_list(&names, database, MF_ENTRY_MACHINE, err);
+    for (size_t i = 0; status == MF_OK && i < names.n_items; i++) {
+        if (strncmp(names.items[i], word, strlen(word)) == 0) {
+            found = names.items[i];
+            const size_t used = strlen(list);
+            if (n_found++ < LISTED) {
+                (void)snprintf(
+                    list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", found);
+            }
+        }
+    }
+    if (status == MF_OK && n_found == 1) {
+        (void)snprintf(c->note, sizeof c->note, "'%s' was taken for %s", word, found);
+        status = mf_database_machine(&c->machine, database, found, err);
+    } else if (status == MF_OK && n_found > 1) {
+        status = mf_fail(err,
+                         MF_E_UNKNOWN,
+                         "'%s' could be %s%s: write more of the name",
+                         word,
+                         list,
+                         n_found > LISTED ? " or another" : "");
+    } else if (status == MF_OK) {
+        status = MF_E_UNKNOWN;
+    }
+    mf_names_free(&names);
+    return status;
+}
+
+static mf_status this_machine(mf_cli_case *c, const mf_database *database, mf_error *err)
+{
+    mf_detected detected;
+    mf_status status = mf_detect(&detected, (mf_detect_places){0}, err);
+    if (status == MF_OK) {
+        (void)snprintf(c->note, sizeof c->note, "%s", detected.note);
+        status = mf_detected_machine(&c->machine, &detected, database, err);
+    }
+    return status;
+}
+
+static mf_status
+load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_error *err)
+{
+    if (strcmp(word, "this") == 0) {
+        return this_machine(c, database, err);
+    }
+    mf_status status = mf_database_machine(&c->machine, database, word, err);
+    if (status != MF_E_UNKNOWN) {
+        return status;
+    }
+    mf_error other = {0};
+    const mf_status by_prefix = machine_by_prefix(c, database, word, &other);
+    if (by_prefix != MF_OK && other.message[0] == '\0') {
+        return status;
+    }
+    if (by_prefix != MF_OK && err != NULL) {
+        *err = other;
+    }
+    return by_prefix;
+}
+
+static mf_backend backend_of(const mf_machine *machine)
+{
+    static const mf_backend by_vendor[] = {
+        [MF_VENDOR_APPLE] = MF_BACKEND_METAL,
+        [MF_VENDOR_NVIDIA] = MF_BACKEND_CUDA,
+        [MF_VENDOR_AMD] = MF_BACKEND_ROCM,
+        [MF_VENDOR_INTEL] = MF_BACKEND_VULKAN,
+        [MF_VENDOR_OTHER] = MF_BACKEND_VULKAN,
+    };
+    const mf_device *device = machine->n_devices > 0 ? machine->devices[0].device : NULL;
+    if (device == NULL || device->chip_class == MF_CLASS_CPU) {
+        return MF_BACKEND_CPU;
+    }
+    const mf_vendor vendor = device->vendor == MF_VENDOR_OTHER
+                                 ? mf_chip_class_vendor(device->chip_class)
+                                 : device->vendor;
+    return by_vendor[vendor];
+}
+
+/* What people usually download for an engine; gpt-oss models are published in MXFP4. */
+static const char *default_quant(const mf_cli_case *c)
+{
+    switch (c->engine->id) {
+    case MF_ENGINE_MLX:
+        return "mlx-4bit";
+    case MF_ENGINE_VLLM:
+        return "BF16";
+    case MF_ENGINE_LLAMACPP:
+    case MF_ENGINE_COUNT:
+        break;
+    }
+    return strcmp(c->model->architecture, "gpt-oss") == 0 ? "MXFP4_MOE" : "Q4_K_M";
+}
+
+static mf_status
+load_quant(mf_cli_case *c, const mf_database *database, const char *wanted, mf_error *err)
+{
+    if (wanted == NULL && c->model->origin == MF_ORIGIN_GGUF) {
+        return MF_OK;
+    }
+    return mf_database_quant(&c->quant, database, wanted != NULL ? wanted : default_quant(c), err);
+}
+
+static mf_status load_calibration(mf_cli_case *c, const mf_database *database, mf_error *err)
+{
+    char relative[80];
+    char *path = NULL;
+    (void)snprintf(
+        relative, sizeof relative, "hwdb/calibration/%s.json", mf_engine_name(c->engine->id));
+    const mf_status found = mf_database_path(&path, database, relative, NULL);
+    if (found == MF_E_UNKNOWN) {
+        return MF_OK; /* mf_predict says that speed is not known */
+    }
+    const mf_status status =
+        found == MF_OK ? mf_calibration_load(&c->calibration, path, err) : found;
+    free(path);
+    return status;
+}
+
+static mf_status set_kv_types(mf_workload *w, const char *text, mf_error *err)
+{
+    char key[32];
+    const char *comma = strchr(text, ',');
+    const size_t n = comma != NULL ? (size_t)(comma - text) : strlen(text);
+    if (n >= sizeof key) {
+        return mf_fail(err, MF_E_USAGE, "'%s' is no format of the KV cache", text);
+    }
+    memcpy(key, text, n);
+    key[n] = '\0';
+    mf_status status = mf_tensor_type_by_name(&w->kv_type_k, key, err);
+    w->kv_type_v = w->kv_type_k;
+    if (status == MF_OK && comma != NULL) {
+        status = mf_tensor_type_by_name(&w->kv_type_v, comma + 1, err);
+    }
+    return status == MF_E_UNKNOWN ? MF_E_USAGE : status;
+}
+
+static uint32_t said_or(int64_t said, uint32_t otherwise)
+{
+    return said >= 0 ? (uint32_t)said : otherwise;
+}
+
+/* The engine's defaults with what was said on top. A context that is not said is made long enough. */
+static mf_status set_workload(mf_cli_case *c, const mf_arguments *a, mf_error *err)
+{
+    mf_workload w = c->engine->defaults;
+    const uint64_t longest = c->model->context_max > 0 ? c->model->context_max : w.n_ctx;
+    w.n_parallel = said_or(a->parallel, w.n_parallel);
+    w.n_prompt = a->prompt >= 0 ? (uint64_t)a->prompt : w.n_prompt;
+    w.n_output = a->output >= 0 ? (uint64_t)a->output : w.n_output;
+    w.kv_unified = a->kv_unified >= 0 ? a->kv_unified == 1 : w.kv_unified;
+    const uint64_t streams = w.kv_unified || w.n_parallel == 0 ? 1 : w.n_parallel;
+    const uint64_t least = (w.n_prompt + w.n_output) * streams;
+    w.n_ctx = w.n_ctx < longest * streams ? w.n_ctx : longest * streams;
+    w.n_ctx = w.n_ctx > least ? w.n_ctx : least;
+    if (a->ctx >= 0) {
+        w.n_ctx = (uint64_t)a->ctx;
+        const uint64_t room = w.n_ctx / streams;
+        w.n_output = a->output < 0 && w.n_output > room / 2 ? room / 4 : w.n_output;
+        w.n_prompt =
+            a->prompt < 0 && w.n_prompt + w.n_output > room ? room - w.n_output : w.n_prompt;
+    }
+    w.n_batch = said_or(a->batch, w.n_batch);
+    w.n_ubatch = said_or(a->ubatch, w.n_ubatch);
+    w.n_outputs = said_or(
+        a->outputs, w.n_parallel > w.n_outputs && w.n_outputs > 0 ? w.n_parallel : w.n_outputs);
+    w.flash_attention = a->flash_attn >= 0 ? a->flash_attn == 1 : w.flash_attention;
+    w.kv_offload = a->kv_offload >= 0 ? a->kv_offload == 1 : w.kv_offload;
+    w.swa_full = a->swa_full || w.swa_full;
+    w.gpu_layers = a->gpu_layers >= 0 ? (int32_t)a->gpu_layers : MF_ALL_LAYERS;
+    w.n_cpu_moe = said_or(a->cpu_moe, w.n_cpu_moe);
+    if (a->split != NULL) {
+        w.split = strcmp(a->split, "tensor") == 0 ? MF_SPLIT_TENSOR : MF_SPLIT_LAYER;
+    }
+    mf_status status = a->kv != NULL ? set_kv_types(&w, a->kv, err) : MF_OK;
+    if (status == MF_OK) {
+        status = mf_workload_check(&w, err);
+    }
+    c->run.workload = w;
+    return status;
+}
+
+static void add_note(mf_cli_case *c)
+{
+    mf_prediction *p = &c->prediction;
+    if (c->note[0] != '\0' && p->n_warnings < MF_MAX_WARNINGS) {
+        (void)snprintf(p->warnings[p->n_warnings++], MF_WARNING_SIZE, "%s", c->note);
+    }
+    const uint64_t streams = c->run.workload.kv_unified ? 1 : c->run.workload.n_parallel;
+    if (c->model->context_max > 0 && c->run.workload.n_ctx / streams > c->model->context_max &&
+        p->n_warnings < MF_MAX_WARNINGS) {
+        (void)snprintf(p->warnings[p->n_warnings++],
+                       MF_WARNING_SIZE,
+                       "the model was trained for %llu tokens of context",
+                       (unsigned long long)c->model->context_max);
+    }
+}
+
+mf_status mf_cli_case_load(mf_cli_case *loaded,
+                           const mf_database *database,
+                           const mf_arguments *arguments,
+                           const char *model,
+                           const char *machine,
+                           mf_error *err)
+{
+    mf_cli_case *c = loaded;
+    *c = (mf_cli_case){0};
+    bool is_file = false;
+    mf_status status = mf_cli_model(&c->model, &is_file, database, model, err);
+    c->model_path = is_file ? model : NULL;
+    status = status == MF_OK ? load_machine(c, database, machine, err) : status;
+    if (status == MF_OK) {
+        const char *engine = arguments->engine != NULL ? arguments->engine : "llama.cpp";
+        status = mf_database_engine(&c->engine, database, engine, err);
+    }
+    status = status == MF_OK ? load_quant(c, database, arguments->quant, err) : status;
+    status = status == MF_OK ? load_calibration(c, database, err) : status;
+    status = status == MF_OK ? set_workload(c, arguments, err) : status;
+    if (status != MF_OK) {
+        mf_cli_case_free(c);
+        return status;
+    }
+    c->run.model = c->model;
+    c->run.machine = c->machine;
+    c->run.engine = c->engine;
+    c->run.quant = c->quant;
+    c->run.backend = backend_of(c->machine);
+    if (arguments->backend != NULL) {
+        status = mf_backend_by_name(&c->run.backend, arguments->backend, err);
+    }
+    status = status == MF_OK ? mf_predict(&c->prediction, &c->run, c->calibration, err) : status;
+    if (status != MF_OK) {
+        mf_cli_case_free(c);
+        return status;
+    }
+    add_note(c);
+    return MF_OK;
+}
+
+void mf_cli_case_free(mf_cli_case *loaded)
+{
+    mf_model_free(loaded->model);
+    mf_machine_free(loaded->machine);
+    mf_engine_free(loaded->engine);
+    mf_quant_free(loaded->quant);
+    mf_calibration_free(loaded->calibration);
+    *loaded = (mf_cli_case){0};
+}
+
+mf_shown mf_cli_shown(const mf_cli_case *loaded)
+{
+    const char *name = loaded->quant != NULL          ? loaded->quant->id
+                       : loaded->model->quant != NULL ? loaded->model->quant
+                                                      : "as stored";
+    return (mf_shown){.run = &loaded->run,
+                      .prediction = &loaded->prediction,
+                      .calibration = loaded->calibration,
+                      .quant_name = name,
+                      .model_path = loaded->model_path};
+}

@@ -1,0 +1,118 @@
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef mf_status (*write_fit)(mf_str *, const mf_shown *, const mf_arguments *, mf_error *);
+
+static mf_status
+write_text(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
+{
+    mf_document document = {0};
+    mf_show_fit(&document, shown);
+    mf_status status = mf_document_status(&document, err);
+    if (status == MF_OK) {
+        status = mf_write_text(out, &document, mf_cli_text_options(a), err);
+    }
+    mf_document_free(&document);
+    return status;
+}
+
+static mf_status
+write_markdown(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
+{
+    (void)a;
+    mf_document document = {0};
+    mf_show_fit(&document, shown);
+    mf_status status = mf_document_status(&document, err);
+    if (status == MF_OK) {
+        status = mf_write_markdown(out, &document, err);
+    }
+    mf_document_free(&document);
+    return status;
+}
+
+static mf_status write_csv(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
+{
+    (void)a;
+    return mf_write_prediction_csv(out, shown, 1, err);
+}
+
+static mf_status
+write_json(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
+{
+    (void)a;
+    return mf_write_prediction_json(out, shown, err);
+}
+
+static const struct {
+    const char *name;
+    write_fit write;
+} writers[] = {
+    {"text",     write_text    },
+    {"markdown", write_markdown},
+    {"csv",      write_csv     },
+    {"json",     write_json    },
+};
+
+static write_fit writer_of(const char *format)
+{
+    for (size_t i = 0; format != NULL && i < sizeof writers / sizeof writers[0]; i++) {
+        if (strcmp(writers[i].name, format) == 0) {
+            return writers[i].write;
+        }
+    }
+    return write_text;
+}
+
+static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
+{
+    mf_database *database = NULL;
+    mf_cli_case loaded = {0};
+    mf_str text = {0};
+    mf_status status = mf_cli_database(&database, a, err);
+    if (status == MF_OK) {
+        status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
+    }
+    if (status == MF_OK) {
+        const mf_shown shown = mf_cli_shown(&loaded);
+        *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
+        status = writer_of(a->format)(&text, &shown, a, err);
+    }
+    if (status == MF_OK) {
+        status = mf_cli_write(&text, a->output_file, err);
+    }
+    mf_str_free(&text);
+    mf_cli_case_free(&loaded);
+    mf_database_close(database);
+    return status;
+}
+
+int mf_cmd_fit(int n_words, char **words)
+{
+    mf_error err = {0};
+    mf_arguments a;
+    bool fits = false;
+    mf_status status = mf_parse_arguments(&a, MF_FOR_FIT, n_words, words, &err);
+    if (status == MF_OK && a.help) {
+        return mf_cli_help(mf_cli_command("fit"), MF_FOR_FIT);
+    }
+    if (status == MF_OK && a.n_positional != 1) {
+        status = mf_fail(
+            &err,
+            MF_E_USAGE,
+            "fit takes one model, like: memfit fit llama-3.3-70b --on mac-studio-m4-max-40c-128gb");
+    }
+    if (status == MF_OK && a.on == NULL) {
+        status = mf_fail(
+            &err,
+            MF_E_USAGE,
+            "say which machine: --on mac-studio-m4-max-40c-128gb, see 'memfit db list machines'");
+    }
+    if (status == MF_OK) {
+        status = fit(&fits, &a, &err);
+    }
+    if (status != MF_OK) {
+        return mf_cli_fail(status, &err);
+    }
+    return fits ? MF_EXIT_YES : MF_EXIT_NO;
+}

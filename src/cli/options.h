@@ -1,0 +1,78 @@
+/*
+ * options.h - one table of options: parsing, --help, and the manual's OPTIONS come from it.
+ */
+#ifndef MF_CLI_OPTIONS_H
+#define MF_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum { MF_MAX_POSITIONAL = 8 };
+
+/* Commands an option belongs to, as bits. */
+typedef enum mf_command_bit {
+    MF_FOR_FIT = 1,
+    MF_FOR_COMPARE = 2,
+    MF_FOR_DB = 4,
+    MF_FOR_IMPORT = 8,
+    MF_FOR_DETECT = 16,
+    MF_FOR_CALIBRATE = 32,
+    MF_FOR_ALL = 255,
+} mf_command_bit;
+
+#define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE)
+
+/* What was said; texts are borrowed from argv. Unset: NULL, -1 for numbers and switches. */
+typedef struct mf_arguments {
+    const char *positional[MF_MAX_POSITIONAL];
+    size_t n_positional;
+    const char *on;
+    const char *quant;
+    const char *engine;
+    const char *backend;
+    const char *kv;
+    const char *split;
+    const char *format;
+    const char *output_file;
+    const char *data;
+    const char *from_measurements;
+    const char *id;
+    const char *name;
+    const char *organization;
+    const char *license;
+    const char *released;
+    const char *source;
+    const char *kind;
+    const char *url;
+    const char *seen;
+    int64_t ctx;
+    int64_t prompt;
+    int64_t output;
+    int64_t parallel;
+    int64_t batch;
+    int64_t ubatch;
+    int64_t outputs;
+    int64_t gpu_layers;
+    int64_t cpu_moe;
+    int kv_unified;
+    int flash_attn;
+    int kv_offload;
+    bool swa_full;
+    bool ascii;
+    bool help;
+} mf_arguments;
+
+/* Parses the words behind a command. MF_E_USAGE suggests the nearest option. */
+mf_status mf_parse_arguments(
+    mf_arguments *arguments, mf_command_bit command, int n_words, char **words, mf_error *err);
+
+/* Appends the options of a command, aligned, 80 columns. */
+void mf_options_help(mf_str *out, mf_command_bit command);
+
+/* Appends them as mdoc items for the manual. */
+void mf_options_manual(mf_str *out);
+
+#endif
