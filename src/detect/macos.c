@@ -60,14 +60,16 @@ static uint32_t gpu_cores(void)
 static uint64_t working_set(void)
 {
     typedef uint64_t (*get_number)(id, SEL);
-    typedef void (*send)(id, SEL);
+    typedef void (*send_message)(id, SEL);
     const id device = MTLCreateSystemDefaultDevice();
     if (device == NULL) {
         return 0;
     }
-    const uint64_t bytes =
-        ((get_number)objc_msgSend)(device, sel_registerName("recommendedMaxWorkingSetSize"));
-    ((send)objc_msgSend)(device, sel_registerName("release"));
+    /* objc_msgSend has the type of the method that it calls. */
+    const get_number get = (get_number)objc_msgSend;
+    const send_message send = (send_message)objc_msgSend;
+    const uint64_t bytes = get(device, sel_registerName("recommendedMaxWorkingSetSize"));
+    send(device, sel_registerName("release"));
     return bytes;
 }
 
