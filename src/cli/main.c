@@ -56,10 +56,13 @@ int mf_cli_help(const mf_command *command, mf_command_bit bit)
 
 static int print_overview(void)
 {
+    enum { NAME_WIDTH = 11 };
     (void)printf("memfit tells whether a language model fits a machine, how fast it runs there.\n\n"
                  "  memfit fit llama-3.3-70b --on mac-studio-m4-max-40c-128gb\n\n");
     for (size_t i = 0; i < n_commands; i++) {
-        (void)printf("  %-10s %-43s\n             %s\n",
+        const bool takes_words = commands[i].usage[0] != '\0';
+        (void)printf("  %-*s%s\n             %s\n",
+                     takes_words ? NAME_WIDTH : 0,
                      commands[i].name,
                      commands[i].usage,
                      commands[i].summary);

@@ -208,18 +208,21 @@ static void add_wrapped(mf_str *out, const char *text)
     size_t column = NAME_WIDTH;
     for (const char *word = text; *word != '\0';) {
         const size_t n = strcspn(word, " ");
-        if (column + n > HELP_WIDTH && column > NAME_WIDTH) {
+        if (column + 1 + n > HELP_WIDTH && column > NAME_WIDTH) {
             mf_str_add(out, "\n");
             mf_str_add_char(out, ' ', NAME_WIDTH);
             column = NAME_WIDTH;
         }
+        if (column > NAME_WIDTH) {
+            mf_str_add(out, " ");
+            column++;
+        }
         mf_str_add_n(out, word, n);
-        mf_str_add(out, " ");
-        column += n + 1;
+        column += n;
         word += n;
         word += strspn(word, " ");
     }
-    out->data[out->size - 1] = '\n';
+    mf_str_add(out, "\n");
 }
 
 void mf_options_help(mf_str *out, mf_command_bit command)

@@ -17,16 +17,17 @@ enum { MAX_SUGGESTIONS = 3 };
 /* Either a folder with one file an entry, or a file with one row an entry. Models lie one folder deeper. */
 static const struct {
     const char *name;
+    const char *list; /* in `db list` */
     const char *folder;
     const char *rows;
 } kinds[] = {
-    [MF_ENTRY_MODEL] = {"model",        MODELS_FOLDER,   NULL                      },
-    [MF_ENTRY_MACHINE] = {"machine",      "hwdb/machines", NULL                      },
-    [MF_ENTRY_DEVICE] = {"device",       "hwdb/devices",  NULL                      },
-    [MF_ENTRY_LINK] = {"link",         NULL,            "hwdb/links.json"         },
-    [MF_ENTRY_QUANT] = {"quantization", NULL,            "modeldb/quants.json"     },
-    [MF_ENTRY_ENGINE] = {"engine",       "hwdb/engines",  NULL                      },
-    [MF_ENTRY_RENTAL] = {"rental",       NULL,            "hwdb/prices/rentals.json"},
+    [MF_ENTRY_MODEL] = {"model",        "models",   MODELS_FOLDER,   NULL                      },
+    [MF_ENTRY_MACHINE] = {"machine",      "machines", "hwdb/machines", NULL                      },
+    [MF_ENTRY_DEVICE] = {"device",       "devices",  "hwdb/devices",  NULL                      },
+    [MF_ENTRY_LINK] = {"link",         "links",    NULL,            "hwdb/links.json"         },
+    [MF_ENTRY_QUANT] = {"quantization", "quants",   NULL,            "modeldb/quants.json"     },
+    [MF_ENTRY_ENGINE] = {"engine",       "engines",  "hwdb/engines",  NULL                      },
+    [MF_ENTRY_RENTAL] = {"rental",       "rentals",  NULL,            "hwdb/prices/rentals.json"},
 };
 
 const char *mf_entry_kind_name(mf_entry_kind kind)
@@ -362,6 +363,12 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
                           : i + 1 == n ? " or "
                                        : ", ",
                           list.names[i]);
+        }
+        if (n == 0) {
+            mf_str_printf(&text,
+                          ", 'memfit db list %s' has the %zu there are",
+                          kinds[kind].list,
+                          names.n_items);
         }
         status = mf_fail(err,
                          MF_E_UNKNOWN,

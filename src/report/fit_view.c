@@ -80,16 +80,20 @@ static void show_verdict(mf_document *d, const mf_shown *shown)
 static void show_place(mf_document *d, const mf_place *place)
 {
     char bytes[MF_NUMBER_SIZE + 16];
+    char raised[MF_NUMBER_SIZE + 16];
     char heading[MF_WORDING_SIZE];
+    const bool more = place->raised_limit_bytes > place->limit_bytes;
     const double limit = (double)place->limit_bytes;
     const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
     if (place->limit_bytes > 0) {
         (void)snprintf(heading,
                        sizeof heading,
-                       "Memory of %s, %s may be used%s",
+                       "Memory of %s, %s may be used%s%s%s",
                        place->name,
                        mf_bytes_text(bytes, limit, 3),
-                       place->limit_known ? "" : " (assumed)");
+                       place->limit_known ? "" : " (assumed)",
+                       more ? ", with the GPU limit raised " : "",
+                       more ? mf_bytes_text(raised, (double)place->raised_limit_bytes, 3) : "");
     } else {
         (void)snprintf(heading, sizeof heading, "Memory of %s, size not known", place->name);
     }

@@ -78,6 +78,7 @@ static void add_block(mf_str *out, const mf_block *block)
         break;
     case MF_BLOCK_PAIRS:
     case MF_BLOCK_BARS:
+        mf_str_add(out, block->heading == NULL && out->size > 0 ? "\n" : "");
         add_table(out, block, false);
         break;
     case MF_BLOCK_TABLE:

@@ -113,16 +113,14 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
                      : percent < 1 ? "under "
                                    : "",
                      mf_number_text(sure, shown, 2));
-    if (n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
+    if (over && n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
         const bool raised = place->need_bytes <= place->raised_limit_bytes;
-        (void)snprintf(
-            text + n,
-            (size_t)(MF_WORDING_SIZE - n),
-            "; with the GPU limit raised to %s (sudo sysctl iogpu.wired_limit_mb=%" PRIu64
-            ") it %s",
-            mf_bytes_text(room, (double)place->raised_limit_bytes, 3),
-            place->raised_limit_bytes / MIB,
-            raised ? "fits" : "does not fit either");
+        (void)snprintf(text + n,
+                       (size_t)(MF_WORDING_SIZE - n),
+                       "; with the GPU limit raised (sudo sysctl iogpu.wired_limit_mb=%" PRIu64
+                       ") it %s",
+                       place->raised_limit_bytes / MIB,
+                       raised ? "fits" : "does not fit either");
     }
     return text;
 }

@@ -29,4 +29,4 @@ for library in memfit memfit_static; do
     ctest --test-dir "$folder" --output-on-failure --no-tests=error
 done
 
-[ ! -x "$prefix/bin/memfit" ] || (cd / && "$prefix/bin/memfit" --version)
+(cd / && "$prefix/bin/memfit" fit qwen3-8b --on pc-rtx-4090 && "$prefix/bin/memfit" db check) >"$prefix-work/memfit.log"

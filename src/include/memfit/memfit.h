@@ -14,6 +14,7 @@
 #include "memfit/fact.h"
 #include "memfit/import.h"
 #include "memfit/machine.h"
+#include "memfit/measurement.h"
 #include "memfit/memory.h"
 #include "memfit/model.h"
 #include "memfit/predict.h"
