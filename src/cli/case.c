@@ -185,38 +185,56 @@ static uint32_t said_or(int64_t said, uint32_t otherwise)
     return said >= 0 ? (uint32_t)said : otherwise;
 }
 
-/* The engine's defaults with what was said on top. A context that is not said is made long enough. */
+/* Context, prompt and output. A context that is not said is made long enough; one that is said bounds the others. */
+static void set_lengths(mf_workload *w, const mf_model *model, const mf_arguments *a)
+{
+    const uint64_t longest = model->context_max > 0 ? model->context_max : w->n_ctx;
+    const uint64_t streams = w->kv_unified || w->n_parallel == 0 ? 1 : w->n_parallel;
+    w->n_prompt = a->prompt >= 0 ? (uint64_t)a->prompt : w->n_prompt;
+    w->n_output = a->output >= 0 ? (uint64_t)a->output : w->n_output;
+    if (a->ctx < 0) {
+        const uint64_t least = (w->n_prompt + w->n_output) * streams;
+        w->n_ctx = w->n_ctx < longest * streams ? w->n_ctx : longest * streams;
+        w->n_ctx = w->n_ctx > least ? w->n_ctx : least;
+        return;
+    }
+    w->n_ctx = (uint64_t)a->ctx;
+    const uint64_t room = w->n_ctx / streams;
+    w->n_output = a->output < 0 && w->n_output > room / 2 ? room / 4 : w->n_output;
+    w->n_prompt =
+        a->prompt < 0 && w->n_prompt + w->n_output > room ? room - w->n_output : w->n_prompt;
+}
+
+static bool said_switch(int said, bool otherwise)
+{
+    return said >= 0 ? said == 1 : otherwise;
+}
+
+static void set_settings(mf_workload *w, const mf_arguments *a)
+{
+    w->n_batch = said_or(a->batch, w->n_batch);
+    w->n_ubatch = said_or(a->ubatch, w->n_ubatch);
+    w->n_outputs =
+        said_or(a->outputs,
+                w->n_parallel > w->n_outputs && w->n_outputs > 0 ? w->n_parallel : w->n_outputs);
+    w->flash_attention = said_switch(a->flash_attn, w->flash_attention);
+    w->kv_offload = said_switch(a->kv_offload, w->kv_offload);
+    w->swa_full = a->swa_full || w->swa_full;
+    w->gpu_layers = a->gpu_layers >= 0 ? (int32_t)a->gpu_layers : MF_ALL_LAYERS;
+    w->n_cpu_moe = said_or(a->cpu_moe, w->n_cpu_moe);
+    if (a->split != NULL) {
+        w->split = strcmp(a->split, "tensor") == 0 ? MF_SPLIT_TENSOR : MF_SPLIT_LAYER;
+    }
+}
+
+/* The engine's defaults with what was said on top. */
 static mf_status set_workload(mf_cli_case *c, const mf_arguments *a, mf_error *err)
 {
     mf_workload w = c->engine->defaults;
-    const uint64_t longest = c->model->context_max > 0 ? c->model->context_max : w.n_ctx;
     w.n_parallel = said_or(a->parallel, w.n_parallel);
-    w.n_prompt = a->prompt >= 0 ? (uint64_t)a->prompt : w.n_prompt;
-    w.n_output = a->output >= 0 ? (uint64_t)a->output : w.n_output;
-    w.kv_unified = a->kv_unified >= 0 ? a->kv_unified == 1 : w.kv_unified;
-    const uint64_t streams = w.kv_unified || w.n_parallel == 0 ? 1 : w.n_parallel;
-    const uint64_t least = (w.n_prompt + w.n_output) * streams;
-    w.n_ctx = w.n_ctx < longest * streams ? w.n_ctx : longest * streams;
-    w.n_ctx = w.n_ctx > least ? w.n_ctx : least;
-    if (a->ctx >= 0) {
-        w.n_ctx = (uint64_t)a->ctx;
-        const uint64_t room = w.n_ctx / streams;
-        w.n_output = a->output < 0 && w.n_output > room / 2 ? room / 4 : w.n_output;
-        w.n_prompt =
-            a->prompt < 0 && w.n_prompt + w.n_output > room ? room - w.n_output : w.n_prompt;
-    }
-    w.n_batch = said_or(a->batch, w.n_batch);
-    w.n_ubatch = said_or(a->ubatch, w.n_ubatch);
-    w.n_outputs = said_or(
-        a->outputs, w.n_parallel > w.n_outputs && w.n_outputs > 0 ? w.n_parallel : w.n_outputs);
-    w.flash_attention = a->flash_attn >= 0 ? a->flash_attn == 1 : w.flash_attention;
-    w.kv_offload = a->kv_offload >= 0 ? a->kv_offload == 1 : w.kv_offload;
-    w.swa_full = a->swa_full || w.swa_full;
-    w.gpu_layers = a->gpu_layers >= 0 ? (int32_t)a->gpu_layers : MF_ALL_LAYERS;
-    w.n_cpu_moe = said_or(a->cpu_moe, w.n_cpu_moe);
-    if (a->split != NULL) {
-        w.split = strcmp(a->split, "tensor") == 0 ? MF_SPLIT_TENSOR : MF_SPLIT_LAYER;
-    }
+    w.kv_unified = said_switch(a->kv_unified, w.kv_unified);
+    set_lengths(&w, c->model, a);
+    set_settings(&w, a);
     mf_status status = a->kv != NULL ? set_kv_types(&w, a->kv, err) : MF_OK;
     if (status == MF_OK) {
         status = mf_workload_check(&w, err);

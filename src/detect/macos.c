@@ -17,7 +17,7 @@
 enum { MIB = 1024 * 1024 };
 
 /* Metal's only function of plain C; the framework is linked. */
-id MTLCreateSystemDefaultDevice(void);
+id MTLCreateSystemDefaultDevice(void); /* NOLINT(readability-identifier-naming): Apple's */
 
 static uint64_t number(const char *name)
 {

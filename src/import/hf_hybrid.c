@@ -332,7 +332,8 @@ static uint32_t lfm2_width(mf_hf *hf)
     }
     (void)mf_node_double(&factor, mf_hf_find(hf, "block_ffn_dim_multiplier"));
     const uint32_t step = mf_hf_count_or(hf, "block_multiple_of", STEP);
-    const double wanted = factor * (double)(2 * stated / 3);
+    const uint64_t two_thirds = 2 * stated / 3;
+    const double wanted = factor * (double)two_thirds;
     if (step == 0 || !(wanted >= 1) || wanted > MF_HF_MAX_COUNT) {
         mf_hf_fail(hf, NULL, "'block_ff_dim' and what adjusts it do not fit together");
         return 0;

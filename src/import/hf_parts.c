@@ -62,9 +62,9 @@ static void add_qk_norms(mf_hf *hf, const mf_hf_gqa *a)
     }
 }
 
-void mf_hf_add_gqa(mf_hf *hf, mf_hf_gqa plan)
+void mf_hf_add_gqa(mf_hf *hf, mf_hf_gqa a)
 {
-    const mf_hf_gqa a = completed(hf, plan);
+    a = completed(hf, a);
     if (hf->status != MF_OK) {
         return;
     }

@@ -57,7 +57,9 @@ Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
     cr_expect(eq(int, mf_database_model(&model, database, "7M", &err), MF_E_UNKNOWN));
     cr_expect(eq(str, err.message, "unknown model '7M', did you mean 'sample-7m' or 'toy-7m'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "qqqqqqqqqq", &err), MF_E_UNKNOWN));
-    cr_expect(eq(str, err.message, "unknown model 'qqqqqqqqqq'"));
+    cr_expect(eq(str,
+                 err.message,
+                 "unknown model 'qqqqqqqqqq', 'memfit db list models' has the 2 there are"));
     cr_expect(model == NULL);
     mf_database_close(database);
 }
