@@ -77,25 +77,46 @@ static void show_verdict(mf_document *d, const mf_shown *shown)
     mf_document_cell(d, "%s", mf_verdict_text(text, m));
 }
 
-static void show_place(mf_document *d, const mf_place *place)
+/* Cards alike are shown once: "gpu0 to gpu7, each". */
+static size_t count_alike(const mf_memory *memory, size_t first)
+{
+    size_t n = 1;
+    const mf_place *a = &memory->places[first];
+    while (first + n < memory->n_places) {
+        const mf_place *b = &memory->places[first + n];
+        if (a->limit_bytes != b->limit_bytes || a->need_bytes != b->need_bytes ||
+            memcmp(a->terms, b->terms, sizeof a->terms) != 0) {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+static void show_place(mf_document *d, const mf_place *place, size_t n_alike)
 {
     char bytes[MF_NUMBER_SIZE + 16];
     char raised[MF_NUMBER_SIZE + 16];
     char heading[MF_WORDING_SIZE];
+    char name[3 * sizeof place->name];
     const bool more = place->raised_limit_bytes > place->limit_bytes;
     const double limit = (double)place->limit_bytes;
     const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
+    (void)snprintf(name, sizeof name, "%s", place->name);
+    if (n_alike > 1) {
+        (void)snprintf(name, sizeof name, "each of %s to %s", place->name, place[n_alike - 1].name);
+    }
     if (place->limit_bytes > 0) {
         (void)snprintf(heading,
                        sizeof heading,
                        "Memory of %s, %s may be used%s%s%s",
-                       place->name,
+                       name,
                        mf_bytes_text(bytes, limit, 3),
                        place->limit_known ? "" : " (assumed)",
                        more ? ", with the GPU limit raised " : "",
                        more ? mf_bytes_text(raised, (double)place->raised_limit_bytes, 3) : "");
     } else {
-        (void)snprintf(heading, sizeof heading, "Memory of %s, size not known", place->name);
+        (void)snprintf(heading, sizeof heading, "Memory of %s, size not known", name);
     }
     mf_document_begin(d, MF_BLOCK_BARS, 3, heading);
     for (size_t t = 0; t < MF_TERM_COUNT; t++) {
@@ -139,9 +160,10 @@ static void show_memory(mf_document *d, const mf_shown *shown)
     if (p->memory_known) {
         show_max_context(d, shown);
     }
-    for (size_t i = 0; p->memory_known && i < p->memory.n_places; i++) {
+    for (size_t i = 0, n = 1; p->memory_known && i < p->memory.n_places; i += n) {
+        n = count_alike(&p->memory, i);
         if (p->memory.places[i].need_bytes > 0) {
-            show_place(d, &p->memory.places[i]);
+            show_place(d, &p->memory.places[i], n);
         }
     }
 }
