@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "facts/model_json.h"
 #include "facts/readers.h"
 
 enum {
@@ -13,13 +14,13 @@ enum {
     MAX_TENSORS = 1 << 18, /* "a*4096" is short, so bytes of the file bound nothing here */
 };
 
-static const char *const attention_kinds[] = {
+const char *const mf_attention_words[] = {
     [MF_ATTENTION_NONE] = "none",
     [MF_ATTENTION_GQA] = "gqa",
     [MF_ATTENTION_MLA] = "mla",
 };
 
-static const char *const recurrent_kinds[] = {
+const char *const mf_recurrent_words[] = {
     [MF_RECURRENT_NONE] = "none",
     [MF_RECURRENT_MAMBA1] = "mamba1",
     [MF_RECURRENT_MAMBA2] = "mamba2",
@@ -29,7 +30,7 @@ static const char *const recurrent_kinds[] = {
     [MF_RECURRENT_COMPRESSOR] = "compressor",
 };
 
-static const char *const ffn_kinds[] = {
+const char *const mf_ffn_words[] = {
     [MF_FFN_NONE] = "none",
     [MF_FFN_DENSE] = "dense",
     [MF_FFN_MOE] = "moe",
@@ -77,7 +78,7 @@ typedef struct model_file {
     }
 
 static const mf_field attention_fields[] = {
-    KIND(mf_attention, attention_kinds, "\"gqa\"", "gqa or mla"),
+    KIND(mf_attention, mf_attention_words, "\"gqa\"", "gqa or mla"),
     COUNT("heads", mf_attention, n_heads, "16", "query heads"),
     COUNT("kv_heads", mf_attention, n_kv_heads, "4", "key and value heads"),
     COUNT("key_dim", mf_attention, key_dim, "128", "width of a key head; mla: of the expanded key"),
@@ -95,13 +96,13 @@ static const mf_field attention_fields[] = {
 };
 
 static const mf_field recurrent_fields[] = {
-    KIND(mf_recurrent, recurrent_kinds, "\"mamba2\"", "what keeps the state"),
+    KIND(mf_recurrent, mf_recurrent_words, "\"mamba2\"", "what keeps the state"),
     COUNT("conv_elements", mf_recurrent, conv_elements, "0", "of one sequence"),
     COUNT("state_elements", mf_recurrent, state_elements, "0", "of one sequence"),
 };
 
 static const mf_field ffn_fields[] = {
-    KIND(mf_ffn, ffn_kinds, "\"dense\"", "dense or moe"),
+    KIND(mf_ffn, mf_ffn_words, "\"dense\"", "dense or moe"),
     COUNT("width", mf_ffn, width, "5632", "hidden width; moe: of one expert"),
     COUNT("matrices", mf_ffn, n_matrices, "3", "3 with a gate, 2 without"),
     COUNT_OR_ABSENT("experts", mf_ffn, n_experts, "moe: routed experts"),

@@ -61,20 +61,15 @@ static void add_flag(mf_str *out, const char *key, bool value)
 
 static void write_attention(mf_str *out, const mf_attention *a)
 {
-    static const char *const kinds[] = {
-        [MF_ATTENTION_NONE] = NULL,
-        [MF_ATTENTION_GQA] = "gqa",
-        [MF_ATTENTION_MLA] = "mla",
-    };
     mf_str_add(out, "      \"attention\": ");
-    if (kinds[a->kind] == NULL) {
+    if (a->kind == MF_ATTENTION_NONE) {
         mf_str_add(out, "null,\n");
         return;
     }
     mf_str_printf(out,
                   "{\"kind\": \"%s\", \"heads\": %u, \"kv_heads\": %u, \"key_dim\": %u, "
                   "\"value_dim\": %u",
-                  kinds[a->kind],
+                  mf_attention_words[a->kind],
                   a->n_heads,
                   a->n_kv_heads,
                   a->key_dim,
@@ -94,20 +89,11 @@ static void write_attention(mf_str *out, const mf_attention *a)
 
 static void write_recurrent(mf_str *out, const mf_recurrent *r)
 {
-    static const char *const kinds[] = {
-        [MF_RECURRENT_NONE] = NULL,
-        [MF_RECURRENT_MAMBA1] = "mamba1",
-        [MF_RECURRENT_MAMBA2] = "mamba2",
-        [MF_RECURRENT_DELTA] = "delta",
-        [MF_RECURRENT_LIGHTNING] = "lightning",
-        [MF_RECURRENT_CONV] = "conv",
-        [MF_RECURRENT_COMPRESSOR] = "compressor",
-    };
-    if (kinds[r->kind] != NULL) {
+    if (r->kind != MF_RECURRENT_NONE) {
         mf_str_printf(out,
                       "      \"recurrent\": {\"kind\": \"%s\", \"conv_elements\": %" PRIu64
                       ", \"state_elements\": %" PRIu64 "},\n",
-                      kinds[r->kind],
+                      mf_recurrent_words[r->kind],
                       r->conv_elements,
                       r->state_elements);
     }
@@ -115,19 +101,14 @@ static void write_recurrent(mf_str *out, const mf_recurrent *r)
 
 static void write_ffn(mf_str *out, const mf_ffn *ffn)
 {
-    static const char *const kinds[] = {
-        [MF_FFN_NONE] = NULL,
-        [MF_FFN_DENSE] = "dense",
-        [MF_FFN_MOE] = "moe",
-    };
     mf_str_add(out, "      \"ffn\": ");
-    if (kinds[ffn->kind] == NULL) {
+    if (ffn->kind == MF_FFN_NONE) {
         mf_str_add(out, "null,\n");
         return;
     }
     mf_str_printf(out,
                   "{\"kind\": \"%s\", \"width\": %u, \"matrices\": %u",
-                  kinds[ffn->kind],
+                  mf_ffn_words[ffn->kind],
                   ffn->width,
                   ffn->n_matrices);
     add_count(out, "experts", ffn->n_experts);

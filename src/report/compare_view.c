@@ -64,28 +64,39 @@ static void show_row(mf_document *d, const mf_shown *shown, const char *name)
         d, "%s", p->ttft.known ? mf_quantity_text(bytes, p->ttft.s, MF_DIM_TIME, 2) : "-");
 }
 
-void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
+static void begin_table(mf_document *d, const char *heading, const char *rows)
 {
     static const char *const headings[] = {
         "needs", "fits", "decode", "90 % range", "prefill", "first token"};
+    mf_document_begin(d, MF_BLOCK_TABLE, 7, heading);
+    mf_document_cell(d, "%s", rows);
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+}
+
+/* One table for what has a model or a machine in common; otherwise one a model, so that names stay short. */
+void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
+{
     const bool model = same_model(shown, n_shown);
     const bool machine = same_machine(shown, n_shown);
+    char text[MF_WORDING_SIZE];
     show_common(document, shown, model, machine);
-    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Side by side, tokens per second");
-    mf_document_cell(document, "%s", model ? "machine" : "model");
-    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
-        mf_document_cell(document, "%s", headings[i]);
+    if (model || machine) {
+        begin_table(document, "Side by side, tokens per second", model ? "machine" : "model");
     }
     for (size_t i = 0; i < n_shown; i++) {
         const mf_case *run = shown[i].run;
-        char name[MF_WORDING_SIZE];
+        (void)snprintf(text, sizeof text, "%s %s", run->model->id, shown[i].quant_name);
         if (model) {
-            (void)snprintf(name, sizeof name, "%s", run->machine->id);
+            show_row(document, &shown[i], run->machine->id);
         } else if (machine) {
-            (void)snprintf(name, sizeof name, "%s %s", run->model->id, shown[i].quant_name);
+            show_row(document, &shown[i], text);
         } else {
-            (void)snprintf(name, sizeof name, "%s on %s", run->model->id, run->machine->id);
+            if (i == 0 || strcmp(shown[i - 1].run->model->id, run->model->id) != 0) {
+                begin_table(document, text, "machine");
+            }
+            show_row(document, &shown[i], run->machine->id);
         }
-        show_row(document, &shown[i], name);
     }
 }
