@@ -215,15 +215,35 @@ static void write_bars(const page *p, const mf_block *block)
     }
 }
 
+/* Columns from the second on; the first is a name. */
+static void write_figures(const page *p, const mf_block *block, size_t row)
+{
+    for (size_t c = 1; c < block->n_columns && c < MAX_COLUMNS; c++) {
+        padded(p, cell_of(block, row, c), column_width(block, c), true);
+        mf_str_add_char(p->out, ' ', GAP);
+    }
+    end_line(p);
+}
+
+/* A table that is too wide has each name on a line of its own. */
 static void write_table(const page *p, const mf_block *block)
 {
+    const size_t names = column_width(block, 0);
+    size_t width = INDENT + names;
+    for (size_t c = 1; c < block->n_columns && c < MAX_COLUMNS; c++) {
+        width += GAP + column_width(block, c);
+    }
+    const bool wide = width > p->options->width;
     for (size_t row = 0; row < row_count(block); row++) {
         mf_str_add_char(p->out, ' ', INDENT);
-        for (size_t c = 0; c < block->n_columns && c < MAX_COLUMNS; c++) {
-            padded(p, cell_of(block, row, c), column_width(block, c), c > 0);
-            mf_str_add_char(p->out, ' ', GAP);
+        if (!wide) {
+            padded(p, cell_of(block, row, 0), names + GAP, false);
+        } else if (row > 0) {
+            mf_str_add(p->out, cell_of(block, row, 0));
+            end_line(p);
         }
-        end_line(p);
+        mf_str_add_char(p->out, ' ', wide ? (row > 0 ? INDENT + GAP : GAP) : 0);
+        write_figures(p, block, row);
     }
 }
 

@@ -61,6 +61,35 @@ Test(text, ascii_text_is_aligned_and_plain)
     mf_str_free(&out);
 }
 
+Test(text, a_table_that_is_too_wide_has_its_names_on_lines_of_their_own)
+{
+    mf_document d = {0};
+    mf_str out = {0};
+    mf_document_begin(&d, MF_BLOCK_TABLE, 3, NULL);
+    static const char *const cells[] = {"machine",
+                                        "decode",
+                                        "fits",
+                                        "a-name-that-is-as-long-as-names-of-servers-are",
+                                        "9.5",
+                                        "yes",
+                                        "short",
+                                        "110",
+                                        "no"};
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        mf_document_cell(&d, "%s", cells[i]);
+    }
+    const mf_text_options narrow = {.width = 50};
+    cr_assert(eq(int, mf_write_text(&out, &d, narrow, NULL), MF_OK));
+    const char *expected = "    decode  fits\n"
+                           "  a-name-that-is-as-long-as-names-of-servers-are\n"
+                           "       9.5   yes\n"
+                           "  short\n"
+                           "       110    no\n";
+    cr_expect(eq(str, out.data, (char *)expected));
+    mf_document_free(&d);
+    mf_str_free(&out);
+}
+
 Test(text, ascii_text_has_no_other_bytes_and_no_colour)
 {
     mf_str out = text_of((mf_text_options){.width = 80});
