@@ -1,0 +1,236 @@
+#include "memory/galloc.h"
+
+#include <string.h>
+
+void mf_galloc_begin(galloc_buffer *buffer, uint64_t alignment, bool has_scratch)
+{
+    buffer->blocks[0] = (galloc_block){.offset = 0, .size = UINT64_MAX / 2};
+    buffer->n_blocks = 1;
+    buffer->alignment = alignment;
+    buffer->max_size = 0;
+    buffer->has_scratch = has_scratch;
+    buffer->failed = false;
+}
+
+static uint64_t aligned(const galloc_buffer *buffer, uint64_t size)
+{
+    return (size + buffer->alignment - 1) / buffer->alignment * buffer->alignment;
+}
+
+static void remove_block(galloc_buffer *buffer, size_t index)
+{
+    buffer->n_blocks--;
+    memmove(&buffer->blocks[index],
+            &buffer->blocks[index + 1],
+            (buffer->n_blocks - index) * sizeof buffer->blocks[0]);
+}
+
+/* The smallest block that is large enough, the last one of equals; the open end only if no other is. */
+uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
+{
+    const uint64_t wanted = aligned(buffer, size);
+    size_t best = buffer->n_blocks - 1;
+    uint64_t best_size = UINT64_MAX;
+    for (size_t i = 0; i + 1 < buffer->n_blocks; i++) {
+        const uint64_t free_size = buffer->blocks[i].size;
+        if (free_size >= wanted && free_size <= best_size) {
+            best = i;
+            best_size = free_size;
+        }
+    }
+    galloc_block *block = &buffer->blocks[best];
+    const uint64_t offset = block->offset;
+    if (block->size < wanted) {
+        buffer->failed = true;
+        return offset;
+    }
+    block->offset += wanted;
+    block->size -= wanted;
+    if (block->size == 0) {
+        remove_block(buffer, best);
+    }
+    if (offset + wanted > buffer->max_size) {
+        buffer->max_size = offset + wanted;
+    }
+    return offset;
+}
+
+static void insert_block(galloc_buffer *buffer, galloc_block block)
+{
+    if (buffer->n_blocks == GALLOC_MAX_BLOCKS) {
+        buffer->failed = true;
+        return;
+    }
+    size_t at = 0;
+    while (at < buffer->n_blocks && buffer->blocks[at].offset < block.offset) {
+        at++;
+    }
+    memmove(&buffer->blocks[at + 1],
+            &buffer->blocks[at],
+            (buffer->n_blocks - at) * sizeof buffer->blocks[0]);
+    buffer->blocks[at] = block;
+    buffer->n_blocks++;
+}
+
+/* Joins the first block that it touches, as ggml does: an empty tensor (no rows) may leave an empty block behind,
+   which later keeps its neighbours apart. */
+void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
+{
+    const uint64_t given = aligned(buffer, size);
+    galloc_block *blocks = buffer->blocks;
+    for (size_t i = 0; i < buffer->n_blocks; i++) {
+        if (blocks[i].offset + blocks[i].size == offset) {
+            blocks[i].size += given;
+            if (i + 1 < buffer->n_blocks && offset + given == blocks[i + 1].offset) {
+                blocks[i].size += blocks[i + 1].size;
+                remove_block(buffer, i + 1);
+            }
+            return;
+        }
+        if (offset + given == blocks[i].offset) {
+            blocks[i].offset = offset;
+            blocks[i].size += given;
+            if (i > 0 && blocks[i - 1].offset + blocks[i - 1].size == offset) {
+                blocks[i - 1].size += blocks[i].size;
+                remove_block(buffer, i);
+            }
+            return;
+        }
+    }
+    insert_block(buffer, (galloc_block){.offset = offset, .size = given});
+}
+
+static bool is_view(const graph_node *node)
+{
+    return node->view_src != GRAPH_NONE;
+}
+
+static uint64_t bytes_of(const galloc *a, const graph_node *node, uint8_t buffer)
+{
+    return node->bytes + (a->buffers[buffer].has_scratch ? node->scratch_bytes : 0);
+}
+
+static bool same_layout(const graph_node *a, const graph_node *b)
+{
+    return a->element_bytes == b->element_bytes &&
+           memcmp(&a->shape, &b->shape, sizeof a->shape) == 0;
+}
+
+static bool writes_in_place(const graph_node *node)
+{
+    return node->op == GRAPH_IN_PLACE || node->op == GRAPH_ROPE;
+}
+
+/* The first source whose memory the node may take over: its last reader, of the same layout, kept by no one else. A
+   view is never its own memory's owner, so that a reshaped source is not taken. */
+static graph_tensor reusable_source(const galloc *a, const graph *g, const graph_node *node)
+{
+    if (!writes_in_place(node)) {
+        return GRAPH_NONE;
+    }
+    for (size_t i = 0; i < node->n_src; i++) {
+        const graph_node *source = mf_graph_get(g, node->src[i]);
+        const galloc_state *state = &a->states[node->src[i]];
+        if (state->allocated && !source->output && same_layout(node, source) &&
+            state->n_readers == 1 && state->n_views == 0) {
+            return node->src[i];
+        }
+    }
+    return GRAPH_NONE;
+}
+
+static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
+{
+    const graph_node *node = mf_graph_get(g, t);
+    galloc_state *state = &a->states[t];
+    if (node->external || state->allocated || is_view(node)) {
+        return;
+    }
+    state->allocated = true;
+    const graph_tensor source = reusable_source(a, g, node);
+    if (source == GRAPH_NONE) {
+        state->buffer = buffer;
+        state->offset = mf_galloc_take(&a->buffers[buffer], bytes_of(a, node, buffer));
+        return;
+    }
+    galloc_state *from = &a->states[source];
+    state->buffer = from->buffer;
+    state->offset = from->offset;
+    from->allocated = false;
+    galloc_buffer *b = &a->buffers[state->buffer];
+    const uint64_t had = aligned(b, bytes_of(a, mf_graph_get(g, source), state->buffer));
+    const uint64_t needs = aligned(b, bytes_of(a, node, state->buffer));
+    if (had > needs) {
+        mf_galloc_give(b, state->offset + needs, had - needs);
+    }
+}
+
+static void release(galloc *a, const graph *g, graph_tensor t)
+{
+    const graph_node *node = mf_graph_get(g, t);
+    galloc_state *state = &a->states[t];
+    if (node->output || !state->allocated) {
+        return;
+    }
+    mf_galloc_give(&a->buffers[state->buffer], state->offset, bytes_of(a, node, state->buffer));
+    state->allocated = false;
+}
+
+/* One reader less; behind the last one the memory is free, a view's when its source has no reader either. */
+static void read_once(galloc *a, const graph *g, graph_tensor t)
+{
+    const graph_node *node = mf_graph_get(g, t);
+    galloc_state *state = &a->states[t];
+    state->n_readers--;
+    if (state->n_readers > 0 || state->n_views > 0) {
+        return;
+    }
+    if (!is_view(node)) {
+        release(a, g, t);
+        return;
+    }
+    galloc_state *owner = &a->states[node->view_src];
+    owner->n_views--;
+    if (owner->n_views == 0 && owner->n_readers == 0) {
+        release(a, g, node->view_src);
+    }
+}
+
+static void count_readers(galloc *a, const graph *g, const galloc_step *step)
+{
+    const graph_node *node = mf_graph_get(g, step->tensor);
+    if (is_view(node) && !node->dependency) {
+        a->states[node->view_src].n_views++;
+    }
+    if (node->input) {
+        allocate(a, g, step->tensor, step->buffer);
+    }
+    for (size_t i = 0; i < node->n_src; i++) {
+        a->states[node->src[i]].n_readers++;
+        if (mf_graph_get(g, node->src[i])->input) {
+            allocate(a, g, node->src[i], step->buffer);
+        }
+    }
+}
+
+void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
+{
+    for (size_t i = 0; i < order->n_leaves; i++) {
+        allocate(a, g, order->leaves[i].tensor, order->leaves[i].buffer);
+    }
+    for (size_t i = 0; i < order->n_steps; i++) {
+        count_readers(a, g, &order->steps[i]);
+    }
+}
+
+void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
+{
+    const graph_node *node = mf_graph_get(g, step->tensor);
+    for (size_t i = 0; i < node->n_src; i++) {
+        allocate(a, g, node->src[i], step->buffer);
+    }
+    allocate(a, g, step->tensor, step->buffer);
+    for (size_t i = 0; i < node->n_src; i++) {
+        read_once(a, g, node->src[i]);
+    }
+}

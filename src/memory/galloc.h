@@ -1,0 +1,67 @@
+/*
+ * galloc.h - ggml's graph allocator (ggml/src/ggml-alloc.c at llama.cpp b10470), replayed on shapes alone.
+ *
+ * Every tensor gets a block of its buffer when its turn comes and gives it back behind its last reader; some take over
+ * a source's block. A free block is picked by best fit. A buffer's size is the highest end that was ever reached.
+ * ggml splits buffers into chunks at the backend's largest allocation; they are one here.
+ */
+#ifndef MF_MEMORY_GALLOC_H
+#define MF_MEMORY_GALLOC_H
+
+#include "memory/graph.h"
+
+#define GALLOC_MAX_BLOCKS 256 /* MAX_FREE_BLOCKS */
+#define GALLOC_MAX_BUFFERS 18
+
+typedef struct galloc_block {
+    uint64_t offset;
+    uint64_t size;
+} galloc_block;
+
+/* One buffer: its free blocks in the order of their offsets. The last one is the open end. */
+typedef struct galloc_buffer {
+    galloc_block blocks[GALLOC_MAX_BLOCKS];
+    size_t n_blocks;
+    uint64_t alignment;
+    uint64_t max_size;
+    bool has_scratch; /* a device, where kernels' scratch lies behind a tensor's data */
+    bool failed;      /* more free blocks than ggml keeps */
+} galloc_buffer;
+
+void mf_galloc_begin(galloc_buffer *buffer, uint64_t alignment, bool has_scratch);
+uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size);
+void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size);
+
+/* A tensor and the buffer it runs in. */
+typedef struct galloc_step {
+    graph_tensor tensor;
+    uint8_t buffer;
+} galloc_step;
+
+typedef struct galloc_order {
+    const galloc_step *leaves; /* allocated first, in this order */
+    size_t n_leaves;
+    const galloc_step *steps;
+    size_t n_steps;
+} galloc_order;
+
+/* Where a tensor is and who still needs it. */
+typedef struct galloc_state {
+    uint64_t offset;
+    uint32_t n_readers;
+    uint32_t n_views;
+    uint8_t buffer;
+    bool allocated;
+} galloc_state;
+
+typedef struct galloc {
+    galloc_buffer *buffers; /* begun by the caller */
+    size_t n_buffers;
+    galloc_state *states; /* one for every tensor of the graph, all zero at the beginning */
+} galloc;
+
+/* In two steps, so that a caller may look at the buffers between the steps of the order. */
+void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order);
+void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step);
+
+#endif

@@ -1,0 +1,247 @@
+#include "memory/graph.h"
+
+#include <stdlib.h>
+
+#include "base/checked.h"
+
+enum { FIRST_CAPACITY = 1024, F32_BYTES = 4 };
+
+void mf_graph_free(graph *g)
+{
+    free(g->nodes);
+    free(g->order);
+    free(g->leaves);
+    free(g->stack);
+    *g = (graph){0};
+}
+
+void mf_graph_clear(graph *g)
+{
+    g->n_nodes = 0;
+    g->n_order = 0;
+    g->n_leaves = 0;
+    g->status = MF_OK;
+}
+
+static bool resize_list(graph_tensor **list, uint32_t n)
+{
+    graph_tensor *larger = realloc(*list, n * sizeof **list);
+    if (larger == NULL) {
+        return false;
+    }
+    *list = larger;
+    return true;
+}
+
+static bool grow(graph *g)
+{
+    const uint32_t n = g->capacity > 0 ? 2 * g->capacity : FIRST_CAPACITY;
+    graph_node *larger = n < UINT32_MAX / 4 ? realloc(g->nodes, n * sizeof *larger) : NULL;
+    if (larger != NULL) {
+        g->nodes = larger;
+    }
+    if (larger == NULL || !resize_list(&g->order, n) || !resize_list(&g->leaves, n) ||
+        !resize_list(&g->stack, n)) {
+        g->status = MF_E_NOMEM;
+        return false;
+    }
+    g->capacity = n;
+    return true;
+}
+
+static bool count_bytes(uint64_t *bytes, const graph_shape *s, uint64_t element_bytes)
+{
+    uint64_t n = 0;
+    return mf_mul(&n, s->ne[0], s->ne[1]) && mf_mul(&n, n, s->ne[2]) && mf_mul(&n, n, s->ne[3]) &&
+           mf_mul(bytes, n, element_bytes);
+}
+
+static graph_tensor add_node(graph *g, graph_node node)
+{
+    if (g->status == MF_OK && g->n_nodes + 1 >= g->capacity && !grow(g)) {
+        return GRAPH_NONE;
+    }
+    if (g->n_nodes == 0 && g->status == MF_OK) {
+        g->nodes[g->n_nodes++] = (graph_node){0};
+    }
+    node.runs_at = GRAPH_ANYWHERE;
+    if (g->status == MF_OK && (!count_bytes(&node.bytes, &node.shape, node.element_bytes) ||
+                               node.bytes > UINT64_MAX / 4)) {
+        g->status = MF_E_OVERFLOW; /* far above: offsets add up */
+    }
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    g->nodes[g->n_nodes] = node;
+    return g->n_nodes++;
+}
+
+graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape)
+{
+    return add_node(g, (graph_node){.shape = shape, .element_bytes = element_bytes, .input = true});
+}
+
+graph_tensor mf_graph_external(graph *g, graph_shape shape, int8_t place, bool weight)
+{
+    return add_node(g,
+                    (graph_node){.shape = shape,
+                                 .element_bytes = F32_BYTES,
+                                 .external = true,
+                                 .weight = weight,
+                                 .place = place});
+}
+
+graph_tensor mf_graph_op(graph *g, graph_op op, graph_shape shape, graph_sources sources)
+{
+    graph_node node = {.shape = shape, .op = (uint8_t)op, .element_bytes = F32_BYTES};
+    for (size_t i = 0; i < GRAPH_MAX_SOURCES; i++) {
+        if (sources.src[i] != GRAPH_NONE) {
+            node.src[node.n_src++] = sources.src[i];
+        }
+    }
+    return add_node(g, node);
+}
+
+void mf_graph_retype(graph *g, graph_tensor t, uint8_t element_bytes)
+{
+    if (t != GRAPH_NONE) {
+        graph_node *node = &g->nodes[t];
+        node->bytes = node->bytes / node->element_bytes * element_bytes;
+        node->element_bytes = element_bytes;
+    }
+}
+
+static graph_tensor owner_of(const graph *g, graph_tensor t)
+{
+    const graph_tensor view_src = mf_graph_get(g, t)->view_src;
+    return view_src != GRAPH_NONE ? view_src : t;
+}
+
+static uint64_t count_elements(const graph_node *node)
+{
+    const uint64_t *ne = node->shape.ne;
+    return ne[0] * ne[1] * ne[2] * ne[3]; /* did not overflow when the node was added */
+}
+
+graph_tensor mf_graph_view(graph *g, graph_tensor of, graph_shape shape)
+{
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    const graph_tensor t = add_node(g,
+                                    (graph_node){.shape = shape,
+                                                 .op = GRAPH_VIEW,
+                                                 .element_bytes = g->nodes[of].element_bytes,
+                                                 .src = {of},
+                                                 .n_src = 1,
+                                                 .view_src = owner_of(g, of)});
+    if (t != GRAPH_NONE && count_elements(&g->nodes[t]) == count_elements(&g->nodes[of])) {
+        g->nodes[t].bytes = g->nodes[of].bytes; /* all of it, gaps as well */
+    }
+    return t;
+}
+
+graph_tensor
+mf_graph_slice(graph *g, graph_tensor of, uint64_t row, uint64_t inner, graph_shape shape)
+{
+    const graph_tensor t = mf_graph_view(g, of, shape);
+    if (t == GRAPH_NONE || inner == 0) {
+        return t;
+    }
+    graph_node *node = &g->nodes[t];
+    const uint64_t n_rows = count_elements(node) / inner;
+    if (n_rows > 0) {
+        node->bytes = ((n_rows - 1) * row + inner) * node->element_bytes;
+    }
+    return t;
+}
+
+graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, graph_tensor rows)
+{
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    graph_node node = {.shape = g->nodes[into].shape,
+                       .op = GRAPH_STORE,
+                       .element_bytes = g->nodes[into].element_bytes,
+                       .src = {data},
+                       .n_src = 1,
+                       .view_src = owner_of(g, into)};
+    if (rows != GRAPH_NONE) {
+        node.src[node.n_src++] = rows;
+    }
+    node.src[node.n_src++] = into;
+    return add_node(g, node);
+}
+
+graph_tensor mf_graph_overwrite(graph *g, graph_tensor x)
+{
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    return add_node(g,
+                    (graph_node){.shape = g->nodes[x].shape,
+                                 .op = GRAPH_STORE,
+                                 .element_bytes = g->nodes[x].element_bytes,
+                                 .src = {x},
+                                 .n_src = 1,
+                                 .view_src = owner_of(g, x)});
+}
+
+graph_tensor mf_graph_copy(graph *g, graph_tensor of)
+{
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    const graph_tensor t = add_node(
+        g, (graph_node){.shape = g->nodes[of].shape, .element_bytes = g->nodes[of].element_bytes});
+    if (t != GRAPH_NONE) {
+        g->nodes[t].bytes = g->nodes[of].bytes;
+    }
+    return t;
+}
+
+graph_tensor mf_graph_dependency(graph *g, graph_tensor of)
+{
+    if (g->status != MF_OK) {
+        return GRAPH_NONE;
+    }
+    return add_node(g,
+                    (graph_node){.element_bytes = F32_BYTES,
+                                 .src = {of},
+                                 .n_src = 1,
+                                 .view_src = owner_of(g, of),
+                                 .dependency = true});
+}
+
+static void append(graph *g, graph_tensor t)
+{
+    if (g->nodes[t].op == GRAPH_LEAF) {
+        g->leaves[g->n_leaves++] = t;
+    } else {
+        g->order[g->n_order++] = t;
+    }
+}
+
+/* Depth first, left to right, without recursion: a tensor on the stack keeps the next source to visit. */
+void mf_graph_expand(graph *g, graph_tensor t)
+{
+    if (g->status != MF_OK || t == GRAPH_NONE || g->nodes[t].visited) {
+        return;
+    }
+    size_t depth = 0;
+    g->nodes[t].visited = true;
+    g->stack[depth++] = t;
+    while (depth > 0) {
+        graph_node *node = &g->nodes[g->stack[depth - 1]];
+        if (node->next_src == node->n_src) {
+            append(g, g->stack[--depth]);
+            continue;
+        }
+        const graph_tensor src = node->src[node->next_src++];
+        if (!g->nodes[src].visited) {
+            g->nodes[src].visited = true;
+            g->stack[depth++] = src;
+        }
+    }
+}

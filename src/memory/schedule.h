@@ -1,0 +1,34 @@
+/*
+ * schedule.h - ggml's backend scheduler (ggml/src/ggml-backend.cpp at llama.cpp b10470: ggml_backend_sched_split_graph):
+ * which place runs a tensor, and what is copied from one place to another before that.
+ */
+#ifndef MF_MEMORY_SCHEDULE_H
+#define MF_MEMORY_SCHEDULE_H
+
+#include "memory/galloc.h"
+
+typedef struct schedule_setup {
+    uint8_t n_places; /* devices first, the host is the last */
+    uint8_t n_copies; /* of what crosses places: 4 with pipeline parallelism, otherwise 1 */
+    bool
+        offloads; /* operations of many rows whose weights lie on the host run on the first device */
+} schedule_setup;
+
+/* Start with `schedule s = {0};`, end with mf_schedule_free; may be used again for the next graph. */
+typedef struct schedule {
+    galloc_step *steps;
+    galloc_step *leaves;
+    int8_t *places;       /* of every tensor */
+    graph_tensor *copies; /* of every tensor, n_places each */
+    size_t n_steps;
+    size_t n_leaves;
+    size_t n_splits;
+    size_t capacity; /* tensors */
+    size_t n_steps_max;
+} schedule;
+
+/* Adds copies to the graph and lets their readers read them. MF_E_NOMEM, MF_E_OVERFLOW. */
+mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup);
+void mf_schedule_free(schedule *s);
+
+#endif
