@@ -391,6 +391,28 @@ mf_status mf_gguf_uint(
     return MF_OK;
 }
 
+mf_status
+mf_gguf_f32_bits(uint32_t *out, mf_gguf_file *file, const mf_gguf_value *value, mf_error *err)
+{
+    if (value->type != MF_GGUF_F32) {
+        return mf_fail(err,
+                       MF_E_DATA,
+                       "%s:byte %llu: '%s' is a %s, a float32 is needed",
+                       file->bytes.name,
+                       (unsigned long long)value->at,
+                       value->key,
+                       mf_gguf_type_name(value->type));
+    }
+    const uint8_t *p = NULL;
+    file->bytes.at = value->at;
+    const mf_status status =
+        mf_gguf_take(&p, &file->bytes, type_bytes[MF_GGUF_F32], "the value", value->key, err);
+    if (status == MF_OK) {
+        *out = (uint32_t)mf_gguf_number(p, type_bytes[MF_GGUF_F32]);
+    }
+    return status;
+}
+
 /* ASCII and Latin-1 control characters would drive a terminal. */
 static bool is_control(const uint8_t *p)
 {

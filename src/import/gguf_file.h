@@ -85,6 +85,10 @@ const char *mf_gguf_type_name(mf_gguf_type type);
 mf_status mf_gguf_uint(
     uint64_t *out, mf_gguf_file *file, const mf_gguf_value *value, uint64_t item, mf_error *err);
 
+/* The 32 bits of a float32. MF_E_DATA names the key if the value is none. */
+mf_status
+mf_gguf_f32_bits(uint32_t *out, mf_gguf_file *file, const mf_gguf_value *value, mf_error *err);
+
 /* Copy of a string, cut after 255 bytes, with '?' for control characters and what is not UTF-8. The caller frees *out. */
 mf_status mf_gguf_string(char **out, mf_gguf_file *file, const mf_gguf_value *value, mf_error *err);
 

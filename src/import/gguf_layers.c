@@ -37,6 +37,10 @@ typedef struct plan {
     uint32_t conv_cache;
     uint32_t n_experts;
     uint32_t n_experts_used;
+    uint32_t n_groups;
+    uint32_t n_groups_used;
+    mf_routing norm_weights;
+    mf_routing scale_weights;
     uint32_t shared_width;
     uint32_t n_shared;
     uint32_t n_dense_first;
@@ -74,6 +78,8 @@ static const plan_key number_keys[] = {
     INTO("shortconv.l_cache", conv_cache),
     INTO("expert_count", n_experts),
     INTO("expert_used_count", n_experts_used),
+    INTO("expert_group_count", n_groups),
+    INTO("expert_group_used_count", n_groups_used),
     INTO("expert_shared_feed_forward_length", shared_width),
     INTO("expert_shared_count", n_shared),
     INTO("leading_dense_block_count", n_dense_first),
@@ -128,6 +134,25 @@ static mf_status plan_windows(plan *p, const mf_gguf_meta *meta, mf_error *err)
     return status;
 }
 
+/* A factor of 1 is none (llama-graph.cpp: build_moe_ffn). */
+static mf_status plan_routing(plan *p, const mf_gguf_meta *meta, mf_error *err)
+{
+    static const uint32_t one = 0x3f800000; /* 1.0 as float32 */
+    const mf_gguf_value *norm = mf_gguf_meta_find(meta, "expert_weights_norm");
+    const mf_gguf_value *scale = mf_gguf_meta_find(meta, "expert_weights_scale");
+    uint32_t value = 0;
+    mf_status status = MF_OK;
+    if (norm != NULL) {
+        status = mf_gguf_meta_u32(&value, meta, "expert_weights_norm", 0, err);
+        p->norm_weights = value != 0 ? MF_ROUTING_YES : MF_ROUTING_NO;
+    }
+    if (status == MF_OK && scale != NULL) {
+        status = mf_gguf_f32_bits(&value, meta->file, scale, err);
+        p->scale_weights = value != 0 && value != one ? MF_ROUTING_YES : MF_ROUTING_NO;
+    }
+    return status;
+}
+
 static mf_status read_plan(plan *p, const mf_gguf_meta *meta, mf_error *err)
 {
     mf_status status = MF_OK;
@@ -149,6 +174,7 @@ static mf_status read_plan(plan *p, const mf_gguf_meta *meta, mf_error *err)
         return mf_gguf_meta_fail(
             meta, value, err, "is %u, the model has %u layers", p->n_shared_kv, meta->n_layers);
     }
+    status = status == MF_OK ? plan_routing(p, meta, err) : status;
     return status == MF_OK ? plan_windows(p, meta, err) : status;
 }
 
@@ -429,6 +455,10 @@ static mf_status fill_experts(mf_ffn *f, const site *at, mf_error *err)
     f->kind = MF_FFN_MOE;
     f->n_experts = p->n_experts;
     f->n_experts_used = p->n_experts_used;
+    f->n_groups = p->n_groups;
+    f->n_groups_used = p->n_groups_used;
+    f->norm_weights = p->norm_weights;
+    f->scale_weights = p->scale_weights;
     f->shared_width = (uint32_t)shared_width;
     f->n_matrices = gated ? 3 : 2;
     /* Without a width of their own experts are as the tensors say (Mixtral, early Qwen2-MoE). */

@@ -77,6 +77,13 @@ typedef enum mf_ffn_kind {
     MF_FFN_MOE,
 } mf_ffn_kind;
 
+/* How a router weighs the experts it picks. Unknown: as the architecture usually does. */
+typedef enum mf_routing {
+    MF_ROUTING_UNKNOWN,
+    MF_ROUTING_NO,
+    MF_ROUTING_YES,
+} mf_routing;
+
 typedef struct mf_ffn {
     mf_ffn_kind kind;
     uint32_t width;          /* dense: hidden width; MoE: width of one expert */
@@ -84,6 +91,10 @@ typedef struct mf_ffn {
     uint32_t n_experts_used; /* MoE: experts per token */
     uint32_t shared_width;   /* MoE: width of all shared experts together */
     uint32_t n_matrices;     /* 3 with a gate (SwiGLU), 2 without */
+    uint32_t n_groups;       /* MoE: groups of experts that are picked first; 0 or 1: none */
+    uint32_t n_groups_used;
+    mf_routing norm_weights;  /* MoE: the picked experts' weights add up to 1 */
+    mf_routing scale_weights; /* MoE: and are multiplied by a constant */
 } mf_ffn;
 
 typedef struct mf_layer {
