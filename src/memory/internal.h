@@ -6,6 +6,7 @@
 #define MF_MEMORY_INTERNAL_H
 
 #include "memfit/memory.h"
+#include "memory/footprint.h"
 
 /* Index of the input and host parts in mf_memory.places once places are laid out. */
 typedef struct layout {
@@ -24,17 +25,6 @@ mf_status mf_cache_add_layer(mf_cache_size *size,
                              size_t index,
                              const mf_workload *workload,
                              mf_error *err);
-
-/* Compute buffers of llama.cpp, bytes on a device and on the host beside it. */
-typedef struct compute_size {
-    uint64_t device_bytes;
-    uint64_t host_bytes;
-} compute_size;
-
-mf_status mf_llamacpp_compute(compute_size *size,
-                              const mf_case *run,
-                              const mf_cache_size *cache,
-                              mf_error *err);
 
 /* Each fills the terms of every place. */
 mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);

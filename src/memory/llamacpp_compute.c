@@ -1,278 +1,397 @@
 /*
- * llamacpp_compute.c - compute buffers of llama.cpp b10470 in closed form.
+ * llamacpp_compute.c - replays ggml's allocator over the graph of a prompt.
  *
- * The buffer is the high-water mark of ggml's graph allocator over the worst-case prompt graph: the
- * largest of a few phases, each a sum of tensors that are alive together. The forms for dense models
- * are exact within 128 bytes; those for experts, latent attention, several windows and recurrent
- * layers bound the packing from above (tests/truth compares every known row).
- *
- * All sizes are bytes per token of the micro-batch unless they say otherwise; activations are f32.
+ * Layers repeat, and so does what the allocator does: once a period of layers leaves the free blocks and all that is
+ * alive where the period before had left them, any number of further ones changes nothing. So the graph is built with
+ * few periods of every run; if they have not settled, with more of them.
  */
+#include "memory/llamacpp_compute.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/checked.h"
-#include "memory/internal.h"
+#include "memory/graph_arch.h"
+#include "memory/schedule.h"
 
-#define F32_BYTES UINT64_C(4)
-#define MASK_BYTES UINT64_C(2)
-#define MASK_BYTES_PLAIN UINT64_C(4)
+enum { MAX_PERIOD = 16, FIRST_PERIODS = 3, ALL_LAYERS = 0 };
 
-/* Widths of one layer that decide its phases. */
-typedef struct layer_widths {
-    uint64_t query; /* heads x head width */
-    uint64_t keys;  /* KV heads x head width */
-    uint64_t heads;
-    uint64_t mask_cells;
-} layer_widths;
+typedef struct check {
+    size_t before; /* index of a layer of the graph */
+    size_t after;
+    size_t period;
+} check;
 
-typedef struct graph {
-    const mf_case *run;
-    uint64_t hidden;
-    uint64_t vocabulary;
-    uint64_t cells;
-    uint64_t mask_cells; /* base mask, and the window's beside it */
-    uint64_t n_tokens;   /* of a micro-batch */
-    uint64_t n_outputs;
-    bool flash;
-} graph;
+typedef struct work {
+    const compute_setup *setup;
+    const graph_arch *arch;
+    graph_traits traits;
+    builder b;
+    graph g;
+    schedule s;
+    build_layer *layers; /* of the graph */
+    build_layer *all;    /* of the model */
+    uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
+    uint32_t *kept;      /* indices into all */
+    check *checks;
+    size_t n_checks;
+    galloc_buffer *buffers;
+    galloc_state *states;
+    galloc_state *seen; /* states of a period's tensors at the boundary before */
+    galloc_buffer *seen_buffers;
+} work;
 
-static uint64_t larger(uint64_t a, uint64_t b)
+static void free_work(work *w)
 {
-    return a > b ? a : b;
+    mf_graph_free(&w->g);
+    mf_schedule_free(&w->s);
+    free(w->layers);
+    free(w->all);
+    free(w->kinds);
+    free(w->kept);
+    free(w->checks);
+    free(w->buffers);
+    free(w->states);
+    free(w->seen);
+    free(w->seen_buffers);
+    free(w->b.begins);
+    free(w->b.first_ids);
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
+static bool allocate_work(work *w)
 {
-    return a < b ? a : b;
+    const size_t n = w->setup->footprint->n_run + 1;
+    const size_t n_places = w->setup->n_places;
+    w->layers = calloc(n, sizeof *w->layers);
+    w->all = calloc(n, sizeof *w->all);
+    w->kinds = calloc(n, sizeof *w->kinds);
+    w->kept = calloc(n, sizeof *w->kept);
+    w->checks = calloc(n, sizeof *w->checks);
+    w->buffers = calloc(n_places, sizeof *w->buffers);
+    w->seen_buffers = calloc(n_places, sizeof *w->seen_buffers);
+    w->b.begins = calloc(n, sizeof *w->b.begins);
+    w->b.first_ids = calloc(n, sizeof *w->b.first_ids);
+    return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->kept != NULL &&
+           w->checks != NULL && w->buffers != NULL && w->seen_buffers != NULL &&
+           w->b.begins != NULL && w->b.first_ids != NULL;
 }
 
-static layer_widths widths_of(const mf_layer *layer)
+/* Layers that read an earlier layer's cache find it where that layer put it: the last one of their kind that has a
+   cache (llama-model.cpp: layer_reuse_cb). */
+static int8_t cache_place(const compute_setup *setup, size_t index)
 {
-    const mf_attention *a = &layer->attention;
-    return (layer_widths){.query = (uint64_t)a->n_heads * a->key_dim,
-                          .keys = (uint64_t)a->n_kv_heads * larger(a->key_dim, a->value_dim),
-                          .heads = a->n_heads};
-}
-
-/* gate, up and their product of a dense layer; for experts the pieces of every expert in use and
-   their outputs before the sum, and the router's scores. */
-static uint64_t ffn_bytes(const mf_ffn *ffn, uint64_t hidden)
-{
-    enum { ROUTER_COPIES = 4 };
-    const uint64_t dense = 3 * F32_BYTES * (uint64_t)ffn->width;
-    switch (ffn->kind) {
-    case MF_FFN_NONE:
-        return 0;
-    case MF_FFN_DENSE:
-        return dense;
-    case MF_FFN_MOE:
-        return larger(ffn->n_experts_used * (dense + F32_BYTES * hidden),
-                      3 * F32_BYTES * (uint64_t)ffn->shared_width) +
-               F32_BYTES * hidden + ROUTER_COPIES * F32_BYTES * (uint64_t)ffn->n_experts;
-    }
-    return 0;
-}
-
-static uint64_t mask_bytes(const graph *g)
-{
-    return (g->flash ? MASK_BYTES : MASK_BYTES_PLAIN) * g->mask_cells;
-}
-
-/* Residual, normed input and output of a block, a hole the size of Q, the layer's own pieces. */
-static uint64_t ffn_phase(const graph *g, const mf_layer *layer, uint64_t first_query)
-{
-    enum { POSITIONS = 24, POSITIONS_PLAIN = 16 };
-    const layer_widths w = widths_of(layer);
-    return 3 * F32_BYTES * g->hidden + F32_BYTES * first_query + ffn_bytes(&layer->ffn, g->hidden) +
-           mask_bytes(g) + (g->flash ? POSITIONS : POSITIONS_PLAIN + 2 * F32_BYTES * w.keys);
-}
-
-/* Without flash attention the scores of every head stand as one f32 matrix. */
-static uint64_t attention_phase(const graph *g, const mf_layer *layer)
-{
-    const layer_widths w = widths_of(layer);
-    const uint64_t scores = g->flash ? 0 : F32_BYTES * w.heads * g->cells;
-    return scores + mask_bytes(g) + 3 * F32_BYTES * g->hidden + 2 * F32_BYTES * w.query +
-           2 * F32_BYTES * w.keys + 16;
-}
-
-/* Absorbed queries (heads x rank), the same with the rotary part, and the plain ones. */
-static uint64_t latent_phase(const graph *g, const mf_layer *layer)
-{
-    const mf_attention *a = &layer->attention;
-    const uint64_t nope = a->key_dim - a->rope_dim;
-    const uint64_t per_head = 2 * (uint64_t)a->kv_rank + a->rope_dim + a->key_dim + nope;
-    const uint64_t scores = g->flash ? 0 : F32_BYTES * (uint64_t)a->n_heads * g->cells;
-    return scores + 4 * F32_BYTES * g->hidden + F32_BYTES * a->n_heads * per_head + mask_bytes(g) +
-           16;
-}
-
-/* Input projection, convolution and gates of a recurrent layer, and the state that is copied. */
-static uint64_t recurrent_phase(const graph *g, const mf_layer *layer)
-{
-    enum { PIECES = 6, CONVOLUTION_TAPS = 3 };
-    const uint64_t inner = layer->recurrent.conv_elements / CONVOLUTION_TAPS;
-    return 4 * F32_BYTES * g->hidden + PIECES * F32_BYTES * inner + mask_bytes(g);
-}
-
-static uint64_t layer_phase(const graph *g, const mf_layer *layer, uint64_t first_query)
-{
-    uint64_t most = ffn_phase(g, layer, first_query);
-    if (layer->recurrent.kind != MF_RECURRENT_NONE) {
-        most = larger(most, recurrent_phase(g, layer));
-    }
-    switch (layer->attention.kind) {
-    case MF_ATTENTION_NONE:
-        break;
-    case MF_ATTENTION_GQA:
-        most = larger(most, attention_phase(g, layer));
-        break;
-    case MF_ATTENTION_MLA:
-        most = larger(most, latent_phase(g, layer));
-        break;
-    }
-    return most;
-}
-
-/* ggml-metal-ops.cpp: flash attention keeps its padded K and V tail and partial results. */
-static uint64_t metal_scratch(const graph *g, const mf_attention *a)
-{
-    enum { TAIL = 64, ROWS = 32, SPLITS = 32 };
-    const bool latent = a->kind == MF_ATTENTION_MLA;
-    const uint64_t key = latent ? (uint64_t)a->kv_rank + a->rope_dim : a->key_dim;
-    const uint64_t value = latent ? a->kv_rank : a->value_dim;
-    if (!g->flash || a->kind == MF_ATTENTION_NONE) {
-        return 0;
-    }
-    return TAIL * (2 * (key + value) * a->n_kv_heads + 2 * g->n_tokens) +
-           g->cells / TAIL * (g->n_tokens / 8 + 1) +
-           F32_BYTES * smaller(g->n_tokens, ROWS) * a->n_heads * SPLITS * (value + 2);
-}
-
-static graph graph_of(const mf_case *run, const mf_cache_size *cache)
-{
-    const mf_workload *w = &run->workload;
-    const uint64_t batch = smaller(w->n_batch, w->n_ctx);
-    const uint64_t ubatch = smaller(w->n_ubatch, batch);
-    const uint64_t sequences = w->n_parallel;
-    graph g = {.run = run,
-               .hidden = run->model->hidden,
-               .vocabulary = run->model->vocabulary,
-               .cells = cache->cells,
-               .mask_cells = cache->cells + cache->swa_cells,
-               .n_tokens = (ubatch + sequences - 1) / sequences * sequences,
-               .flash = w->flash_attention};
-    g.n_outputs = smaller(ubatch, w->n_outputs > 0 ? w->n_outputs : batch);
-    return g;
-}
-
-static bool quantized(mf_tensor_type type)
-{
-    return mf_tensor_type_get(type)->block_elements > 1;
-}
-
-/* How far the allocator's packing may exceed the forms, from every known row (tests/truth): exact for
-   dense models of one attention kind, otherwise a bound. */
-typedef enum packing {
-    PACKED_EXACT,
-    PACKED_CLOSE, /* windows, quantized caches or several sequences */
-    PACKED_LOOSE, /* experts, latent attention, recurrent layers, fused projections */
-} packing;
-
-static const double packing_margins[] = {
-    [PACKED_EXACT] = 1.0, [PACKED_CLOSE] = 1.065, [PACKED_LOOSE] = 1.18};
-
-static bool has_tensor(const mf_model *model, const char *part)
-{
-    for (size_t i = 0; i < model->n_tensors; i++) {
-        if (strstr(model->tensors[i].name, part) != NULL) {
-            return true;
+    const mf_layer *layers = setup->footprint->model->layers;
+    const mf_attention *a = &layers[index].attention;
+    size_t owner = index;
+    for (size_t i = index; a->shares_kv && i-- > 0;) {
+        if (!layers[i].attention.shares_kv && (layers[i].attention.window > 0) == (a->window > 0)) {
+            owner = i;
+            break;
         }
     }
-    return false;
+    return setup->workload->kv_offload ? setup->layer_places[owner] : (int8_t)(setup->n_places - 1);
 }
 
-static packing packing_of(const mf_case *run)
+static void place_layer(build_layer *l, const compute_setup *setup, size_t index)
 {
-    const mf_model *model = run->model;
-    const mf_attention *first = &model->layers[0].attention;
-    packing kind = run->workload.n_parallel > 1 || quantized(run->workload.kv_type_k)
-                       ? PACKED_CLOSE
-                       : PACKED_EXACT;
-    for (size_t i = 0; i < model->n_layers; i++) {
-        const mf_layer *layer = &model->layers[i];
-        if (layer->attention.kind != MF_ATTENTION_GQA || layer->ffn.kind != MF_FFN_DENSE ||
-            layer->recurrent.kind != MF_RECURRENT_NONE ||
-            layer->attention.key_dim != first->key_dim) {
-            return PACKED_LOOSE;
+    const mf_footprint *f = setup->footprint;
+    const int8_t host = (int8_t)(setup->n_places - 1);
+    *l = (build_layer){.shape = &f->model->layers[index],
+                       .parts = f->parts[index],
+                       .place = setup->layer_places[index],
+                       .cache_place = cache_place(setup, index),
+                       .index = (uint32_t)index};
+    memset(l->places, l->place, sizeof l->places);
+    const bool experts_apart = index < setup->workload->n_cpu_moe;
+    for (size_t i = 0; (experts_apart || setup->tensor_places != NULL) && i < PART_COUNT; i++) {
+        const mf_tensor *t = l->parts[i];
+        if (t != NULL && setup->tensor_places != NULL) {
+            l->places[i] = setup->tensor_places[t - f->model->tensors];
+        } else if (t != NULL && t->role == MF_ROLE_EXPERT) {
+            l->places[i] = host;
         }
-        kind = layer->attention.window > 0 ? PACKED_CLOSE : kind;
     }
-    return has_tensor(model, "attn_qkv") ? PACKED_LOOSE : kind;
 }
 
-/* Bytes that do not grow with the micro-batch: copies of every sequence's recurrent state, and without
-   flash attention the latent cache turned to be multiplied. */
-static uint64_t fixed_bytes(const graph *g)
+static bool same_layer(const work *w, size_t a, size_t b)
 {
-    enum { COPIES = 3 };
-    uint64_t state = 0;
-    uint64_t latent = 0;
-    for (size_t i = 0; i < g->run->model->n_layers; i++) {
-        const mf_layer *layer = &g->run->model->layers[i];
-        state = larger(state, layer->recurrent.conv_elements + layer->recurrent.state_elements);
-        latent = larger(latent, layer->attention.kv_rank);
-    }
-    return COPIES * F32_BYTES * state * g->run->workload.n_parallel +
-           (g->flash ? 0 : F32_BYTES * latent * g->cells);
+    const uint32_t *kinds = w->setup->footprint->kinds;
+    const uint32_t period = w->traits.rope_period;
+    const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
+    return kinds[a] == kinds[b] && same_rope && w->all[a].place == w->all[b].place &&
+           w->all[a].cache_place == w->all[b].cache_place &&
+           memcmp(w->all[a].places, w->all[b].places, sizeof w->all[a].places) == 0;
 }
 
-/* The largest layer's phase, and Metal's scratch beside it. */
-static uint64_t widest_phase(uint64_t *scratch, const graph *g, packing kind)
+static void place_layers(work *w)
 {
-    const mf_model *model = g->run->model;
-    uint64_t query = widths_of(&model->layers[0]).query;
-    uint64_t most = 0;
-    for (size_t i = 0; kind == PACKED_LOOSE && i < model->n_layers; i++) {
-        query = larger(query, widths_of(&model->layers[i]).query);
+    const size_t n = w->setup->footprint->n_run;
+    for (size_t i = 0; i < n; i++) {
+        place_layer(&w->all[i], w->setup, i);
+        size_t first = 0;
+        while (first < i && (w->kinds[first] != first || !same_layer(w, first, i))) {
+            first++;
+        }
+        w->kinds[i] = (uint32_t)first;
     }
-    for (size_t i = 0; i < model->n_layers; i++) {
-        const mf_layer *layer = &model->layers[i];
-        if (layer->is_nextn) {
+    if (n > 0) {
+        w->kinds[n - 1] = (uint32_t)(n - 1); /* it picks the output's rows */
+    }
+}
+
+/* Layers from `begin` on that repeat those `period` before them, the first period included. */
+static size_t run_length(const uint32_t *kinds, size_t n, size_t begin, size_t period)
+{
+    size_t end = begin + period;
+    while (end < n && kinds[end] == kinds[end - period]) {
+        end++;
+    }
+    return end > n ? 0 : end - begin;
+}
+
+static size_t keep(work *w, size_t n_kept, size_t begin, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        w->kept[n_kept++] = (uint32_t)(begin + i);
+    }
+    return n_kept;
+}
+
+/* Keeps n_periods of every run. */
+static size_t shorten(work *w, size_t n_periods)
+{
+    const size_t n = w->setup->footprint->n_run;
+    size_t n_kept = 0;
+    size_t begin = 0;
+    w->n_checks = 0;
+    while (begin < n) {
+        size_t period = 1;
+        while (period <= MAX_PERIOD &&
+               run_length(w->kinds, n, begin, period) / period <= n_periods) {
+            period++;
+        }
+        if (n_periods == ALL_LAYERS || period > MAX_PERIOD) {
+            n_kept = keep(w, n_kept, begin++, 1);
             continue;
         }
-        most = larger(most, layer_phase(g, layer, query));
-        if (g->run->backend == MF_BACKEND_METAL) {
-            *scratch = larger(*scratch, metal_scratch(g, &layer->attention));
-        }
+        n_kept = keep(w, n_kept, begin, n_periods * period);
+        w->checks[w->n_checks++] =
+            (check){.before = n_kept - period, .after = n_kept, .period = period};
+        begin += run_length(w->kinds, n, begin, period) / period * period;
     }
-    return most;
+    return n_kept;
 }
 
-mf_status mf_llamacpp_compute(compute_size *size,
-                              const mf_case *run,
-                              const mf_cache_size *cache,
-                              mf_error *err)
+static mf_status build(work *w, size_t n_periods)
 {
-    const graph g = graph_of(run, cache);
-    const packing kind = packing_of(run);
-    uint64_t scratch = 0;
-    const bool whole = run->backend == MF_BACKEND_CPU;
-    const uint64_t inputs = F32_BYTES * g.hidden; /* inp_embd, kept though tokens are fed */
-    const uint64_t per_token = widest_phase(&scratch, &g, kind) - (whole ? 0 : inputs);
-    uint64_t body = 0;
-    uint64_t host = 0;
-    if (!mf_mul(&body, per_token, g.n_tokens) ||
-        !mf_add(&body, body, scratch + F32_BYTES * g.n_outputs + fixed_bytes(&g)) ||
-        !mf_mul(&host, 2 * inputs + mask_bytes(&g) + 28, g.n_tokens)) {
-        return mf_fail(err, MF_E_OVERFLOW, "the compute buffer exceeds 64 bits");
+    builder *b = &w->b;
+    mf_graph_clear(&w->g);
+    b->n_layers = shorten(w, n_periods);
+    for (size_t i = 0; i < b->n_layers; i++) {
+        w->layers[i] = w->all[w->kept[i]];
     }
-    const uint64_t output = g.n_outputs * F32_BYTES * (g.hidden + g.vocabulary) +
-                            (whole ? (inputs + F32_BYTES) * g.n_tokens : 0);
-    const uint64_t device = larger(body, output);
-    *size = (compute_size){.device_bytes = kind == PACKED_EXACT
-                                               ? device
-                                               : (uint64_t)(packing_margins[kind] * (double)device),
-                           .host_bytes = whole ? 0 : host};
+    if (b->n_layers == 0) {
+        return MF_E_DATA;
+    }
+    mf_build_inputs(b);
+    w->arch->build(b);
+    if (w->g.status != MF_OK) {
+        return w->g.status;
+    }
+    const schedule_setup setup = {.n_places = w->setup->n_places,
+                                  .n_copies = w->setup->n_copies,
+                                  .offloads = w->setup->offloads};
+    const mf_status status = mf_schedule_make(&w->s, &w->g, &setup);
+    if (status != MF_OK) {
+        return status;
+    }
+    free(w->states);
+    free(w->seen);
+    w->states = calloc(w->g.n_nodes, sizeof *w->states);
+    w->seen = calloc(w->g.n_nodes, sizeof *w->seen);
+    return w->states != NULL && w->seen != NULL ? MF_OK : MF_E_NOMEM;
+}
+
+static bool same_blocks(const galloc_buffer *a, const galloc_buffer *b)
+{
+    return a->n_blocks == b->n_blocks &&
+           memcmp(a->blocks, b->blocks, a->n_blocks * sizeof a->blocks[0]) == 0;
+}
+
+static void remember(work *w, const check *c)
+{
+    const uint32_t begin = w->b.first_ids[c->before - c->period];
+    const uint32_t n = w->b.first_ids[c->before] - begin;
+    memcpy(w->seen, &w->states[begin], n * sizeof *w->seen);
+    for (size_t i = 0; i < w->setup->n_places; i++) {
+        w->seen_buffers[i].n_blocks = w->buffers[i].n_blocks;
+        memcpy(w->seen_buffers[i].blocks,
+               w->buffers[i].blocks,
+               w->buffers[i].n_blocks * sizeof w->buffers[i].blocks[0]);
+    }
+}
+
+/* Free blocks alike, and every tensor of the last period alive where its like of the period before was. */
+static bool has_settled(const work *w, const check *c)
+{
+    const uint32_t begin = w->b.first_ids[c->before];
+    const uint32_t n = w->b.first_ids[c->after] - begin;
+    if (n != w->b.first_ids[c->before] - w->b.first_ids[c->before - c->period]) {
+        return false;
+    }
+    for (size_t i = 0; i < w->setup->n_places; i++) {
+        if (!same_blocks(&w->seen_buffers[i], &w->buffers[i])) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const galloc_state *now = &w->states[begin + i];
+        const galloc_state *then = &w->seen[i];
+        if (now->allocated != then->allocated ||
+            (now->allocated && (now->offset != then->offset || now->buffer != then->buffer))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False if a run has not settled within the periods that were kept. */
+static bool replay(work *w)
+{
+    galloc a = {.buffers = w->buffers, .n_buffers = w->setup->n_places, .states = w->states};
+    for (size_t i = 0; i < w->setup->n_places; i++) {
+        enum { HOST_ALIGNMENT = 32 };
+        const bool device = i + 1 < w->setup->n_places;
+        mf_galloc_begin(&w->buffers[i],
+                        device ? w->setup->alignment : HOST_ALIGNMENT,
+                        device && w->setup->has_scratch);
+    }
+    const galloc_order order = {.leaves = w->s.leaves,
+                                .n_leaves = w->s.n_leaves,
+                                .steps = w->s.steps,
+                                .n_steps = w->s.n_steps};
+    mf_galloc_count(&a, &w->g, &order);
+    size_t next = 0;
+    bool settled = true;
+    for (size_t i = 0; i < w->s.n_steps; i++) {
+        const graph_tensor t = w->s.steps[i].tensor;
+        const check *c = next < w->n_checks ? &w->checks[next] : NULL;
+        if (c != NULL && t == w->g.order[w->b.begins[c->before]]) {
+            remember(w, c);
+        } else if (c != NULL && t == w->g.order[w->b.begins[c->after]]) {
+            settled &= has_settled(w, c);
+            next++;
+        }
+        mf_galloc_run(&a, &w->g, &w->s.steps[i]);
+    }
+    return settled && next == w->n_checks;
+}
+
+static mf_status run(work *w, compute_size *size, size_t n_periods)
+{
+    const size_t n_layers = w->setup->footprint->n_run;
+    mf_status status = build(w, n_periods);
+    while (status == MF_OK && !replay(w)) {
+        n_periods = 2 * n_periods < n_layers ? 2 * n_periods : ALL_LAYERS;
+        status = build(w, n_periods);
+    }
+    for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
+        status = w->buffers[i].failed ? MF_E_UNSUPPORTED : MF_OK;
+        size->bytes[i] =
+            w->buffers[i].max_size > size->bytes[i] ? w->buffers[i].max_size : size->bytes[i];
+    }
+    size->n_tensors = w->g.n_order;
+    size->n_splits = w->s.n_splits;
+    return status;
+}
+
+static void begin_builder(work *w)
+{
+    const compute_setup *setup = w->setup;
+    const mf_workload *load = setup->workload;
+    const mf_footprint *f = setup->footprint;
+    const uint64_t batch = load->n_batch < load->n_ctx ? load->n_batch : load->n_ctx;
+    const uint64_t u = load->n_ubatch < batch ? load->n_ubatch : batch;
+    const uint64_t outputs = load->n_outputs > 0 ? load->n_outputs : batch;
+    enum { FEW = 32 };
+    builder *b = &w->b;
+    b->g = &w->g;
+    b->model = f->model;
+    b->workload = load;
+    b->traits = &w->traits;
+    b->layers = w->layers;
+    b->n_experts = f->n_experts;
+    b->host_place = (int8_t)(setup->n_places - 1);
+    b->input_place = setup->layer_places[0];
+    b->output_place = setup->layer_places[f->model->n_layers];
+    b->n_tokens = (u + load->n_parallel - 1) / load->n_parallel * load->n_parallel;
+    b->n_outputs = u < outputs ? u : outputs;
+    b->n_sequences = load->n_parallel;
+    b->n_streams = setup->cache->streams;
+    b->norms_stay = setup->fully_offloaded || b->n_tokens < FEW;
+    b->full.cells = setup->cache->cells;
+    b->window.cells = setup->cache->swa_cells;
+    for (size_t i = 0; i < f->model->n_layers; i++) {
+        const mf_attention *a = &f->model->layers[i].attention;
+        const uint64_t width = (uint64_t)a->n_kv_heads * a->value_dim;
+        const bool wider = a->kind == MF_ATTENTION_GQA && width > b->full.widest_value;
+        b->full.widest_value = wider ? width : b->full.widest_value;
+        b->two_caches |= a->kind != MF_ATTENTION_NONE && a->window > 0;
+    }
+}
+
+/* Where llama.cpp's own graph is not known to the last tensor, the output rows may be picked anywhere and packing may
+   differ: the largest of the ways, and a margin. Its size is what the exact graphs lose or gain when a residual is
+   kept too long or an operation is not fused (tests/truth). */
+static mf_status run_bounded(work *w, compute_size *size)
+{
+    enum { MARGIN_SHARE = 16 };
+    static const rows_picked ways[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < sizeof ways / sizeof ways[0]; i++) {
+        w->traits.rows = ways[i];
+        status = run(w, size, FIRST_PERIODS);
+    }
+    for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
+        size->bytes[i] += size->bytes[i] / MARGIN_SHARE;
+    }
+    return status;
+}
+
+static mf_status compute(compute_size *out, const compute_setup *setup, bool whole, mf_error *err)
+{
+    const mf_model *model = setup->footprint->model;
+    work w = {.setup = setup, .arch = mf_graph_arch_get(model->architecture)};
+    compute_size size = {.exact = w.arch->exact};
+    w.traits = w.arch->traits;
+    mf_status status = allocate_work(&w) ? MF_OK : MF_E_NOMEM;
+    if (status == MF_OK) {
+        place_layers(&w);
+        begin_builder(&w);
+        status = whole           ? run(&w, &size, ALL_LAYERS)
+                 : w.arch->exact ? run(&w, &size, FIRST_PERIODS)
+                                 : run_bounded(&w, &size);
+    }
+    free_work(&w);
+    if (status == MF_E_DATA) {
+        size = (compute_size){0}; /* tensors that no known graph reads */
+        status = mf_llamacpp_compute_bound(&size, setup);
+    }
+    if (status != MF_OK) {
+        return mf_fail(err,
+                       status,
+                       "the compute buffers of '%s' can't be laid out",
+                       model->id != NULL ? model->id : model->architecture);
+    }
+    *out = size;
     return MF_OK;
+}
+
+mf_status mf_llamacpp_compute(compute_size *size, const compute_setup *setup, mf_error *err)
+{
+    return compute(size, setup, false, err);
+}
+
+mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err)
+{
+    return compute(size, setup, true, err);
 }

@@ -40,16 +40,18 @@ static const engine_need engines[MF_ENGINE_COUNT] = {
 };
 
 /* Half width of the 90 % interval of a place's need: what is exact has none. */
-static double spread_of(const mf_place *place, const mf_case *run, bool weights_estimated)
+static double spread_of(const mf_memory *memory, const mf_place *place, const mf_case *run)
 {
-    static const double compute_share = 0.10; /* bound above, from tests/truth */
+    static const double compute_share = 0.10; /* of a bound, from tests/truth */
     static const double estimated_share = 0.06;
     const mf_fact *low = &run->engine->runtime_low_bytes[run->backend];
     const mf_fact *high = &run->engine->runtime_high_bytes[run->backend];
     const double runtime = low->known && high->known ? (high->value - low->value) / 2 : 0;
-    const double compute = compute_share * (double)place->terms[MF_TERM_COMPUTE];
+    const double compute = memory->bounded[MF_TERM_COMPUTE]
+                               ? compute_share * (double)place->terms[MF_TERM_COMPUTE]
+                               : 0;
     const double weights =
-        weights_estimated ? estimated_share * (double)place->terms[MF_TERM_WEIGHTS] : 0;
+        memory->weights_estimated ? estimated_share * (double)place->terms[MF_TERM_WEIGHTS] : 0;
     return sqrt(runtime * runtime + compute * compute + weights * weights);
 }
 
@@ -79,7 +81,7 @@ static void judge(mf_memory *memory, const mf_case *run)
             continue;
         }
         memory->fits &= place->need_bytes <= place->limit_bytes;
-        const double p = fit_probability(place, spread_of(place, run, memory->weights_estimated));
+        const double p = fit_probability(place, spread_of(memory, place, run));
         memory->fits_probability = p < memory->fits_probability ? p : memory->fits_probability;
     }
     if (memory->load_peak_bytes < memory->total_bytes) {
@@ -90,16 +92,23 @@ static void judge(mf_memory *memory, const mf_case *run)
 mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
 {
     mf_memory need = {0};
+    mf_case complete = *run;
+    mf_footprint *own = NULL;
     mf_status status = mf_workload_check(&run->workload, err);
-    if (status != MF_OK) {
-        return status;
+    if (status == MF_OK && run->footprint == NULL) {
+        status = mf_footprint_new(&own, run->model, run->quant, err);
+        complete.footprint = own;
     }
-    const layout at = mf_layout_places(&need, run);
-    status = engines[run->engine->id](&need, run, &at, err);
+    if (status == MF_OK) {
+        const layout at = mf_layout_places(&need, &complete);
+        need.weights_estimated = complete.footprint->estimated;
+        status = engines[run->engine->id](&need, &complete, &at, err);
+    }
     if (status == MF_OK) {
         judge(&need, run);
         *memory = need;
     }
+    mf_footprint_free(own);
     return status;
 }
 

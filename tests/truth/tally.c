@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "truth/table.h"
+
 tally *tally_of(tally *tallies, const char *group)
 {
     size_t i = 0;
@@ -16,9 +18,25 @@ tally *tally_of(tally *tallies, const char *group)
     return &tallies[i];
 }
 
+enum { ROUNDING = 128 };
+
+void tally_expect(tally *row, const struct table *t, uint64_t ours, uint64_t known)
+{
+    tally_add(row, ours, known);
+    cr_expect(ours <= known + ROUNDING && ours + ROUNDING >= known,
+              "%s ctx %s x %s ubatch %s K %s flash %s: %llu, known %llu",
+              table_text(t, "model"),
+              table_text(t, "n_ctx"),
+              table_text(t, "n_seq"),
+              table_text(t, "n_ubatch"),
+              table_text(t, "type_k"),
+              table_text(t, "flash_attn"),
+              (unsigned long long)ours,
+              (unsigned long long)known);
+}
+
 void tally_add(tally *row, uint64_t ours, uint64_t known)
 {
-    enum { ROUNDING = 128 };
     const double off = known > 0 ? (double)ours / (double)known - 1 : 0;
     row->n++;
     row->over += ours > known + ROUNDING ? 1 : 0;

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct table;
+
 enum { MAX_TALLIES = 32 };
 
 typedef struct tally {
@@ -18,6 +20,8 @@ typedef struct tally {
 /* The tally of a group in an array of MAX_TALLIES that ends with n = 0. */
 tally *tally_of(tally *tallies, const char *group);
 void tally_add(tally *row, uint64_t ours, uint64_t known);
+/* Counts, and expects equality within the rounding; a failure names the row. */
+void tally_expect(tally *row, const struct table *t, uint64_t ours, uint64_t known);
 void tally_print(const char *title, const tally *tallies);
 
 #endif

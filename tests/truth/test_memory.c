@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "memory/internal.h"
+#include "memory/llamacpp_compute.h"
 #include "truth/table.h"
 #include "truth/tally.h"
 
@@ -91,37 +92,83 @@ Test(truth, caches_and_states_are_exact)
     truth_models_free();
 }
 
-Test(truth, compute_buffers_bound_the_known_ones)
+/* Everything in one buffer, as the CPU backend has it. */
+static compute_size compute_on_host(const mf_footprint *footprint, const mf_workload *w, bool whole)
+{
+    static const int8_t places[512];
+    const mf_model *model = footprint->model;
+    mf_cache_size cache = {0};
+    compute_size size = {0};
+    mf_error err = {0};
+    cr_assert(model->n_layers < sizeof places);
+    cr_assert(mf_cache_bytes(&cache, model, w, &err) == MF_OK, "%s", err.message);
+    const compute_setup setup = {.footprint = footprint,
+                                 .workload = w,
+                                 .cache = &cache,
+                                 .layer_places = places,
+                                 .n_places = 1,
+                                 .n_copies = 1};
+    const mf_status status = whole ? mf_llamacpp_compute_whole(&size, &setup, &err)
+                                   : mf_llamacpp_compute(&size, &setup, &err);
+    cr_assert(status == MF_OK, "%s", err.message);
+    return size;
+}
+
+static mf_footprint *footprint_of(const mf_model *model)
+{
+    mf_footprint *footprint = NULL;
+    mf_error err = {0};
+    cr_assert(mf_footprint_new(&footprint, model, NULL, &err) == MF_OK, "%s", err.message);
+    return footprint;
+}
+
+Test(truth, compute_buffers_are_exact)
 {
     table t;
     tally tallies[MAX_TALLIES] = {0};
-    mf_machine machine = {.n_nodes = 1};
-    mf_engine engine = {.id = MF_ENGINE_LLAMACPP};
+    const mf_model *model = NULL;
+    mf_footprint *footprint = NULL;
     table_open(&t, "llamacpp/memory_cpu.csv");
     while (table_next(&t)) {
-        const mf_model *model = truth_model(table_text(&t, "model"));
-        mf_cache_size cache = {0};
-        compute_size compute = {0};
-        mf_case run = {.model = model,
-                       .machine = &machine,
-                       .engine = &engine,
-                       .backend = MF_BACKEND_CPU,
-                       .workload = truth_workload(&t)};
-        run.workload.swa_full = table_number(&t, "swa_full") == 1;
-        cr_assert(mf_cache_bytes(&cache, model, &run.workload, NULL) == MF_OK);
-        cr_assert(mf_llamacpp_compute(&compute, &run, &cache, NULL) == MF_OK);
-        tally_add(tally_of(tallies, model->architecture),
-                  compute.device_bytes,
-                  table_number(&t, "compute_bytes"));
+        const mf_model *row_model = truth_model(table_text(&t, "model"));
+        if (row_model != model) {
+            mf_footprint_free(footprint);
+            footprint = footprint_of(row_model);
+            model = row_model;
+        }
+        mf_workload w = truth_workload(&t);
+        w.swa_full = table_number(&t, "swa_full") == 1;
+        const uint64_t known = table_number(&t, "compute_bytes");
+        const compute_size size = compute_on_host(footprint, &w, false);
+        cr_expect(size.exact);
+        tally_expect(tally_of(tallies, model->architecture), &t, size.bytes[0], known);
     }
     tally_print("compute buffers", tallies);
-    size_t under = 0;
-    for (size_t i = 0; tallies[i].n > 0; i++) {
-        /* What is left: Gemma 4 E2B and Qwen3.5-27B at 131072 tokens, 11 rows. */
-        cr_expect(gt(dbl, tallies[i].most_under, -0.06), "%s is under-predicted", tallies[i].group);
-        under += tallies[i].under;
+    mf_footprint_free(footprint);
+    table_close(&t);
+    truth_models_free();
+}
+
+/* One row for every number that a model's graph has: as many tensors as llama.cpp counts, and the graph of all layers
+   takes what the shortened one takes. */
+Test(truth, graphs_have_llama_cpps_own_tensors)
+{
+    table t;
+    size_t n = 0;
+    table_open(&t, "llamacpp/graph_nodes.csv");
+    while (table_next(&t)) {
+        mf_footprint *footprint = footprint_of(truth_model(table_text(&t, "model")));
+        mf_workload w = truth_workload(&t);
+        w.swa_full = table_number(&t, "swa_full") == 1;
+        const compute_size size = compute_on_host(footprint, &w, true);
+        cr_expect(eq(u64, size.n_tensors, table_number(&t, "graph_nodes")),
+                  "%s",
+                  table_text(&t, "model"));
+        cr_expect(eq(u64, size.bytes[0], compute_on_host(footprint, &w, false).bytes[0]));
+        mf_footprint_free(footprint);
+        n++;
     }
-    cr_expect(le(sz, under, (size_t)13));
+    cr_expect(eq(sz, n, (size_t)178));
     table_close(&t);
     truth_models_free();
 }

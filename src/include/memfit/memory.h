@@ -89,7 +89,20 @@ typedef struct mf_memory {
     bool fits;
     double fits_probability;
     bool weights_estimated;
+    bool bounded
+        [MF_TERM_COUNT]; /* not exact: from above; MF_TERM_RUNTIME and others have an interval instead */
 } mf_memory;
+
+/* What a model takes in one quantization wherever it lies, made once for searches over contexts and placements: types
+   and padded bytes of every tensor, layers that are alike. quant may be NULL for a GGUF file. Borrows model and quant;
+   the caller frees it. */
+typedef struct mf_footprint mf_footprint;
+
+MF_API mf_status mf_footprint_new(mf_footprint **out,
+                                  const mf_model *model,
+                                  const mf_quant *quant,
+                                  mf_error *err);
+MF_API void mf_footprint_free(mf_footprint *footprint); /* NULL is fine */
 
 /* One case, borrowed pointers. quant may be NULL for a GGUF file, whose types are kept. */
 typedef struct mf_case {
@@ -99,6 +112,7 @@ typedef struct mf_case {
     const mf_engine *engine;
     mf_backend backend;
     mf_workload workload;
+    const mf_footprint *footprint; /* of this model and quant; NULL: made for the call */
 } mf_case;
 
 /* What every place of the machine must hold. MF_E_UNSUPPORTED if the engine can't run the model or has no memory rules

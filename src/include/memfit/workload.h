@@ -8,6 +8,7 @@
 #define MF_MEMFIT_WORKLOAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "memfit/tensor_type.h"
@@ -44,6 +45,23 @@ typedef enum mf_split_mode {
 } mf_split_mode;
 
 #define MF_ALL_LAYERS (-1)
+#define MF_ON_HOST (-1)
+#define MF_MAX_SPLITS 16
+
+/* Tensors whose name a pattern is found in go to one place (llama.cpp's -ot). */
+typedef struct mf_override {
+    const char *pattern; /* POSIX extended regular expression */
+    int32_t device;      /* MF_ON_HOST, or the number of a device */
+} mf_override;
+
+/* Where layers and tensors go beyond what gpu_layers and n_cpu_moe say. A value: to be shown, changed and asked for
+   again. Borrowed by the workload that names it. */
+typedef struct mf_placement {
+    double split[MF_MAX_SPLITS]; /* --tensor-split: parts of each device, in any unit */
+    size_t n_split;              /* 0: by the memory that each device has free */
+    const mf_override *overrides;
+    size_t n_overrides; /* the first that matches wins */
+} mf_placement;
 
 typedef struct mf_workload {
     uint64_t n_ctx; /* --ctx: total over all sequences, as llama.cpp's -c */
@@ -64,6 +82,7 @@ typedef struct mf_workload {
     uint32_t n_cpu_moe; /* experts of the first n layers stay in host memory */
     bool kv_offload;    /* KV cache on the device */
     mf_split_mode split;
+    const mf_placement *placement; /* NULL: the engine's own choice */
 } mf_workload;
 
 /* MF_E_USAGE for values no engine takes: zero context, prompt + output beyond a sequence's context, ... */

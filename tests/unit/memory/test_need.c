@@ -116,7 +116,7 @@ Test(need, the_largest_context_fits_and_the_next_step_does_not)
 {
     small s;
     small_build(&s);
-    s.pools[0].capacity_bytes = small_fact(18.0 * 1024 * 1024);
+    s.pools[0].capacity_bytes = small_fact(44.0 * 1024 * 1024);
     uint64_t n_ctx = 0;
     cr_assert(eq(int, mf_memory_max_context(&n_ctx, &s.run, NULL), MF_OK));
     cr_assert(gt(u64, n_ctx, (uint64_t)0));

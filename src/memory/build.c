@@ -1,0 +1,128 @@
+#include "memory/build.h"
+
+bool mf_build_has(const build_layer *l, block_part part)
+{
+    return part != PART_COUNT && l->parts[part] != NULL;
+}
+
+uint64_t mf_build_dim(const build_layer *l, block_part part, size_t dim)
+{
+    return mf_build_has(l, part) ? l->parts[part]->dims[dim] : 0;
+}
+
+uint64_t mf_build_ne(const builder *b, graph_tensor t, size_t dim)
+{
+    return mf_graph_get(b->g, t)->shape.ne[dim];
+}
+
+graph_shape mf_build_shape(const builder *b, graph_tensor t)
+{
+    return mf_graph_get(b->g, t)->shape;
+}
+
+graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part)
+{
+    if (!mf_build_has(l, part)) {
+        return GRAPH_NONE;
+    }
+    const uint64_t *d = l->parts[part]->dims;
+    return mf_graph_external(b->g, GRAPH_SHAPE(d[0], d[1], d[2], d[3]), l->places[part], true);
+}
+
+graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place)
+{
+    return mf_graph_external(b->g, shape, place, true);
+}
+
+graph_tensor mf_build_mul_mat(builder *b, graph_tensor w, graph_tensor x)
+{
+    const graph_shape s = mf_build_shape(b, x);
+    return mf_graph_op(b->g,
+                       GRAPH_PLAIN,
+                       GRAPH_SHAPE(mf_build_ne(b, w, 1), s.ne[1], s.ne[2], s.ne[3]),
+                       GRAPH_SOURCES(w, x));
+}
+
+graph_tensor mf_build_get_rows(builder *b, graph_tensor table, graph_tensor rows)
+{
+    const graph_shape r = mf_build_shape(b, rows);
+    const graph_tensor t =
+        mf_graph_op(b->g,
+                    GRAPH_PLAIN,
+                    GRAPH_SHAPE(mf_build_ne(b, table, 0), r.ne[0], r.ne[1], r.ne[2]),
+                    GRAPH_SOURCES(table, rows));
+    if (t != GRAPH_NONE) {
+        b->g->nodes[t].looks_up = true;
+    }
+    return t;
+}
+
+graph_tensor mf_build_in_place(builder *b, graph_tensor x, graph_tensor y)
+{
+    return mf_graph_op(b->g, GRAPH_IN_PLACE, mf_build_shape(b, x), GRAPH_SOURCES(x, y));
+}
+
+graph_tensor mf_build_own(builder *b, graph_tensor x, graph_tensor y)
+{
+    return mf_graph_op(b->g, GRAPH_PLAIN, mf_build_shape(b, x), GRAPH_SOURCES(x, y));
+}
+
+graph_tensor mf_build_concat(builder *b, graph_tensor x, graph_tensor y)
+{
+    const graph_shape s = mf_build_shape(b, x);
+    const uint64_t width = s.ne[0] + mf_build_ne(b, y, 0);
+    return mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(width, s.ne[1], s.ne[2], s.ne[3]), GRAPH_SOURCES(x, y));
+}
+
+graph_tensor
+mf_build_reshape(builder *b, graph_tensor x, uint64_t ne0, uint64_t ne1, uint64_t ne2, uint64_t ne3)
+{
+    return mf_graph_view(b->g, x, GRAPH_SHAPE(ne0, ne1, ne2, ne3));
+}
+
+graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other)
+{
+    graph_shape s = mf_build_shape(b, x);
+    const uint64_t ne = s.ne[axis];
+    s.ne[axis] = s.ne[other];
+    s.ne[other] = ne;
+    return mf_graph_view(b->g, x, s);
+}
+
+graph_tensor mf_build_rope(builder *b, graph_tensor x)
+{
+    return mf_graph_op(b->g, GRAPH_ROPE, mf_build_shape(b, x), GRAPH_SOURCES(x, b->positions));
+}
+
+static graph_tensor with_weight(builder *b, const build_layer *l, block_part part, graph_tensor x)
+{
+    return mf_build_has(l, part) ? mf_build_in_place(b, x, mf_build_weight(b, l, part)) : x;
+}
+
+graph_tensor
+mf_build_linear(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x)
+{
+    if (!mf_build_has(l, w)) {
+        b->g->status = MF_E_DATA; /* not the tensors that this graph is made for */
+        return GRAPH_NONE;
+    }
+    return with_weight(b, l, bias, mf_build_mul_mat(b, mf_build_weight(b, l, w), x));
+}
+
+graph_tensor mf_build_rms(builder *b, graph_tensor x)
+{
+    return b->traits->layer_norm ? mf_build_own(b, x, GRAPH_NONE)
+                                 : mf_build_in_place(b, x, GRAPH_NONE);
+}
+
+graph_tensor
+mf_build_norm(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x)
+{
+    const graph_tensor y = mf_build_rms(b, x);
+    const bool named = mf_build_has(l, w) || mf_build_has(l, bias);
+    if (y != GRAPH_NONE && named && b->norms_stay) {
+        b->g->nodes[y].runs_at = l->place;
+    }
+    return with_weight(b, l, bias, with_weight(b, l, w, y));
+}

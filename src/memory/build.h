@@ -1,0 +1,202 @@
+/*
+ * build.h - the pieces that llama.cpp's graphs are put together from (src/llama-graph.cpp and src/models at b10470).
+ *
+ * A piece creates the tensors that its counterpart in llama.cpp creates, with the same sources, and appends them where
+ * that one calls ggml_build_forward_expand. Element counts are those of a prompt of one micro-batch.
+ */
+#ifndef MF_MEMORY_BUILD_H
+#define MF_MEMORY_BUILD_H
+
+#include "memfit/workload.h"
+#include "memory/graph.h"
+#include "memory/parts.h"
+
+/* Where llama.cpp picks the rows whose logits are asked for (ggml_get_rows by inp_out_ids). */
+typedef enum rows_picked {
+    ROWS_IN_LAST_LAYER,
+    ROWS_BEFORE_NORM, /* behind the last layer, whose result stays for a draft model */
+    ROWS_AFTER_NORM,  /* behind the final norm, whose result stays */
+} rows_picked;
+
+typedef enum gating {
+    GATE_SOFTMAX,
+    GATE_SIGMOID,
+    GATE_SOFTMAX_CHOSEN, /* over the chosen experts only (gpt-oss) */
+} gating;
+
+/* What an architecture's graph has that neither geometry nor tensors tell. */
+typedef struct graph_traits {
+    rows_picked rows;
+    gating gating;
+    bool layer_norm; /* mean and variance: never written in place */
+    bool scale_embedding;
+    bool scale_query;
+    bool scale_residual;
+    bool scale_logits;
+    bool cap_logits;
+    bool cap_scores;    /* of attention; without flash attention */
+    bool plain_weights; /* of experts: not normed */
+    bool scale_weights; /* of experts */
+    bool no_rope;
+    bool rope_in_windows; /* only there, where a model has both kinds of layers */
+    bool parallel;        /* attention and feed forward read the same normed input */
+    bool relu_squared;
+    bool residual_first; /* the last sum of a layer is residual + result, not the other way round */
+    uint32_t rope_period; /* every so manieth layer has none */
+    uint32_t n_positions; /* per token; 0 is 1 (multimodal rope: 4) */
+} graph_traits;
+
+/* One layer of the graph, in the order of the layers; runs of equal ones are shortened. */
+typedef struct build_layer {
+    const mf_layer *shape;
+    const mf_tensor *const *parts; /* PART_COUNT, NULL where the layer has none */
+    int8_t places[PART_COUNT];     /* where each lies */
+    int8_t place;                  /* of the layer itself */
+    int8_t cache_place;
+    uint32_t index; /* in the model */
+} build_layer;
+
+/* Inputs that belong to one kind of cache. */
+typedef struct cache_inputs {
+    uint64_t cells;
+    uint64_t widest_value; /* without flash attention V is transposed, all rows are as wide */
+    graph_tensor k_rows;
+    graph_tensor v_rows;
+    graph_tensor mask;
+    graph_tensor k_rotation; /* Hadamard matrices of quantized caches */
+    graph_tensor v_rotation;
+} cache_inputs;
+
+typedef struct state_inputs {
+    graph_tensor main;  /* states of the batch's sequences */
+    graph_tensor extra; /* others that are moved: none in the worst case */
+} state_inputs;
+
+typedef struct builder {
+    graph *g;
+    const mf_model *model;
+    const mf_workload *workload;
+    const graph_traits *traits;
+    build_layer *layers;
+    size_t n_layers;
+    int8_t host_place;
+    int8_t input_place; /* of what stands before the layers and is no table (Gemma's projections) */
+    int8_t output_place;
+    bool norms_stay;    /* llama-context.cpp, graph_get_cb: norms run with their layer */
+    bool two_caches;    /* full and sliding-window layers */
+    uint32_t n_experts; /* the most of any layer */
+    uint64_t n_tokens;
+    uint64_t n_outputs;
+    uint64_t n_sequences;
+    uint64_t n_streams;
+    cache_inputs full;
+    cache_inputs window;
+    state_inputs states;
+    graph_tensor positions;
+    graph_tensor output_rows;
+    graph_tensor attention_scale; /* Llama 4: temperature by position */
+    /* n_layers + 1 each: where a layer begins. */
+    uint32_t *begins;    /* length of the order */
+    uint32_t *first_ids; /* the next tensor's index */
+} builder;
+
+/* build.c: single operations. A bias or norm that a layer does not have (or PART_COUNT) is left out. */
+bool mf_build_has(const build_layer *l, block_part part);
+uint64_t mf_build_dim(const build_layer *l, block_part part, size_t dim); /* 0 without the tensor */
+uint64_t mf_build_ne(const builder *b, graph_tensor t, size_t dim);
+graph_shape mf_build_shape(const builder *b, graph_tensor t);
+
+graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part);
+graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place);
+graph_tensor mf_build_mul_mat(builder *b, graph_tensor w, graph_tensor x);
+graph_tensor mf_build_get_rows(builder *b, graph_tensor table, graph_tensor rows);
+graph_tensor
+mf_build_in_place(builder *b, graph_tensor x, graph_tensor y); /* as x; y may be none */
+graph_tensor
+mf_build_own(builder *b, graph_tensor x, graph_tensor y); /* as x, in memory of its own */
+graph_tensor mf_build_concat(builder *b, graph_tensor x, graph_tensor y);
+graph_tensor mf_build_reshape(
+    builder *b, graph_tensor x, uint64_t ne0, uint64_t ne1, uint64_t ne2, uint64_t ne3);
+graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other);
+graph_tensor mf_build_rope(builder *b, graph_tensor x);
+graph_tensor
+mf_build_linear(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x);
+graph_tensor mf_build_rms(builder *b, graph_tensor x); /* no weight */
+graph_tensor
+mf_build_norm(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x);
+
+/* build_attention.c */
+typedef struct attention_case {
+    const build_layer *layer;
+    graph_tensor q; /* width x heads x tokens */
+    graph_tensor k; /* GRAPH_NONE where an earlier layer's cache is read */
+    graph_tensor v;
+    graph_tensor v_up; /* latent attention: what widens the result */
+    uint64_t key_dim;
+    uint64_t value_dim;
+    uint64_t n_kv_heads;
+    bool window;
+    bool value_in_key; /* latent attention: values are the head of the keys */
+    bool keep;         /* the caller projects the result */
+} attention_case;
+
+graph_tensor mf_build_attention(builder *b, const attention_case *c);
+attention_case mf_build_plain_case(const build_layer *l);
+
+/* build_ffn.c */
+graph_tensor mf_build_ffn(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_build_shared(builder *b, const build_layer *l, graph_tensor x);
+
+typedef struct moe_case {
+    const build_layer *layer;
+    gating gating;
+    bool norm_weights;
+    bool scale_weights;
+    bool weight_first;   /* Llama 4: before the experts */
+    graph_tensor logits; /* GRAPH_NONE: from the router */
+} moe_case;
+
+graph_tensor mf_build_moe(builder *b, const moe_case *c, graph_tensor x);
+
+/* build_state.c: what layers with a state share. A state cache has a row for every sequence. */
+typedef struct scan_case {
+    graph_tensor x, dt, a, b, c;
+    uint64_t inner;
+} scan_case;
+
+/* The channels that a causal convolution runs over; the last taps - 1 tokens come from a state and go back there. */
+typedef struct convolution {
+    graph_tensor input; /* tokens first */
+    uint64_t taps;
+    uint64_t channels;
+} convolution;
+
+graph_tensor mf_build_state_cache(builder *b, const build_layer *l, uint64_t width);
+/* The states as they are, or what a scan makes of them. */
+graph_tensor mf_build_read_state(builder *b, graph_tensor cache, const scan_case *scan);
+void mf_build_write_state(builder *b, graph_tensor cache, graph_tensor last);
+convolution mf_build_convolution(builder *b, graph_tensor cache, graph_tensor kept, graph_tensor x);
+/* Convolved, with bias, activated. */
+graph_tensor mf_build_convolve(
+    builder *b, const build_layer *l, block_part kernel, block_part bias, const convolution *c);
+graph_tensor mf_build_by_sequence(builder *b, graph_tensor x); /* tokens of each sequence apart */
+graph_tensor
+mf_build_project_back(builder *b, const build_layer *l, block_part out, graph_tensor y);
+
+/* build_mamba.c, build_delta.c: one layer's mixer each. */
+graph_tensor mf_build_mamba1(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_build_mamba2(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_build_delta(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_build_channel_delta(builder *b, const build_layer *l, graph_tensor x); /* Kimi */
+graph_tensor mf_build_short_convolution(builder *b, const build_layer *l, graph_tensor x);
+
+/* build_frame.c: what stands around the layers. */
+void mf_build_inputs(builder *b);
+graph_tensor mf_build_embedding(builder *b);
+void mf_build_begin_layer(builder *b, size_t i);
+/* In the last layer: the rows that are asked for, of both. */
+void mf_build_pick(builder *b, const build_layer *l, graph_tensor *x, graph_tensor *residual);
+/* Final norm and logits. */
+void mf_build_output(builder *b, graph_tensor x);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * build_attention.c - storing keys and values and attending to them (llama-graph.cpp: build_attn, build_attn_mha;
+ * llama-kv-cache.cpp: cpy_k, cpy_v, get_k, get_v).
+ */
+#include "memory/build.h"
+
+enum { F16_BYTES = 2, F32_BYTES = 4 };
+
+static uint64_t row_bytes(mf_tensor_type type, uint64_t width)
+{
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    return width / info->block_elements * info->block_bytes;
+}
+
+/* Quantized caches hold rotated values, so that outliers spread over a row. */
+static graph_tensor rotate(builder *b, graph_tensor x, graph_tensor rotation)
+{
+    const graph_shape s = mf_build_shape(b, x);
+    const uint64_t n = mf_build_ne(b, rotation, 0);
+    if (x == GRAPH_NONE || n == 0) {
+        return x;
+    }
+    const uint64_t rows = s.ne[0] * s.ne[1] * s.ne[2] * s.ne[3] / n;
+    graph_tensor y = mf_build_reshape(b, x, n, rows, 1, 1);
+    y = mf_build_mul_mat(b, rotation, y);
+    return mf_graph_view(b->g, y, s);
+}
+
+static graph_tensor
+cache(builder *b, const build_layer *l, uint64_t width, uint64_t cells, mf_tensor_type type)
+{
+    const graph_tensor t =
+        mf_graph_external(b->g, GRAPH_SHAPE(width, cells, b->n_streams, 1), l->cache_place, false);
+    if (t != GRAPH_NONE) {
+        b->g->nodes[t].bytes = row_bytes(type, width) * cells * b->n_streams;
+    }
+    return t;
+}
+
+/* All streams as one table of rows; transposed, every element is a row. */
+static void store(builder *b, graph_tensor into, graph_tensor x, graph_tensor rows, bool transposed)
+{
+    const graph_shape s = mf_build_shape(b, x);
+    const graph_shape c = mf_build_shape(b, into);
+    const uint64_t width = s.ne[0] * s.ne[1];
+    graph_tensor data = mf_build_reshape(b, x, width, s.ne[2], 1, 1);
+    if (transposed) {
+        if (width < c.ne[0]) {
+            data = mf_graph_op(
+                b->g, GRAPH_PLAIN, GRAPH_SHAPE(c.ne[0], s.ne[2], 1, 1), GRAPH_SOURCES(data));
+        }
+        data = mf_build_reshape(b, data, 1, c.ne[0] * s.ne[2], 1, 1);
+    }
+    if (transposed || b->n_streams > 1) {
+        into = mf_build_reshape(b, into, c.ne[0], c.ne[1] * c.ne[2], 1, 1);
+    }
+    mf_graph_expand(b->g, mf_graph_store(b->g, into, data, rows));
+}
+
+/* Metal: the padded tail of K, V and mask, a map of masked tiles, partial results of 32 parts
+   (ggml-metal-ops.cpp: ggml_metal_op_flash_attn_ext_extra_pad, _blk, _tmp). */
+static uint64_t flash_scratch(const builder *b, const attention_case *c, uint64_t n_heads)
+{
+    enum { TAIL = 64, TILE = 8, ROWS = 32, PARTS = 32, ALIGNMENT = 32 };
+    const uint64_t u = b->n_tokens / b->n_streams;
+    const uint64_t cells = c->window ? b->window.cells : b->full.cells;
+    const uint64_t key = row_bytes(b->workload->kv_type_k, c->key_dim * c->n_kv_heads);
+    const uint64_t value =
+        c->value_in_key ? key : row_bytes(b->workload->kv_type_v, c->value_dim * c->n_kv_heads);
+    const uint64_t tail = TAIL * b->n_streams * (c->n_kv_heads * (key + value) + F16_BYTES * u);
+    const uint64_t tiles = (cells + TAIL - 1) / TAIL * ((u + TILE - 1) / TILE) * b->n_streams;
+    const uint64_t rows = u < ROWS ? u : ROWS;
+    return tail + (tiles + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT +
+           F32_BYTES * rows * b->n_streams * n_heads * PARTS * (c->value_dim + 2);
+}
+
+/* Flash attention takes f16: f32 caches are cast first. */
+static graph_tensor to_half(builder *b, graph_tensor x, mf_tensor_type type)
+{
+    if (type != MF_TYPE_F32) {
+        return x;
+    }
+    const graph_tensor y = mf_build_own(b, x, GRAPH_NONE);
+    mf_graph_retype(b->g, y, F16_BYTES);
+    return y;
+}
+
+typedef struct qkv {
+    graph_tensor q, k, v, mask, sinks;
+} qkv;
+
+static graph_tensor flash(builder *b, const attention_case *c, const qkv *in)
+{
+    const graph_shape s = mf_build_shape(b, in->q); /* width, tokens, heads, streams */
+    const graph_tensor k = to_half(b, in->k, b->workload->kv_type_k);
+    const graph_tensor v = to_half(b, in->v, b->workload->kv_type_v);
+    graph_tensor x = mf_graph_op(b->g,
+                                 GRAPH_PLAIN,
+                                 GRAPH_SHAPE(c->value_dim, s.ne[2], s.ne[1], s.ne[3]),
+                                 GRAPH_SOURCES(in->q, k, v, in->mask, in->sinks));
+    if (x != GRAPH_NONE) {
+        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, s.ne[2]);
+    }
+    if (c->v_up != GRAPH_NONE) {
+        x = mf_build_mul_mat(b, c->v_up, mf_build_swap(b, x, 1, 2));
+        x = mf_build_own(b, mf_build_swap(b, x, 1, 2), GRAPH_NONE);
+    }
+    const graph_shape y = mf_build_shape(b, x);
+    return mf_build_reshape(b, x, y.ne[0] * y.ne[1], y.ne[2] * y.ne[3], 1, 1);
+}
+
+/* The scores of all heads stand as one matrix. */
+static graph_tensor scores_and_values(builder *b, const attention_case *c, const qkv *in)
+{
+    const graph_shape s = mf_build_shape(b, in->q);
+    const uint64_t cells = mf_build_ne(b, in->k, 1);
+    graph_tensor kq = mf_graph_op(b->g,
+                                  GRAPH_PLAIN,
+                                  GRAPH_SHAPE(cells, s.ne[1], s.ne[2], s.ne[3]),
+                                  GRAPH_SOURCES(in->k, in->q));
+    for (int i = 0; b->traits->cap_scores && i < 3; i++) {
+        kq = mf_build_in_place(b, kq, GRAPH_NONE); /* scale, tanh, scale */
+    }
+    kq = mf_graph_op(
+        b->g, GRAPH_IN_PLACE, mf_build_shape(b, kq), GRAPH_SOURCES(kq, in->mask, in->sinks));
+    graph_tensor v = in->v;
+    if (c->value_in_key) {
+        v = mf_build_own(b, mf_build_swap(b, v, 0, 1), GRAPH_NONE);
+        mf_graph_retype(b->g, v, b->workload->kv_type_k == MF_TYPE_F32 ? F32_BYTES : F16_BYTES);
+    }
+    graph_tensor x = mf_graph_op(b->g,
+                                 GRAPH_PLAIN,
+                                 GRAPH_SHAPE(c->value_dim, s.ne[1], s.ne[2], s.ne[3]),
+                                 GRAPH_SOURCES(v, kq));
+    if (c->v_up != GRAPH_NONE) {
+        x = mf_build_mul_mat(b, c->v_up, x);
+    }
+    x = mf_build_swap(b, x, 1, 2);
+    const graph_shape y = mf_build_shape(b, x);
+    return mf_graph_op(b->g,
+                       GRAPH_PLAIN,
+                       GRAPH_SHAPE(y.ne[0] * y.ne[1], y.ne[2] * y.ne[3], 1, 1),
+                       GRAPH_SOURCES(x));
+}
+
+static graph_tensor attend(builder *b, const attention_case *c, qkv in)
+{
+    const graph_shape s = mf_build_shape(b, in.q);
+    in.q = mf_build_reshape(b, in.q, s.ne[0], s.ne[1], s.ne[2] / b->n_streams, b->n_streams);
+    in.q = mf_build_swap(b, in.q, 1, 2);
+    in.k = mf_build_swap(b, in.k, 1, 2);
+    in.v = mf_build_swap(b, in.v, 1, 2);
+    const graph_tensor x =
+        b->workload->flash_attention ? flash(b, c, &in) : scores_and_values(b, c, &in);
+    mf_graph_expand(b->g, x);
+    return x;
+}
+
+/* The head of every row of a cache. */
+static graph_tensor head_of_rows(builder *b, graph_tensor k, const attention_case *c)
+{
+    const graph_shape s = mf_build_shape(b, k);
+    const graph_tensor v =
+        mf_graph_view(b->g, k, GRAPH_SHAPE(c->value_dim, s.ne[1], s.ne[2], s.ne[3]));
+    if (v != GRAPH_NONE) {
+        const uint64_t row = row_bytes(b->workload->kv_type_k, c->key_dim);
+        const uint64_t head = row_bytes(b->workload->kv_type_k, c->value_dim);
+        b->g->nodes[v].bytes = mf_graph_get(b->g, k)->bytes - (row - head);
+    }
+    return v;
+}
+
+graph_tensor mf_build_attention(builder *b, const attention_case *c)
+{
+    const cache_inputs *in = c->window ? &b->window : &b->full;
+    const mf_workload *w = b->workload;
+    const graph_tensor q = rotate(b, c->q, c->value_in_key ? GRAPH_NONE : in->k_rotation);
+    const graph_tensor k = rotate(b, c->k, c->value_in_key ? GRAPH_NONE : in->k_rotation);
+    const graph_tensor v = rotate(b, c->v, c->value_in_key ? GRAPH_NONE : in->v_rotation);
+    mf_graph_expand(b->g, q);
+    mf_graph_expand(b->g, b->two_caches ? k : v);
+    mf_graph_expand(b->g, b->two_caches ? v : k);
+    const graph_tensor keys =
+        cache(b, c->layer, c->key_dim * c->n_kv_heads, in->cells, w->kv_type_k);
+    const uint64_t value_width =
+        w->flash_attention ? c->value_dim * c->n_kv_heads : b->full.widest_value;
+    const graph_tensor values =
+        c->value_in_key ? keys : cache(b, c->layer, value_width, in->cells, w->kv_type_v);
+    if (k != GRAPH_NONE) {
+        store(b, keys, k, in->k_rows, false);
+        if (!c->value_in_key) {
+            store(b, values, v, in->v_rows, !w->flash_attention);
+        }
+    }
+    qkv attended = {
+        .q = q, .mask = in->mask, .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
+    attended.k = mf_build_reshape(b, keys, c->key_dim, c->n_kv_heads, in->cells, b->n_streams);
+    attended.v =
+        c->value_in_key
+            ? head_of_rows(b, attended.k, c)
+            : mf_build_reshape(b, values, c->value_dim, c->n_kv_heads, in->cells, b->n_streams);
+    graph_tensor x = attend(b, c, attended);
+    x = rotate(b, x, c->value_in_key ? GRAPH_NONE : in->v_rotation);
+    return c->keep ? x : mf_build_linear(b, c->layer, PART_ATTN_OUT, PART_ATTN_OUT_B, x);
+}
+
+attention_case mf_build_plain_case(const build_layer *l)
+{
+    const mf_attention *a = &l->shape->attention;
+    return (attention_case){.layer = l,
+                            .key_dim = a->key_dim,
+                            .value_dim = a->value_dim,
+                            .n_kv_heads = a->n_kv_heads,
+                            .window = a->window > 0};
+}

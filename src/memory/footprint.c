@@ -1,0 +1,184 @@
+#include "memory/footprint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+static bool is_loaded(const mf_model *model, const mf_tensor *tensor)
+{
+    return tensor->layer < 0 || (size_t)tensor->layer >= model->n_layers ||
+           !model->layers[tensor->layer].is_nextn;
+}
+
+/* CUDA's kernels read quantized rows in steps (ggml-cuda.cu: ggml_backend_cuda_buffer_type_get_alloc_size). */
+static uint64_t last_row_fill(const mf_tensor *tensor, mf_tensor_type type, buffer_kind kind)
+{
+    enum { ROW_STEP = 512 }; /* MATRIX_ROW_PADDING */
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    const uint64_t rest = tensor->dims[0] % ROW_STEP;
+    if (kind != BUFFER_CUDA || info->block_elements == 1 || rest == 0) {
+        return 0;
+    }
+    return (ROW_STEP - rest) / info->block_elements * info->block_bytes;
+}
+
+mf_status mf_footprint_tensor(
+    uint64_t *bytes, const mf_footprint *footprint, size_t index, buffer_kind kind, mf_error *err)
+{
+    static const uint64_t alignments[BUFFER_KINDS] = {[BUFFER_HOST] = 32, [BUFFER_CUDA] = 128};
+    const mf_tensor *tensor = &footprint->model->tensors[index];
+    const mf_tensor_type type = footprint->types[index];
+    uint64_t size = 0;
+    const mf_status status = mf_tensor_bytes(&size, tensor, type, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    if (!mf_add(&size, size, last_row_fill(tensor, type, kind)) ||
+        !mf_pad(bytes, size, alignments[kind])) {
+        return mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
+    }
+    return MF_OK;
+}
+
+static bool same_part(const mf_tensor *a, const mf_tensor *b)
+{
+    return a == b || (a != NULL && b != NULL && memcmp(a->dims, b->dims, sizeof a->dims) == 0);
+}
+
+static bool same_attention(const mf_attention *a, const mf_attention *b)
+{
+    return a->kind == b->kind && a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads &&
+           a->key_dim == b->key_dim && a->value_dim == b->value_dim && a->window == b->window &&
+           a->chunked == b->chunked && a->shares_kv == b->shares_kv &&
+           a->value_is_key == b->value_is_key && a->kv_rank == b->kv_rank &&
+           a->rope_dim == b->rope_dim && a->index_dim == b->index_dim &&
+           a->n_index_heads == b->n_index_heads && a->compress_ratio == b->compress_ratio;
+}
+
+static bool same_ffn(const mf_ffn *a, const mf_ffn *b)
+{
+    return a->kind == b->kind && a->n_experts_used == b->n_experts_used &&
+           a->n_groups == b->n_groups && a->n_groups_used == b->n_groups_used &&
+           a->norm_weights == b->norm_weights && a->scale_weights == b->scale_weights;
+}
+
+/* What a graph reads of a layer: heads and windows, the router, the state, and the tensors' shapes. */
+static bool same_shape(const mf_footprint *f, size_t a, size_t b)
+{
+    const mf_layer *first = &f->model->layers[a];
+    const mf_layer *second = &f->model->layers[b];
+    if (!same_attention(&first->attention, &second->attention) ||
+        !same_ffn(&first->ffn, &second->ffn) || first->recurrent.kind != second->recurrent.kind ||
+        first->recurrent.state_elements != second->recurrent.state_elements) {
+        return false;
+    }
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        if (!same_part(f->parts[a][i], f->parts[b][i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A layer has the number of the first one that is like it. */
+static void number_kinds(mf_footprint *f)
+{
+    for (size_t i = 0; i < f->model->n_layers; i++) {
+        size_t first = 0;
+        while (first < i && (f->kinds[first] != first || !same_shape(f, first, i))) {
+            first++;
+        }
+        f->kinds[i] = (uint32_t)first;
+    }
+}
+
+static mf_status add_tensor(mf_footprint *f, size_t index, mf_error *err)
+{
+    const mf_tensor *tensor = &f->model->tensors[index];
+    if (!is_loaded(f->model, tensor)) {
+        return MF_OK;
+    }
+    if (tensor->layer < 0 || (size_t)tensor->layer >= f->model->n_layers) {
+        f->globals[f->n_globals++] = (uint32_t)index;
+        return MF_OK;
+    }
+    const block_part part = mf_block_part_of(tensor);
+    if (part != PART_COUNT) {
+        f->parts[tensor->layer][part] = tensor;
+    }
+    layer_bytes *layer = &f->layers[tensor->layer];
+    uint64_t *sums = tensor->role == MF_ROLE_EXPERT ? layer->experts : layer->others;
+    for (int kind = 0; kind < BUFFER_KINDS; kind++) {
+        uint64_t bytes = 0;
+        const mf_status status = mf_footprint_tensor(&bytes, f, index, (buffer_kind)kind, err);
+        if (status != MF_OK) {
+            return status;
+        }
+        if (!mf_add(&sums[kind], sums[kind], bytes)) {
+            return mf_fail(err, MF_E_OVERFLOW, "the weights exceed 64 bits");
+        }
+    }
+    return MF_OK;
+}
+
+static mf_status fill(mf_footprint *f, mf_error *err)
+{
+    const mf_model *model = f->model;
+    mf_status status = mf_quant_types(f->types, &f->estimated, model, f->quant, err);
+    for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
+        status = add_tensor(f, i, err);
+    }
+    if (status != MF_OK) {
+        return status;
+    }
+    number_kinds(f);
+    f->n_run = model->n_layers;
+    while (f->n_run > 0 && model->layers[f->n_run - 1].is_nextn) {
+        f->n_run--;
+    }
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const uint32_t n = model->layers[i].ffn.n_experts;
+        f->n_experts = n > f->n_experts ? n : f->n_experts;
+    }
+    return MF_OK;
+}
+
+mf_status
+mf_footprint_new(mf_footprint **out, const mf_model *model, const mf_quant *quant, mf_error *err)
+{
+    mf_footprint *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a model's footprint");
+    }
+    *f = (mf_footprint){.model = model,
+                        .quant = quant,
+                        .types = calloc(model->n_tensors + 1, sizeof *f->types),
+                        .globals = calloc(model->n_tensors + 1, sizeof *f->globals),
+                        .parts = calloc(model->n_layers + 1, sizeof *f->parts),
+                        .kinds = calloc(model->n_layers + 1, sizeof *f->kinds),
+                        .layers = calloc(model->n_layers + 1, sizeof *f->layers)};
+    const bool complete = f->types != NULL && f->globals != NULL && f->parts != NULL &&
+                          f->kinds != NULL && f->layers != NULL;
+    const mf_status status =
+        complete ? fill(f, err) : mf_fail(err, MF_E_NOMEM, "out of memory for a model's footprint");
+    if (status != MF_OK) {
+        mf_footprint_free(f);
+        return status;
+    }
+    *out = f;
+    return MF_OK;
+}
+
+void mf_footprint_free(mf_footprint *footprint)
+{
+    if (footprint == NULL) {
+        return;
+    }
+    free(footprint->types);
+    free(footprint->globals);
+    free((void *)footprint->parts);
+    free(footprint->kinds);
+    free(footprint->layers);
+    free(footprint);
+}

@@ -1,0 +1,41 @@
+/*
+ * footprint.h - what a model takes in one quantization, wherever it will lie: made once, read by every breakdown.
+ */
+#ifndef MF_MEMORY_FOOTPRINT_H
+#define MF_MEMORY_FOOTPRINT_H
+
+#include "memfit/memory.h"
+#include "memory/parts.h"
+
+/* How a backend lays tensors into a buffer. */
+typedef enum buffer_kind {
+    BUFFER_HOST, /* CPU, Metal, RPC: begins at multiples of 32 bytes */
+    BUFFER_CUDA, /* multiples of 128, and the last row of a quantized tensor is filled up to 512 elements */
+    BUFFER_KINDS
+} buffer_kind;
+
+/* Bytes of one layer's tensors. */
+typedef struct layer_bytes {
+    uint64_t experts[BUFFER_KINDS]; /* routed experts, which may stay on the host */
+    uint64_t others[BUFFER_KINDS];
+} layer_bytes;
+
+struct mf_footprint {
+    const mf_model *model;
+    const mf_quant *quant;
+    mf_tensor_type *types;
+    const mf_tensor *(*parts)[PART_COUNT]; /* by layer; of tensors that are loaded */
+    uint32_t *kinds;                       /* by layer: equal numbers, equal shapes */
+    layer_bytes *layers;
+    uint32_t *globals; /* indices of tensors outside the layers */
+    size_t n_globals;
+    size_t n_run;       /* layers that a prompt runs through: all but the NextN ones at the end */
+    uint32_t n_experts; /* the most of any layer */
+    bool estimated;     /* the types are a guess */
+};
+
+/* A tensor's bytes in a buffer. MF_E_DATA, MF_E_OVERFLOW. */
+mf_status mf_footprint_tensor(
+    uint64_t *bytes, const mf_footprint *footprint, size_t index, buffer_kind kind, mf_error *err);
+
+#endif

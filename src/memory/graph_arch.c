@@ -1,0 +1,172 @@
+/*
+ * graph_arch.c - the table. Ground: src/models of llama.cpp b10470. A row is exact where tests/truth holds it to
+ * llama.cpp's own bytes; the others are put together from the same pieces and bounded (llamacpp_compute.c).
+ */
+#include "memory/graph_arch.h"
+
+#include <string.h>
+
+/* clang-format 14 crashes on rows of unequal length. */
+#define GRAPH(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static const graph_arch archs[] = {
+    GRAPH(.name = "llama", .build = mf_graph_plain, .exact = true),
+    GRAPH(.name = "qwen2", .build = mf_graph_plain, .exact = true),
+    GRAPH(.name = "qwen3", .build = mf_graph_plain, .exact = true),
+    GRAPH(.name = "qwen3moe", .build = mf_graph_plain, .exact = true),
+    GRAPH(.name = "phi3",
+          .build = mf_graph_plain,
+          .traits = {.scale_query = true, .residual_first = true},
+          .exact = true),
+    GRAPH(.name = "gpt-oss",
+          .build = mf_graph_plain,
+          .traits = {.rows = ROWS_BEFORE_NORM,
+                     .gating = GATE_SOFTMAX_CHOSEN,
+                     .plain_weights = true},
+          .exact = true),
+    GRAPH(.name = "glm4moe",
+          .build = mf_graph_plain,
+          .traits = {.gating = GATE_SIGMOID},
+          .exact = true),
+    GRAPH(.name = "llama4", .build = mf_graph_llama4, .exact = true),
+    GRAPH(.name = "deepseek2",
+          .build = mf_graph_latent,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true},
+          .exact = true),
+    GRAPH(.name = "gemma3",
+          .build = mf_graph_gemma,
+          .traits = {.scale_query = true},
+          .exact = true),
+    GRAPH(.name = "gemma4",
+          .build = mf_graph_gemma,
+          .traits = {.rows = ROWS_AFTER_NORM, .cap_logits = true},
+          .exact = true),
+    GRAPH(.name = "mamba", .build = mf_graph_hybrid, .exact = true),
+    GRAPH(.name = "mamba2", .build = mf_graph_hybrid, .exact = true),
+    GRAPH(.name = "granitehybrid",
+          .build = mf_graph_hybrid,
+          .traits = {.no_rope = true,
+                     .scale_embedding = true,
+                     .scale_residual = true,
+                     .scale_logits = true},
+          .exact = true),
+    GRAPH(.name = "falcon-h1", .build = mf_graph_falcon_h1, .exact = true),
+    GRAPH(.name = "qwen3next",
+          .build = mf_graph_qwen_hybrid,
+          .traits = {.rows = ROWS_AFTER_NORM},
+          .exact = true),
+    GRAPH(.name = "qwen35",
+          .build = mf_graph_qwen_hybrid,
+          .traits = {.rows = ROWS_AFTER_NORM, .n_positions = 4},
+          .exact = true),
+    GRAPH(.name = "qwen35moe",
+          .build = mf_graph_qwen_hybrid,
+          .traits = {.rows = ROWS_AFTER_NORM, .n_positions = 4},
+          .exact = true),
+
+    GRAPH(.name = "afmoe", .build = mf_graph_plain, .traits = {.gating = GATE_SIGMOID}),
+    GRAPH(.name = "command-r",
+          .build = mf_graph_plain,
+          .traits = {.layer_norm = true, .parallel = true, .scale_logits = true}),
+    GRAPH(.name = "cohere2",
+          .build = mf_graph_plain,
+          .traits = {.layer_norm = true,
+                     .parallel = true,
+                     .rope_in_windows = true,
+                     .scale_logits = true}),
+    GRAPH(.name = "deepseek32",
+          .build = mf_graph_latent,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "deepseek4",
+          .build = mf_graph_compressed,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "dots1",
+          .build = mf_graph_plain,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "exaone4", .build = mf_graph_plain, .traits = {.rope_in_windows = true}),
+    GRAPH(.name = "gemma",
+          .build = mf_graph_plain,
+          .traits = {.scale_embedding = true, .scale_query = true}),
+    GRAPH(.name = "gemma2",
+          .build = mf_graph_plain,
+          .traits = {.scale_embedding = true,
+                     .scale_query = true,
+                     .cap_logits = true,
+                     .cap_scores = true}),
+    GRAPH(.name = "gemma3n", .build = mf_graph_gemma3n, .traits = {.cap_logits = true}),
+    GRAPH(.name = "glm-dsa",
+          .build = mf_graph_latent,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "granite",
+          .build = mf_graph_plain,
+          .traits = {.scale_embedding = true, .scale_residual = true, .scale_logits = true}),
+    GRAPH(.name = "granitemoe",
+          .build = mf_graph_plain,
+          .traits = {.scale_embedding = true, .scale_residual = true, .scale_logits = true}),
+    GRAPH(.name = "hy_v3",
+          .build = mf_graph_plain,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "jamba",
+          .build = mf_graph_hybrid,
+          .traits = {.no_rope = true, .plain_weights = true}),
+    GRAPH(.name = "kimi-linear",
+          .build = mf_graph_hybrid,
+          .traits = {.no_rope = true, .gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "laguna",
+          .build = mf_graph_plain,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+    GRAPH(.name = "lfm2", .build = mf_graph_hybrid),
+    GRAPH(.name = "lfm2moe", .build = mf_graph_hybrid, .traits = {.gating = GATE_SIGMOID}),
+    GRAPH(.name = "mimo2", .build = mf_graph_plain, .traits = {.gating = GATE_SIGMOID}),
+    GRAPH(.name = "minicpm",
+          .build = mf_graph_plain,
+          .traits = {.scale_embedding = true, .scale_residual = true, .scale_logits = true}),
+    GRAPH(.name = "minicpm3",
+          .build = mf_graph_latent,
+          .traits = {.scale_embedding = true, .scale_residual = true, .scale_logits = true}),
+    GRAPH(.name = "minimax-m2", .build = mf_graph_plain, .traits = {.gating = GATE_SIGMOID}),
+    GRAPH(.name = "minimax-m3", .build = mf_graph_plain, .traits = {.gating = GATE_SIGMOID}),
+    GRAPH(.name = "mistral4", .build = mf_graph_latent, .traits = {.scale_weights = true}),
+    GRAPH(.name = "nemotron_h",
+          .build = mf_graph_mixers,
+          .traits = {.no_rope = true, .relu_squared = true}),
+    GRAPH(.name = "nemotron_h_moe",
+          .build = mf_graph_mixers,
+          .traits = {.no_rope = true,
+                     .relu_squared = true,
+                     .gating = GATE_SIGMOID,
+                     .scale_weights = true}),
+    GRAPH(.name = "olmo", .build = mf_graph_plain, .traits = {.layer_norm = true}),
+    GRAPH(.name = "olmoe", .build = mf_graph_plain, .traits = {.plain_weights = true}),
+    GRAPH(.name = "phimoe",
+          .build = mf_graph_plain,
+          .traits = {.layer_norm = true, .scale_query = true}),
+    GRAPH(.name = "qwen2moe", .build = mf_graph_plain, .traits = {.plain_weights = true}),
+    GRAPH(.name = "qwen2vl", .build = mf_graph_plain, .traits = {.n_positions = 4}),
+    GRAPH(.name = "qwen3vl", .build = mf_graph_plain, .traits = {.n_positions = 4}),
+    GRAPH(.name = "qwen3vlmoe", .build = mf_graph_plain, .traits = {.n_positions = 4}),
+    GRAPH(.name = "smollm3", .build = mf_graph_plain, .traits = {.rope_period = 4}),
+    GRAPH(.name = "starcoder2", .build = mf_graph_plain, .traits = {.layer_norm = true}),
+    GRAPH(.name = "step35",
+          .build = mf_graph_plain,
+          .traits = {.gating = GATE_SIGMOID, .scale_weights = true}),
+};
+
+const graph_arch *mf_graph_arch_get(const char *architecture)
+{
+    static const graph_arch general = {.build = mf_graph_plain};
+    for (size_t i = 0; architecture != NULL && i < sizeof archs / sizeof archs[0]; i++) {
+        if (strcmp(archs[i].name, architecture) == 0) {
+            return &archs[i];
+        }
+    }
+    return &general;
+}
+
+bool mf_routing_or(mf_routing said, bool usual)
+{
+    return said == MF_ROUTING_UNKNOWN ? usual : said == MF_ROUTING_YES;
+}

@@ -1,0 +1,39 @@
+/*
+ * graph_arch.h - which graph llama.cpp b10470 builds for an architecture.
+ */
+#ifndef MF_MEMORY_GRAPH_ARCH_H
+#define MF_MEMORY_GRAPH_ARCH_H
+
+#include "memory/build.h"
+
+typedef struct graph_arch {
+    const char *name; /* general.architecture; NULL for all that have no row */
+    void (*build)(builder *b);
+    graph_traits traits;
+    bool exact; /* tests/truth holds it to llama.cpp's own bytes */
+} graph_arch;
+
+/* Never NULL: an architecture without a row gets the general one, which is not exact. */
+const graph_arch *mf_graph_arch_get(const char *architecture);
+
+bool mf_routing_or(mf_routing said, bool usual);
+
+/* graph_plain.c, graph_latent.c, graph_gemma.c, graph_hybrid.c */
+void mf_graph_plain(builder *b);
+void mf_graph_llama4(builder *b);
+void mf_graph_latent(builder *b);
+void mf_graph_gemma(builder *b);
+void mf_graph_gemma3n(builder *b);
+void mf_graph_hybrid(builder *b);
+void mf_graph_falcon_h1(builder *b);
+void mf_graph_qwen_hybrid(builder *b);
+void mf_graph_mixers(builder *b);
+void mf_graph_compressed(builder *b);
+
+/* Shared by them: queries, keys and values of plain attention, one case ready to be attended. */
+attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_graph_latent_attention(builder *b, const build_layer *l, graph_tensor x);
+/* Dense or experts with a shared one beside them. */
+graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tensor x);
+
+#endif

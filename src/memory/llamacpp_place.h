@@ -1,0 +1,29 @@
+/*
+ * llamacpp_place.h - where llama.cpp puts layers and tensors (src/llama-model.cpp: load_tensors).
+ */
+#ifndef MF_MEMORY_LLAMACPP_PLACE_H
+#define MF_MEMORY_LLAMACPP_PLACE_H
+
+#include "memory/internal.h"
+
+typedef struct llamacpp_plan {
+    int8_t *layers;  /* place of every layer; one more: the output */
+    int8_t *tensors; /* place of every tensor if there are overrides, otherwise NULL */
+    bool fully_offloaded;
+} llamacpp_plan;
+
+/* MF_E_USAGE for a pattern that is no regular expression or names a device that is not there. */
+mf_status mf_llamacpp_place(llamacpp_plan *plan,
+                            const mf_memory *memory,
+                            const mf_case *run,
+                            const layout *at,
+                            mf_error *err);
+void mf_llamacpp_place_free(llamacpp_plan *plan);
+
+/* The place of a tensor. */
+int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
+                                const mf_case *run,
+                                const layout *at,
+                                size_t index);
+
+#endif
