@@ -126,7 +126,7 @@ static size_t column_width(const mf_block *block, size_t column)
 
 static size_t row_count(const mf_block *block)
 {
-    return (block->n_cells + block->n_columns - 1) / block->n_columns;
+    return block->n_columns > 0 ? (block->n_cells + block->n_columns - 1) / block->n_columns : 0;
 }
 
 static void heading(const page *p, const mf_block *block)
