@@ -49,6 +49,10 @@ static const mf_file_info infos[MF_FILE_KIND_COUNT] = {
                         .table = &mf_quants_table,
                         .file = "modeldb/quants.json",
                         .schema = "modeldb/quants.schema.json"  },
+    [MF_FILE_RECORD] = {.name = "record",
+                        .table = &mf_record_table,
+                        .folder = "hwdb/records",
+                        .schema = "hwdb/record.schema.json"     },
 };
 
 const mf_file_info *mf_file_kind_info(mf_file_kind kind)

@@ -19,6 +19,7 @@ typedef enum mf_file_kind {
     MF_FILE_ELECTRICITY,
     MF_FILE_ECONOMICS,
     MF_FILE_QUANTS,
+    MF_FILE_RECORD,
     MF_FILE_KIND_COUNT,
 } mf_file_kind;
 

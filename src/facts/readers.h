@@ -14,6 +14,7 @@
 extern const mf_table mf_device_table;
 extern const mf_table mf_machine_table;
 extern const mf_table mf_engine_table;
+extern const mf_table mf_record_table;
 extern const mf_table mf_model_table;
 extern const mf_table mf_links_table;
 extern const mf_table mf_gpu_limits_table;
