@@ -25,6 +25,8 @@ cmd mandoc    mandoc          mandoc             mandoc
 cmd shellcheck shellcheck     ShellCheck         shellcheck
 cmd codespell codespell       codespell          codespell
 lib criterion libcriterion-dev criterion-devel   criterion
+cmd aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu,libc6-dev-arm64-cross gcc-aarch64-linux-gnu -
+cmd qemu-aarch64 qemu-user    qemu-user          -
 fuzzer -      libclang-rt-14-dev compiler-rt     llvm
 '
 
@@ -64,6 +66,8 @@ missing()
         dnf) package=$dnf ;;
         *) package=$brew ;;
         esac
+        # Of no use on that system.
+        [ "$package" != - ] || continue
         printf '%s\n' "$package"
     done | tr ',' '\n' | sort -u | tr '\n' ' ' | sed 's/ $//'
 }

@@ -1,9 +1,9 @@
 #include <stddef.h>
 
-#include "calibrate/prober.h"
+#include "calibrate/cpu.h"
 
 /* A backend that is not built keeps its row, which says why. */
-static const mf_prober *const probers[] = {&mf_prober_fake};
+static const mf_prober *const probers[] = {&mf_prober_cpu, &mf_prober_fake};
 
 const mf_prober *mf_prober_find(mf_probe_backend_id id)
 {
@@ -15,15 +15,15 @@ const mf_prober *mf_prober_find(mf_probe_backend_id id)
     return NULL;
 }
 
-static mf_status find(const mf_prober **out, mf_probe_backend_id id, mf_error *err)
+/* NULL, and why, for one that is not built. */
+static const mf_prober *find(mf_probe_backend_id id, mf_error *err)
 {
-    const mf_prober *backend = mf_prober_find(id);
-    if (backend == NULL || backend->absent != NULL) {
-        return mf_fail(
-            err, MF_E_UNSUPPORTED, "%s", backend != NULL ? backend->absent : "no such backend");
+    const mf_prober *prober = mf_prober_find(id);
+    if (prober != NULL && prober->absent == NULL) {
+        return prober;
     }
-    *out = backend;
-    return MF_OK;
+    (void)mf_fail(err, MF_E_UNSUPPORTED, "%s", prober != NULL ? prober->absent : "no such backend");
+    return NULL;
 }
 
 mf_status mf_probe_list(mf_probe_place places[MF_MAX_PLACES_LISTED],
@@ -31,9 +31,9 @@ mf_status mf_probe_list(mf_probe_place places[MF_MAX_PLACES_LISTED],
                         mf_probe_backend_id backend,
                         mf_error *err)
 {
-    const mf_prober *found = NULL;
-    const mf_status status = find(&found, backend, err);
-    return status == MF_OK ? found->available(places, n_places, found->context, err) : status;
+    const mf_prober *found = find(backend, err);
+    return found != NULL ? found->available(places, n_places, found->context, err)
+                         : MF_E_UNSUPPORTED;
 }
 
 mf_status mf_probe_measure(mf_record **out,
@@ -42,7 +42,6 @@ mf_status mf_probe_measure(mf_record **out,
                            const mf_probe_options *options,
                            mf_error *err)
 {
-    const mf_prober *found = NULL;
-    const mf_status status = find(&found, backend, err);
-    return status == MF_OK ? mf_protocol_run(out, found, index, options, err) : status;
+    const mf_prober *found = find(backend, err);
+    return found != NULL ? mf_protocol_run(out, found, index, options, err) : MF_E_UNSUPPORTED;
 }

@@ -65,7 +65,7 @@ static void tell(const session *s, const mf_test_run *test, const char *phase, d
 static void give_up(mf_test_run *test, mf_outcome outcome, const char *message)
 {
     test->outcome = outcome;
-    (void)snprintf(test->message, sizeof test->message, "%s", message);
+    (void)snprintf(test->message, sizeof test->message, "%.*s", MF_PROBE_MESSAGE_SIZE - 1, message);
 }
 
 static bool alive(const mf_test_run *test)
@@ -483,6 +483,28 @@ make_record(mf_record **out, session *s, const mf_probe_place *place, bool whole
     return MF_OK;
 }
 
+/* The whole measurement on an open device. */
+static mf_status measure(mf_record **out, session *s, const mf_probe_place *place, mf_error *err)
+{
+    check_all(s);
+    settle_all(s);
+    const bool whole = measure_rounds(s);
+    const mf_status status = make_record(out, s, place, whole, err);
+    for (size_t i = 0; i < s->n_tests; i++) {
+        free(s->tests[i].samples);
+        free(s->tests[i].submit_s);
+    }
+    return status;
+}
+
+static double budget_s(const mf_probe_options *options)
+{
+    if (options->budget_s > 0) {
+        return options->budget_s;
+    }
+    return options->thorough ? MF_PROBE_THOROUGH_BUDGET_S : MF_PROBE_DEFAULT_BUDGET_S;
+}
+
 mf_status mf_protocol_run(mf_record **out,
                           const mf_prober *backend,
                           size_t index,
@@ -492,36 +514,28 @@ mf_status mf_protocol_run(mf_record **out,
     mf_probe_place places[MF_MAX_PLACES_LISTED] = {0};
     size_t n_places = 0;
     mf_status status = backend->available(places, &n_places, backend->context, err);
-    if (status == MF_OK && index >= n_places) {
-        status = mf_fail(err,
-                         MF_E_USAGE,
-                         "'%s' has %zu devices, none has the number %zu",
-                         mf_probe_backend_name(backend->id),
-                         n_places,
-                         index);
+    if (status != MF_OK) {
+        return status;
     }
-    session *s = status == MF_OK ? calloc(1, sizeof *s) : NULL;
-    if (status == MF_OK && s == NULL) {
-        status = mf_fail(err, MF_E_NOMEM, "out of memory to measure");
+    if (index >= n_places) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "'%s' has %zu devices, none has the number %zu",
+                       mf_probe_backend_name(backend->id),
+                       n_places,
+                       index);
     }
+    session *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory to measure");
+    }
+    s->backend = backend;
+    s->options = options;
+    s->start_s = options->now_s(options->payload);
+    s->budget_s = budget_s(options);
+    status = backend->open(&s->state, index, options, backend->context, err);
     if (status == MF_OK) {
-        s->backend = backend;
-        s->options = options;
-        s->start_s = options->now_s(options->payload);
-        s->budget_s = options->budget_s > 0 ? options->budget_s
-                      : options->thorough   ? MF_PROBE_THOROUGH_BUDGET_S
-                                            : MF_PROBE_DEFAULT_BUDGET_S;
-        status = backend->open(&s->state, index, options, backend->context, err);
-    }
-    if (status == MF_OK) {
-        check_all(s);
-        settle_all(s);
-        const bool whole = measure_rounds(s);
-        status = make_record(out, s, &places[index], whole, err);
-        for (size_t i = 0; i < s->n_tests; i++) {
-            free(s->tests[i].samples);
-            free(s->tests[i].submit_s);
-        }
+        status = measure(out, s, &places[index], err);
         backend->close(s->state);
     }
     free(s);

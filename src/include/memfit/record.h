@@ -26,7 +26,7 @@ typedef enum mf_work_unit {
 } mf_work_unit;
 
 /* The tests, in the order in which they are run; X(name, text, unit, what it tells).
-   matvec reads weights from memory, unpack the same weights from the cache, matmul multiplies several columns with them. */
+   matvec reads weights from memory, unpack has them in the cache, prompt multiplies them with several columns. */
 #define MF_PROBE_LIST(X)                                                                           \
     X(MF_PROBE_CLOCK, "clock", MF_UNIT_FLOP, "multiply-adds in registers: the clock's witness")    \
     X(MF_PROBE_LAUNCH, "launch", MF_UNIT_CALL, "one empty kernel after another")                   \
@@ -46,6 +46,9 @@ typedef enum mf_work_unit {
     X(MF_PROBE_UNPACK_Q8_0, "unpack-q8_0", MF_UNIT_FLOP, "Q8_0 weights in the cache, one vector")  \
     X(MF_PROBE_UNPACK_Q4_0, "unpack-q4_0", MF_UNIT_FLOP, "Q4_0 weights in the cache, one vector")  \
     X(MF_PROBE_UNPACK_Q4_K, "unpack-q4_K", MF_UNIT_FLOP, "Q4_K weights in the cache, one vector")  \
+    X(MF_PROBE_PROMPT_Q8_0, "prompt-q8_0", MF_UNIT_FLOP, "Q8_0 weights, many columns")             \
+    X(MF_PROBE_PROMPT_Q4_0, "prompt-q4_0", MF_UNIT_FLOP, "Q4_0 weights, many columns")             \
+    X(MF_PROBE_PROMPT_Q4_K, "prompt-q4_K", MF_UNIT_FLOP, "Q4_K weights, many columns")             \
     X(MF_PROBE_KV_F16, "kv-f16", MF_UNIT_BYTE, "attention of one token over an F16 cache")
 
 typedef enum mf_probe {
