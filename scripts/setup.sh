@@ -4,7 +4,8 @@
 
 # How a tool is found, and its packages in apt, dnf and brew.
 # cmd NAME: a program; lib NAME: a pkg-config module; compiler NAME: a C compiler with the C library's headers;
-# fuzzer: clang's libFuzzer runtime.
+# fuzzer: clang's libFuzzer runtime; float16: a clang that knows _Float16 on this processor (16 or newer); objc: the runtime
+# of GCC's Objective-C.
 # shellcheck disable=SC2034 # used by ./run and ./check
 packages_run='
 compiler cc   gcc,libc6-dev   gcc                gcc
@@ -27,6 +28,8 @@ cmd codespell codespell       codespell          codespell
 lib criterion libcriterion-dev criterion-devel   criterion
 cmd aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu,libc6-dev-arm64-cross gcc-aarch64-linux-gnu -
 cmd qemu-aarch64 qemu-user    qemu-user          -
+float16 -     clang-16,libclang-rt-16-dev clang  -
+objc -        libobjc-12-dev  gcc-objc           -
 fuzzer -      libclang-rt-14-dev compiler-rt     llvm
 '
 
@@ -48,6 +51,13 @@ present()
     cmd) command -v "$2" >/dev/null 2>&1 ;;
     compiler) printf '#include <stdio.h>\n' | "$2" -E - >/dev/null 2>&1 ;;
     lib) command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$2" ;;
+    float16)
+        for clang in clang-19 clang-18 clang-17 clang-16 clang; do
+            printf '_Float16 x;' | $clang -x c -fsyntax-only - >/dev/null 2>&1 && return 0
+        done
+        return 1
+        ;;
+    objc) [ -e "$(gcc -print-file-name=libobjc.so 2>/dev/null)" ] ;;
     fuzzer)
         command -v clang >/dev/null 2>&1 &&
             [ -n "$(find "$(clang -print-resource-dir)" -name 'libclang_rt.fuzzer*' -print 2>/dev/null)" ]

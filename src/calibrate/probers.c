@@ -2,8 +2,17 @@
 
 #include "calibrate/cpu.h"
 
+#ifdef __APPLE__
+#include "calibrate/metal.h"
+#define METAL &mf_prober_metal
+#else
+static const mf_prober no_metal = {.id = MF_PROBE_BACKEND_METAL,
+                                   .absent = "not built: Metal is a part of macOS"};
+#define METAL &no_metal
+#endif
+
 /* A backend that is not built keeps its row, which says why. */
-static const mf_prober *const probers[] = {&mf_prober_cpu, &mf_prober_fake};
+static const mf_prober *const probers[] = {METAL, &mf_prober_cpu, &mf_prober_fake};
 
 const mf_prober *mf_prober_find(mf_probe_backend_id id)
 {

@@ -50,6 +50,8 @@ typedef struct mf_probe_place {
     char name[MF_PLACE_TEXT_SIZE];
     char system[MF_PLACE_TEXT_SIZE];
     char driver[MF_PLACE_TEXT_SIZE]; /* "" where there is none to name */
+    char device_id
+        [MF_PLACE_TEXT_SIZE]; /* what hwdb would call it: "apple-m4-max-40c"; "" where the backend can't tell */
     mf_vendor vendor;
     mf_chip_class chip_class;
     uint32_t cores;         /* 0: not known */

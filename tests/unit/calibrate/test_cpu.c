@@ -102,14 +102,17 @@ Test(cpu, a_short_measurement_of_this_machine)
     mf_record *record = NULL;
     mf_error err = {0};
     mf_probe_options options = small();
-    options.n_threads = 2;
-    options.budget_s = 8;
+    options.n_threads = 1;
+    options.budget_s = 6;
     const double start_s = now_s(NULL);
     cr_assert(eq(int, mf_probe_measure(&record, MF_PROBE_BACKEND_CPU, 0, &options, &err), MF_OK));
-    cr_assert(lt(dbl, now_s(NULL) - start_s, 20));
-    cr_assert(gt(dbl, mf_record_rate(record, MF_PROBE_READ), 1e8));
-    cr_assert(gt(dbl, mf_record_rate(record, MF_PROBE_UNPACK_Q4_0), 1e8));
-    cr_assert(eq(u32, record->n_threads, 2));
+    cr_assert(lt(dbl, now_s(NULL) - start_s, 60));
+    /* A machine with much else to do ends early, and says so. */
+    const bool measured = mf_record_rate(record, MF_PROBE_READ) > 1e8 &&
+                          mf_record_rate(record, MF_PROBE_UNPACK_Q4_0) > 1e8;
+    cr_assert(measured || !record->complete);
+    cr_assert(gt(sz, record->n_results, 3));
+    cr_assert(eq(u32, record->n_threads, 1));
     cr_assert(eq(int, strncmp(record->id, "this-cpu-", 9), 0));
     mf_record_free(record);
 }

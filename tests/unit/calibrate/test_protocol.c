@@ -405,9 +405,27 @@ Test(protocol, same_script_same_record)
     mf_record_free(second);
 }
 
+Test(protocol, a_backend_that_is_not_built_says_why)
+{
+    const mf_prober *metal = mf_prober_find(MF_PROBE_BACKEND_METAL);
+    if (metal->absent != NULL) {
+        mf_probe_place places[MF_MAX_PLACES_LISTED];
+        size_t n = 0;
+        mf_error err = {0};
+        cr_assert(
+            eq(int, mf_probe_list(places, &n, MF_PROBE_BACKEND_METAL, &err), MF_E_UNSUPPORTED));
+        cr_assert(eq(str, err.message, (char *)metal->absent));
+        mf_record *record = NULL;
+        cr_assert(eq(int,
+                     mf_probe_measure(&record, MF_PROBE_BACKEND_METAL, 0, &b.options, &err),
+                     MF_E_UNSUPPORTED));
+    }
+}
+
 Test(protocol, every_backend_has_a_row)
 {
-    static const mf_probe_backend_id ids[] = {MF_PROBE_BACKEND_FAKE};
+    static const mf_probe_backend_id ids[] = {
+        MF_PROBE_BACKEND_METAL, MF_PROBE_BACKEND_CPU, MF_PROBE_BACKEND_FAKE};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         cr_assert(ne(ptr, (void *)mf_prober_find(ids[i]), NULL));
     }

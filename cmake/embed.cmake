@@ -1,0 +1,15 @@
+# cmake -DIN=file -DOUT=file.c -DNAME=symbol -P embed.cmake: the text of IN as a C array; lines that include a file in
+# quotes are replaced by that file, from the folder of IN. Done by CMake itself, so that a cross build can.
+get_filename_component(folder "${IN}" DIRECTORY)
+file(READ "${IN}" text)
+string(REGEX MATCHALL "#include \"[^\"]*\"\n" includes "${text}")
+foreach(line IN LISTS includes)
+  string(REGEX REPLACE "#include \"([^\"]*)\"\n" "\\1" file "${line}")
+  file(READ "${folder}/${file}" inner)
+  string(REPLACE "${line}" "${inner}" text "${text}")
+endforeach()
+file(WRITE "${OUT}.text" "${text}")
+file(READ "${OUT}.text" hex HEX)
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
+file(WRITE "${OUT}" "extern const char ${NAME}[];\nconst char ${NAME}[] = {\n${bytes}0x00};\n")
