@@ -5,7 +5,7 @@
 # How a tool is found, and its packages in apt, dnf and brew.
 # cmd NAME: a program; lib NAME: a pkg-config module; compiler NAME: a C compiler with the C library's headers;
 # fuzzer: clang's libFuzzer runtime; float16: a clang that knows _Float16 on this processor (16 or newer); objc: the runtime
-# of GCC's Objective-C.
+# of GCC's Objective-C; opencl: a device for OpenCL.
 # shellcheck disable=SC2034 # used by ./run and ./check
 packages_run='
 compiler cc   gcc,libc6-dev   gcc                gcc
@@ -30,6 +30,7 @@ cmd aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu,libc6-dev-arm64-cross gcc-aarch6
 cmd qemu-aarch64 qemu-user    qemu-user          -
 float16 -     clang-16,libclang-rt-16-dev clang  -
 objc -        libobjc-12-dev  gcc-objc           -
+opencl -      ocl-icd-libopencl1,pocl-opencl-icd ocl-icd,pocl pocl
 fuzzer -      libclang-rt-14-dev compiler-rt     llvm
 '
 
@@ -57,6 +58,7 @@ present()
         done
         return 1
         ;;
+    opencl) [ -n "$(find /etc/OpenCL/vendors -name '*.icd' -print 2>/dev/null)" ] || [ "$(uname)" = Darwin ] ;;
     objc) [ -e "$(gcc -print-file-name=libobjc.so 2>/dev/null)" ] ;;
     fuzzer)
         command -v clang >/dev/null 2>&1 &&

@@ -18,6 +18,7 @@
 #define MOST_WARM_UP_S 1.5
 #define MOST_WARM_UP_SAMPLES 60
 #define WARM_UP_SHARE 0.35 /* of the budget */
+#define PREPARE_SHARE 0.65 /* of the budget: what is not warm by then is measured as it is */
 #define SAMPLES 15
 #define THOROUGH_SAMPLES 25
 #define MOST_DOUBLINGS 2
@@ -34,6 +35,7 @@ typedef struct session {
     void *state;
     double start_s;
     double budget_s;
+    double phase_end_s;  /* when the phase at hand has to end */
     double round_trip_s; /* of an empty submission */
     mf_test_run tests[MF_PROBE_COUNT];
     size_t n_tests;
@@ -46,7 +48,7 @@ static double elapsed_s(const session *s)
 
 static bool must_stop(const session *s)
 {
-    return (s->options->stop != NULL && *s->options->stop != 0) || elapsed_s(s) > s->budget_s;
+    return (s->options->stop != NULL && *s->options->stop != 0) || elapsed_s(s) > s->phase_end_s;
 }
 
 static void tell(const session *s, const mf_test_run *test, const char *phase, double left_s)
@@ -486,8 +488,10 @@ make_record(mf_record **out, session *s, const mf_probe_place *place, bool whole
 /* The whole measurement on an open device. */
 static mf_status measure(mf_record **out, session *s, const mf_probe_place *place, mf_error *err)
 {
+    s->phase_end_s = PREPARE_SHARE * s->budget_s;
     check_all(s);
     settle_all(s);
+    s->phase_end_s = s->budget_s;
     const bool whole = measure_rounds(s);
     const mf_status status = make_record(out, s, place, whole, err);
     for (size_t i = 0; i < s->n_tests; i++) {
