@@ -138,7 +138,7 @@ prepare_stream(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, double b
                                  .n = part / sizeof(float),
                                  .n_out = c.out_bytes / sizeof(float)};
         plan->error = mf_gpu_stream_error(&s, job->probe);
-        plan->tolerance = MF_GPU_STREAM_TOLERANCE;
+        plan->tolerance = mf_gpu_stream_tolerance(job->probe);
         plan->work = (double)part * (double)n_parts;
         plan->bytes = plan->work;
     }

@@ -11,7 +11,6 @@
 #include "memfit/record.h"
 
 #define MF_GPU_ROW_WEIGHTS 4096
-#define MF_GPU_STREAM_TOLERANCE 1e-5
 #define MF_GPU_SUM_TOLERANCE 2e-4
 #define MF_GPU_SPIN_TOLERANCE 1e-3 /* each turn rounds once more */
 #define MF_GPU_PRODUCT_TOLERANCE 2e-3
@@ -31,6 +30,7 @@ typedef struct mf_gpu_stream {
     size_t n_out;
 } mf_gpu_stream;
 double mf_gpu_stream_error(const mf_gpu_stream *s, mf_probe probe);
+double mf_gpu_stream_tolerance(mf_probe probe);
 
 /* out[i] of the kernel `spin` with 8 chains. */
 double mf_gpu_spin_error(const float *out, size_t n, uint32_t turns);

@@ -502,7 +502,7 @@ prepare_stream(mf_probe_plan *plan, metal *m, mf_probe probe, double bytes, mf_e
                                    .n = (size_t)n_vectors * 4,
                                    .n_out = out_bytes / sizeof(float)};
         plan->error = mf_gpu_stream_error(&s, probe);
-        plan->tolerance = MF_GPU_STREAM_TOLERANCE;
+        plan->tolerance = mf_gpu_stream_tolerance(probe);
         plan->work = (double)part * (double)n_parts;
         plan->bytes = plan->work;
     }

@@ -1,6 +1,7 @@
 #include <stddef.h>
 
 #include "calibrate/cpu.h"
+#include "calibrate/cuda.h"
 #include "calibrate/opencl.h"
 
 #ifdef __APPLE__
@@ -14,7 +15,7 @@ static const mf_prober no_metal = {.id = MF_PROBE_BACKEND_METAL,
 
 /* A backend that is not built keeps its row, which says why. */
 static const mf_prober *const probers[] = {
-    METAL, &mf_prober_opencl, &mf_prober_cpu, &mf_prober_fake};
+    METAL, &mf_prober_cuda, &mf_prober_opencl, &mf_prober_cpu, &mf_prober_fake};
 
 const mf_prober *mf_prober_find(mf_probe_backend_id id)
 {

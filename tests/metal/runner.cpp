@@ -4,9 +4,16 @@
 #include <string.h>
 #include <ucontext.h>
 
-#if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
-#include <sanitizer/common_interface_defs.h>
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
 #define MSL_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define MSL_ASAN 1
+#endif
+#ifdef MSL_ASAN
+#include <sanitizer/common_interface_defs.h>
 #endif
 
 #include "runner.h"
@@ -37,6 +44,7 @@ static size_t main_size;
 extern "C" unsigned msl_lane(void) { return fibers[current].at.thread_index_in_simdgroup; }
 extern "C" unsigned msl_thread(void) { return fibers[current].at.thread_index_in_threadgroup; }
 extern "C" unsigned msl_threads(void) { return (unsigned)n_threads; }
+extern "C" const msl_context *msl_here(void) { return &fibers[current].at; }
 extern "C" int msl_misuses(void) { return misuses; }
 
 extern "C" void msl_misuse(const char *what)

@@ -55,6 +55,7 @@ unsigned msl_thread(void);
 unsigned msl_threads(void);
 void msl_misuse(const char *what);
 int msl_misuses(void);
+const struct msl_context *msl_here(void);
 
 #ifdef __cplusplus
 }

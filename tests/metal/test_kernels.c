@@ -71,18 +71,25 @@ static void test_streams(enum msl_order order)
         [MF_BIND_A] = a, [MF_BIND_B] = b, [MF_BIND_OUT] = sums, [MF_BIND_ARGS] = &args};
     mf_gpu_stream s = {a, b, sums, VECTORS * 4, GROUPS * THREADS};
     int rc = dispatch("stream_read", buffers, 0, groups, THREADS, order);
-    report(
-        "stream_read", order, rc, mf_gpu_stream_error(&s, MF_PROBE_READ), MF_GPU_STREAM_TOLERANCE);
+    report("stream_read",
+           order,
+           rc,
+           mf_gpu_stream_error(&s, MF_PROBE_READ),
+           mf_gpu_stream_tolerance(MF_PROBE_READ));
     s.out = buffers[MF_BIND_OUT] = out;
     rc = dispatch("stream_copy", buffers, 0, groups, THREADS, order);
-    report("stream_copy", order, rc, mf_gpu_stream_error(&s, MF_PROBE_COPY), 0);
+    report("stream_copy",
+           order,
+           rc,
+           mf_gpu_stream_error(&s, MF_PROBE_COPY),
+           mf_gpu_stream_tolerance(MF_PROBE_COPY));
     memset(out, 0xff, bytes);
     rc = dispatch("stream_triad", buffers, 0, groups, THREADS, order);
     report("stream_triad",
            order,
            rc,
            mf_gpu_stream_error(&s, MF_PROBE_TRIAD),
-           MF_GPU_STREAM_TOLERANCE);
+           mf_gpu_stream_tolerance(MF_PROBE_TRIAD));
     free(a);
     free(b);
     free(out);

@@ -424,8 +424,11 @@ Test(protocol, a_backend_that_is_not_built_says_why)
 
 Test(protocol, every_backend_has_a_row)
 {
-    static const mf_probe_backend_id ids[] = {
-        MF_PROBE_BACKEND_METAL, MF_PROBE_BACKEND_CPU, MF_PROBE_BACKEND_FAKE};
+    static const mf_probe_backend_id ids[] = {MF_PROBE_BACKEND_METAL,
+                                              MF_PROBE_BACKEND_CUDA,
+                                              MF_PROBE_BACKEND_OPENCL,
+                                              MF_PROBE_BACKEND_CPU,
+                                              MF_PROBE_BACKEND_FAKE};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         cr_assert(ne(ptr, (void *)mf_prober_find(ids[i]), NULL));
     }

@@ -1,0 +1,433 @@
+#include "calibrate/cuda.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+/* Numbers of cuda.h, cublas_api.h and library_types.h. */
+#define CU_CLOCK_KHZ 13
+#define CU_MULTIPROCESSORS 16
+#define CU_INTEGRATED 18
+#define CU_MAJOR 75
+#define CU_MINOR 76
+#define CU_JIT_ERROR_LOG 5
+#define CU_JIT_ERROR_LOG_SIZE 6
+#define CUDA_R_32F_ 0
+#define CUDA_R_16F_ 2
+#define CUBLAS_COMPUTE_32F_ 68
+#define CUBLAS_GEMM_DEFAULT_ (-1)
+
+/* FLOP a cycle and multiprocessor that no product exceeds: dense FP16 on Hopper's tensor units, and the boost's margin. */
+#define MOST_FLOP_PER_CYCLE 4096.0
+#define CLOCK_MARGIN 1.3
+#define HBM_MAJORS(major, minor)                                                                   \
+    (((major) == 7 && (minor) == 0) || ((major) == 8 && (minor) == 0) || (major) == 9 ||           \
+     (major) == 10)
+
+typedef struct cuda {
+    mf_gpu_tests gpu;
+    mf_cu cu;
+    mf_cublas blas;
+    void *handle; /* of cuBLAS; NULL: not there */
+    int device;
+    bool retained;
+    mf_cu_object *context;
+    mf_cu_object *module;
+    mf_cu_object *events[2];
+    mf_cu_object *kernels[MF_PROBE_COUNT];
+    double (*now_s)(void *payload);
+    void *payload;
+} cuda;
+
+static mf_status load(mf_cu *cu, mf_error *err)
+{
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        return mf_fail(err, MF_E_UNSUPPORTED, "no NVIDIA driver (libcuda.so.1) is installed");
+    }
+    const char *missing = NULL;
+    void *symbol = NULL;
+#define LOAD(name, arguments)                                                                      \
+    symbol = dlsym(library, #name);                                                                \
+    memcpy(&cu->name, &symbol, sizeof symbol);                                                     \
+    missing = symbol == NULL ? #name : missing;
+    MF_CU_FUNCTIONS(LOAD)
+#undef LOAD
+    if (missing != NULL) {
+        return mf_fail(err, MF_E_UNSUPPORTED, "the NVIDIA driver has no '%s'", missing);
+    }
+    const int code = cu->cuInit(0);
+    return code == 0
+               ? MF_OK
+               : mf_fail(err, MF_E_UNSUPPORTED, "the NVIDIA driver does not start (%d)", code);
+}
+
+static int attribute(const mf_cu *cu, int device, int what)
+{
+    int value = 0;
+    return cu->cuDeviceGetAttribute(&value, what, device) == 0 ? value : 0;
+}
+
+static mf_chip_class class_of(const mf_cu *cu, int device)
+{
+    const int major = attribute(cu, device, CU_MAJOR);
+    const int minor = attribute(cu, device, CU_MINOR);
+    if (attribute(cu, device, CU_INTEGRATED) != 0) {
+        return MF_CLASS_NVIDIA_UNIFIED;
+    }
+    if (major == 6) {
+        return MF_CLASS_NVIDIA_PASCAL;
+    }
+    return HBM_MAJORS(major, minor) ? MF_CLASS_NVIDIA_HBM : MF_CLASS_NVIDIA_GDDR;
+}
+
+static double peak_of(const mf_cu *cu, int device)
+{
+    return MOST_FLOP_PER_CYCLE * CLOCK_MARGIN * 1e3 * attribute(cu, device, CU_CLOCK_KHZ) *
+           attribute(cu, device, CU_MULTIPROCESSORS);
+}
+
+static void describe(mf_probe_place *place, const mf_cu *cu, int number)
+{
+    struct utsname system = {0};
+    int device = 0;
+    int version = 0;
+    size_t memory = 0;
+    *place = (mf_probe_place){.vendor = MF_VENDOR_NVIDIA};
+    (void)cu->cuDeviceGet(&device, number);
+    (void)cu->cuDeviceGetName(place->name, sizeof place->name, device);
+    (void)cu->cuDriverGetVersion(&version);
+    (void)cu->cuDeviceTotalMem_v2(&memory, device);
+    (void)uname(&system);
+    (void)snprintf(
+        place->system, sizeof place->system, "%.40s %.60s", system.sysname, system.release);
+    (void)snprintf(place->driver,
+                   sizeof place->driver,
+                   "CUDA driver %d.%d",
+                   version / 1000,
+                   version % 1000 / 10);
+    place->chip_class = class_of(cu, device);
+    place->cores = (uint32_t)attribute(cu, device, CU_MULTIPROCESSORS);
+    place->memory_bytes = memory;
+    place->unified = attribute(cu, device, CU_INTEGRATED) != 0;
+    place->peak_flop_per_s = peak_of(cu, device);
+}
+
+static mf_status available(mf_probe_place *places, size_t *n_places, void *context, mf_error *err)
+{
+    (void)context;
+    mf_cu cu = {0};
+    int n = 0;
+    mf_status status = load(&cu, err);
+    if (status == MF_OK && (cu.cuDeviceGetCount(&n) != 0 || n <= 0)) {
+        status = mf_fail(err, MF_E_UNSUPPORTED, "the NVIDIA driver shows no device");
+    }
+    if (status != MF_OK) {
+        return status;
+    }
+    *n_places = n < MF_MAX_PLACES_LISTED ? (size_t)n : MF_MAX_PLACES_LISTED;
+    for (size_t i = 0; i < *n_places; i++) {
+        describe(&places[i], &cu, (int)i);
+    }
+    return MF_OK;
+}
+
+static const char *const kernel_names[MF_PROBE_COUNT] = {
+    [MF_PROBE_CLOCK] = "spin",
+    [MF_PROBE_LAUNCH] = "noop",
+    [MF_PROBE_READ] = "stream_read",
+    [MF_PROBE_COPY] = "stream_copy",
+    [MF_PROBE_TRIAD] = "stream_triad",
+    [MF_PROBE_GEMM_F32_OWN] = "gemm_f32",
+    [MF_PROBE_MATVEC_F16] = "matvec_f16",
+    [MF_PROBE_MATVEC_Q8_0] = "matvec_q8_0",
+    [MF_PROBE_MATVEC_Q4_0] = "matvec_q4_0",
+    [MF_PROBE_MATVEC_Q4_K] = "matvec_q4_K",
+    [MF_PROBE_KV_F16] = "attend",
+};
+
+static bool is_library(mf_probe probe)
+{
+    return probe == MF_PROBE_GEMM_F32 || probe == MF_PROBE_GEMM_F16;
+}
+
+static bool has(const void *device, mf_probe probe)
+{
+    const cuda *c = device;
+    return is_library(probe) ? c->handle != NULL : c->kernels[probe] != NULL;
+}
+
+/* A buffer is a device address; 0 is none. */
+static mf_status make(void **buffer, void *device, size_t n_bytes, mf_error *err)
+{
+    mf_cu_pointer address = 0;
+    const int code = ((const cuda *)device)->cu.cuMemAlloc_v2(&address, n_bytes);
+    if (code != 0) {
+        return mf_fail(err, MF_E_NOMEM, "CUDA gives no buffer of %zu bytes (%d)", n_bytes, code);
+    }
+    *buffer = (void *)(uintptr_t)address;
+    return MF_OK;
+}
+
+static void drop(void *device, void *buffer)
+{
+    if (buffer != NULL) {
+        (void)((const cuda *)device)->cu.cuMemFree_v2((uintptr_t)buffer);
+    }
+}
+
+static mf_status
+write_buffer(void *device, void *buffer, const void *from, size_t n_bytes, mf_error *err)
+{
+    const int code = ((const cuda *)device)->cu.cuMemcpyHtoD_v2((uintptr_t)buffer, from, n_bytes);
+    return code == 0 ? MF_OK : mf_fail(err, MF_E_IO, "CUDA can't write a buffer (%d)", code);
+}
+
+static mf_status read_buffer(void *to, void *device, void *buffer, size_t n_bytes, mf_error *err)
+{
+    const int code = ((const cuda *)device)->cu.cuMemcpyDtoH_v2(to, (uintptr_t)buffer, n_bytes);
+    return code == 0 ? MF_OK : mf_fail(err, MF_E_IO, "CUDA can't read a buffer (%d)", code);
+}
+
+/* cuBLAS counts columns first: a row-major product is the transposed one with its factors exchanged. */
+static int multiply(const cuda *c, const mf_gpu_job *job)
+{
+    static const float one = 1;
+    static const float zero = 0;
+    const int type = job->probe == MF_PROBE_GEMM_F16 ? CUDA_R_16F_ : CUDA_R_32F_;
+    const int m = (int)job->args.m;
+    const int n = (int)job->args.n;
+    const int k = (int)job->args.k;
+    return c->blas.cublasGemmEx(c->handle,
+                                0,
+                                0,
+                                n,
+                                m,
+                                k,
+                                &one,
+                                job->b,
+                                type,
+                                n,
+                                job->a,
+                                type,
+                                k,
+                                &zero,
+                                job->out,
+                                type,
+                                n,
+                                CUBLAS_COMPUTE_32F_,
+                                CUBLAS_GEMM_DEFAULT_);
+}
+
+static int start_kernel(const cuda *c, const mf_gpu_job *job)
+{
+    mf_cu_pointer buffers[3] = {(uintptr_t)job->a, (uintptr_t)job->b, (uintptr_t)job->out};
+    mf_gpu_args args = job->args;
+    void *arguments[4] = {&buffers[0], &buffers[1], &buffers[2], &args};
+    return c->cu.cuLaunchKernel(c->kernels[job->probe],
+                                (unsigned)job->groups[0],
+                                (unsigned)job->groups[1],
+                                1,
+                                (unsigned)job->threads,
+                                1,
+                                1,
+                                0,
+                                NULL,
+                                arguments,
+                                NULL);
+}
+
+static mf_status
+launch(mf_probe_time *time, void *device, const mf_gpu_job *job, uint32_t n_calls, mf_error *err)
+{
+    const cuda *c = device;
+    float milliseconds = 0;
+    const double start_s = c->now_s(c->payload);
+    int code = c->cu.cuEventRecord(c->events[0], NULL);
+    for (uint32_t i = 0; code == 0 && i < n_calls; i++) {
+        code = is_library(job->probe) ? multiply(c, job) : start_kernel(c, job);
+    }
+    code = code != 0 ? code : c->cu.cuEventRecord(c->events[1], NULL);
+    code = code != 0 ? code : c->cu.cuCtxSynchronize();
+    time->wall_s = c->now_s(c->payload) - start_s;
+    if (code != 0) {
+        return mf_fail(err, MF_E_IO, "CUDA can't run a kernel (%d)", code);
+    }
+    const bool timed = c->cu.cuEventElapsedTime(&milliseconds, c->events[0], c->events[1]) == 0;
+    time->device_clock = timed;
+    time->time_s = timed ? 1e-3 * (double)milliseconds : 0;
+    return MF_OK;
+}
+
+static const mf_gpu_driver driver = {.has = has,
+                                     .make = make,
+                                     .drop = drop,
+                                     .write = write_buffer,
+                                     .read = read_buffer,
+                                     .launch = launch};
+
+static void close_cuda(void *state)
+{
+    cuda *c = state;
+    if (c == NULL) {
+        return;
+    }
+    mf_gpu_clear(&c->gpu);
+    if (c->handle != NULL) {
+        (void)c->blas.cublasDestroy_v2(c->handle);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (c->events[i] != NULL) {
+            (void)c->cu.cuEventDestroy_v2(c->events[i]);
+        }
+    }
+    if (c->module != NULL) {
+        (void)c->cu.cuModuleUnload(c->module);
+    }
+    if (c->retained) {
+        (void)c->cu.cuDevicePrimaryCtxRelease_v2(c->device);
+    }
+    free(c);
+}
+
+/* cuBLAS is no part of the driver: without it the own kernel stands alone. */
+static void open_blas(cuda *c)
+{
+    static const char *const names[] = {
+        "libcublas.so.13", "libcublas.so.12", "libcublas.so.11", "libcublas.so"};
+    void *library = NULL;
+    for (size_t i = 0; library == NULL && i < sizeof names / sizeof names[0]; i++) {
+        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    }
+    if (library == NULL) {
+        return;
+    }
+    void *const symbols[] = {dlsym(library, "cublasCreate_v2"),
+                             dlsym(library, "cublasDestroy_v2"),
+                             dlsym(library, "cublasGemmEx")};
+    memcpy(&c->blas.cublasCreate_v2, &symbols[0], sizeof symbols[0]);
+    memcpy(&c->blas.cublasDestroy_v2, &symbols[1], sizeof symbols[1]);
+    memcpy(&c->blas.cublasGemmEx, &symbols[2], sizeof symbols[2]);
+    if (symbols[0] == NULL || symbols[1] == NULL || symbols[2] == NULL ||
+        c->blas.cublasCreate_v2(&c->handle) != 0) {
+        c->handle = NULL;
+    }
+}
+
+static mf_status load_kernels(cuda *c, mf_error *err)
+{
+    char log[300] = "";
+    int options[2] = {CU_JIT_ERROR_LOG, CU_JIT_ERROR_LOG_SIZE};
+    void *values[2] = {log, (void *)(uintptr_t)(sizeof log - 1)};
+    const int code = c->cu.cuModuleLoadDataEx(&c->module, mf_cuda_source, 2, options, values);
+    if (code != 0) {
+        c->module = NULL;
+        return mf_fail(
+            err, MF_E_UNSUPPORTED, "the driver does not take the kernels (%d): %s", code, log);
+    }
+    for (size_t p = 0; p < MF_PROBE_COUNT; p++) {
+        if (kernel_names[p] != NULL &&
+            c->cu.cuModuleGetFunction(&c->kernels[p], c->module, kernel_names[p]) != 0) {
+            c->kernels[p] = NULL;
+        }
+    }
+    return MF_OK;
+}
+
+static mf_gpu_shape shape_of(size_t cores, bool small)
+{
+    const mf_gpu_shape shape = {.stream_groups = 16 * cores,
+                                .stream_threads = 256,
+                                .spin_groups = 16 * cores,
+                                .spin_threads = 128,
+                                .matvec_rows = 16,
+                                .matvec_threads = 128,
+                                .tile = 64,
+                                .product_threads = 256,
+                                .attend_threads = 128,
+                                .product_size = cores > 40 ? 4096 : 2048,
+                                .product_half_out = true,
+                                .spin_turns = small ? 500 : 20000};
+    return shape;
+}
+
+static mf_status start(cuda *c, size_t index, const mf_probe_options *options, mf_error *err)
+{
+    size_t memory = 0;
+    mf_status status = load(&c->cu, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    int code = c->cu.cuDeviceGet(&c->device, (int)index);
+    if (code != 0) {
+        return mf_fail(err, MF_E_USAGE, "CUDA has no device %zu (%d)", index, code);
+    }
+    code = c->cu.cuDevicePrimaryCtxRetain(&c->context, c->device);
+    c->retained = code == 0;
+    code = code != 0 ? code : c->cu.cuCtxSetCurrent(c->context);
+    for (size_t i = 0; code == 0 && i < 2; i++) {
+        code = c->cu.cuEventCreate(&c->events[i], 0);
+    }
+    code = code != 0 ? code : c->cu.cuDeviceTotalMem_v2(&memory, c->device);
+    if (code != 0) {
+        return mf_fail(err, MF_E_UNSUPPORTED, "CUDA gives no context (%d)", code);
+    }
+    const size_t cores = (size_t)attribute(&c->cu, c->device, CU_MULTIPROCESSORS);
+    c->gpu.device = c;
+    c->gpu.peak_flop_per_s = peak_of(&c->cu, c->device);
+    c->gpu.shape = shape_of(cores > 0 ? cores : 1, options->buffer_bytes > 0);
+    mf_gpu_set_sizes(&c->gpu, options, memory, memory);
+    status = load_kernels(c, err);
+    if (status == MF_OK) {
+        open_blas(c);
+    }
+    return status;
+}
+
+static mf_status
+open_cuda(void **state, size_t index, const mf_probe_options *options, void *context, mf_error *err)
+{
+    (void)context;
+    cuda *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for CUDA's tests");
+    }
+    c->now_s = options->now_s;
+    c->payload = options->payload;
+    c->gpu.driver = &driver;
+    c->gpu.device = c;
+    const mf_status status = start(c, index, options, err);
+    if (status != MF_OK) {
+        close_cuda(c);
+        return status;
+    }
+    *state = c;
+    return MF_OK;
+}
+
+static bool supports(const void *state, mf_probe probe)
+{
+    return has(state, probe);
+}
+
+static mf_status
+prepare(mf_probe_plan *plan, void *state, mf_probe probe, double bytes, mf_error *err)
+{
+    return mf_gpu_prepare(plan, &((cuda *)state)->gpu, probe, bytes, err);
+}
+
+static mf_status
+run(mf_probe_time *time, void *state, mf_probe probe, uint32_t n_calls, mf_error *err)
+{
+    return launch(time, state, &((cuda *)state)->gpu.jobs[probe], n_calls, err);
+}
+
+const mf_prober mf_prober_cuda = {.id = MF_PROBE_BACKEND_CUDA,
+                                  .available = available,
+                                  .open = open_cuda,
+                                  .supports = supports,
+                                  .prepare = prepare,
+                                  .run = run,
+                                  .close = close_cuda};
