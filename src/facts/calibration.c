@@ -61,6 +61,29 @@ const mf_chip_effects *mf_calibration_chip(const mf_calibration *calibration, co
                    compare_chip);
 }
 
+mf_chip_effects *mf_calibration_add_chip(mf_calibration *calibration, const char *device_id)
+{
+    size_t at = 0;
+    while (at < calibration->n_chips && strcmp(calibration->chips[at].device_id, device_id) < 0) {
+        at++;
+    }
+    if (at < calibration->n_chips && strcmp(calibration->chips[at].device_id, device_id) == 0) {
+        return &calibration->chips[at];
+    }
+    char *id = mf_strdup(device_id);
+    const size_t size = (calibration->n_chips + 1) * sizeof *calibration->chips;
+    mf_chip_effects *chips = id != NULL ? realloc(calibration->chips, size) : NULL;
+    if (chips == NULL) {
+        free(id);
+        return NULL;
+    }
+    calibration->chips = chips;
+    memmove(chips + at + 1, chips + at, (calibration->n_chips - at) * sizeof *chips);
+    calibration->n_chips++;
+    chips[at] = (mf_chip_effects){.device_id = id};
+    return &chips[at];
+}
+
 double mf_calibration_value(const mf_calibration *calibration,
                             mf_knob knob,
                             const mf_setting *setting,
@@ -73,5 +96,10 @@ double mf_calibration_value(const mf_calibration *calibration,
         sum += calibration->effects[indices[i]].log_value;
     }
     const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
-    return exp(sum + (chip ? chip->knobs[knob].log_value : 0));
+    if (chip != NULL) {
+        sum += chip->knobs[knob].log_value;
+        sum += knob == MF_KNOB_LANE ? chip->lane_log[format] : 0;
+        sum += knob == MF_KNOB_WORK ? chip->work_log[format] : 0;
+    }
+    return exp(sum);
 }

@@ -304,6 +304,14 @@ static bool copy_source(mf_sources *to, const mf_record *record)
     return mf_str_status(&title, NULL) == MF_OK && item->covers != NULL && item->seen != NULL;
 }
 
+/* Products of packed weights run on the processor's integer units, which FP32 does not bound. */
+static double best_prompt(const mf_record *record)
+{
+    const double q4 = fmax(mf_record_rate(record, MF_PROBE_PROMPT_Q4_0),
+                           mf_record_rate(record, MF_PROBE_PROMPT_Q4_K));
+    return fmax(q4, mf_record_rate(record, MF_PROBE_PROMPT_Q8_0));
+}
+
 /* Caller frees; NULL without memory. */
 static mf_device *make_device(const mf_record *record)
 {
@@ -325,8 +333,9 @@ static mf_device *make_device(const mf_record *record)
     device->bandwidth_bytes_per_s = known(mf_record_rate(record, MF_PROBE_READ));
     device->measured_bytes_per_s = device->bandwidth_bytes_per_s;
     device->cores = record->cores;
-    device->fp32_flop_per_s = known(f32);
+    device->fp32_flop_per_s = known(fmax(f32, mf_record_rate(record, MF_PROBE_CLOCK)));
     device->fp16_matrix_flop_per_s = known(f16);
+    device->int8_matrix_op_per_s = known(best_prompt(record));
     if (device->id == NULL || device->name == NULL || device->architecture == NULL ||
         !copy_source(&device->sources, record)) {
         mf_device_free(device);

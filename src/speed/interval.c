@@ -10,6 +10,9 @@ mf_basis
 mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, mf_speed_test test)
 {
     const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
+    if (chip && chip->calibrated[test]) {
+        return MF_BASIS_CALIBRATED;
+    }
     const uint32_t rows = !chip                    ? 0
                           : test == MF_TEST_DECODE ? chip->n_decode_rows
                                                    : chip->n_prefill_rows;
@@ -35,13 +38,12 @@ static mf_left_out left_out_of(mf_basis basis)
     return MF_LEFT_OUT_CLASS;
 }
 
-double mf_interval_half_width(const mf_calibration *calibration,
-                              const mf_setting *setting,
-                              mf_speed_test test,
-                              mf_basis basis,
-                              double depth)
+static double pool_width(const mf_calibration *calibration,
+                         const mf_setting *setting,
+                         mf_speed_test test,
+                         mf_left_out left_out,
+                         double depth)
 {
-    const mf_left_out left_out = left_out_of(basis);
     const bool deep = depth >= MF_DEEP_TOKENS;
     double width = assumed_log[test];
     bool own_class = false;
@@ -55,4 +57,23 @@ double mf_interval_half_width(const mf_calibration *calibration,
         }
     }
     return width;
+}
+
+double mf_interval_half_width(const mf_calibration *calibration,
+                              const mf_setting *setting,
+                              mf_speed_test test,
+                              mf_basis basis,
+                              double depth)
+{
+    const double width = pool_width(calibration, setting, test, left_out_of(basis), depth);
+    if (basis != MF_BASIS_CALIBRATED) {
+        return width;
+    }
+    const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
+    if (chip && chip->half_width_log[test] > 0) {
+        return chip->half_width_log[test];
+    }
+    /* Microbenchmarks tell the chip's rates but not the engine's kernels: half way between a chip with rows and one
+       that only its class speaks for. */
+    return (width + pool_width(calibration, setting, test, MF_LEFT_OUT_CHIP, depth)) / 2;
 }

@@ -81,7 +81,11 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
                   peaks->lane_flop_per_s;
     }
     t.weights_s = joined(t.memory_s, t.lanes_s, peaks->overlap);
-    t.kv_s = knobs->value[MF_KNOB_KV] * mf_work_kv_bytes(work, step.cache, n) / bandwidth;
+    /* llama.cpp's CPU kernels walk the cache once a query head: time follows the products (README of cpu_speed.csv). */
+    const double kv_bytes = peaks->attention_by_flop
+                                ? mf_work_attention_flop(work, n, false) / FLOP_PER_CACHED_BYTE
+                                : mf_work_kv_bytes(work, step.cache, n);
+    t.kv_s = knobs->value[MF_KNOB_KV] * kv_bytes / bandwidth;
     t.layer_s = work->n_layers * knobs->value[MF_KNOB_LAYER];
     t.moe_s = work->n_moe_layers * knobs->value[MF_KNOB_MOE];
     t.linear_s = work->n_linear_layers * knobs->value[MF_KNOB_LINEAR];
@@ -217,8 +221,9 @@ static double matrix_rate(const mf_device *d)
     switch (d->chip_class) {
     case MF_CLASS_APPLE_M1_M2:
     case MF_CLASS_APPLE_M3_M4:
-    case MF_CLASS_CPU:
         return fp32;
+    case MF_CLASS_CPU:
+        return fmax(fp32, known_or_zero(d->int8_matrix_op_per_s));
     case MF_CLASS_NVIDIA_PASCAL:
         return pascal_rate(d);
     case MF_CLASS_AMD_GDDR:
@@ -253,7 +258,8 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
     p.lane_flop_per_s = lane_rate(device, &p.lanes_assumed);
     p.matrix_flop_per_s = matrix_rate(device);
     p.best_op_per_s = fmax(highest_rate(device), p.matrix_flop_per_s);
-    if (device->vendor == MF_VENDOR_APPLE || device->chip_class == MF_CLASS_CPU) {
+    p.attention_by_flop = device->chip_class == MF_CLASS_CPU;
+    if (device->vendor == MF_VENDOR_APPLE || p.attention_by_flop) {
         p.overlap = APPLE_OVERLAP;
     }
     if (p.lane_flop_per_s <= 0 && device->chip_class != MF_CLASS_UNKNOWN) {

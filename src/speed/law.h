@@ -5,6 +5,7 @@
  *   t = (t_mem^p + t_lane^p)^(1/p) + t_kv + t_mla + layers t_layer + moe t_moe + linear t_linear
  *   t_mem  = (weights read + 2 state) / (eta BW)        t_lane = sum over formats 2 N c_format / P_lane
  *   t_kv   = a_kv KV(n) / BW                            t_mla  = a_mla FLOP(n) / P_lane
+ *            (on a CPU FLOP(n) / 4 instead of KV(n): the bytes of an F16 cache with 4 queries a KV head)
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
  *   t = F_dense c / P + F_expert c m / P + a F_attention / P + batches touched / BW + batches layers t_pass
  *
@@ -18,12 +19,15 @@
 #include "memfit/machine.h"
 #include "speed/work.h"
 
+#define FLOP_PER_CACHED_BYTE 4.0 /* of an F16 cache with 4 query heads a KV head */
+
 typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
     double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
     double matrix_flop_per_s; /* 0: not known, then there is no prefill */
     double best_op_per_s;     /* highest published rate of any kind: for ceilings */
     double overlap;           /* p of the law */
+    bool attention_by_flop;   /* a CPU's attention costs its products, whatever the cache's width */
     bool lanes_assumed;       /* INT32 rate not published, taken as half of FP32 */
 } mf_peaks;
 

@@ -111,11 +111,13 @@ static const mf_pool *host_pool(const mf_machine *machine)
 }
 
 /* The processor: a device of class cpu if the machine lists one, otherwise the memory's bandwidth alone. */
-static bool host_peaks(mf_peaks *peaks, const char **reason, const mf_machine *machine)
+static bool
+host_peaks(mf_peaks *peaks, const char **chip, const char **reason, const mf_machine *machine)
 {
     const mf_device *device = NULL;
     for (size_t i = 0; (device = device_at(machine, i)) != NULL; i++) {
         if (device->chip_class == MF_CLASS_CPU) {
+            *chip = device->id;
             return mf_peaks_of(peaks, reason, device);
         }
     }
@@ -226,10 +228,12 @@ static void add_host(builder *b, const mf_work *work)
 {
     const mf_case *run = b->run;
     mf_peaks peaks = {0};
-    if (!host_peaks(&peaks, &b->reason, run->machine)) {
+    const char *chip = NULL;
+    if (!host_peaks(&peaks, &chip, &b->reason, run->machine)) {
         return;
     }
-    const mf_setting setting = {.chip_class = MF_CLASS_CPU,
+    const mf_setting setting = {.chip = chip,
+                                .chip_class = MF_CLASS_CPU,
                                 .runtime = MF_RUNTIME_CPU,
                                 .flash_attention = run->workload.flash_attention};
     add_segment(b, work, &peaks, setting);

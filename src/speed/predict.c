@@ -192,6 +192,12 @@ static void warn_of_class(mf_prediction *p, const speed *s)
     }
 }
 
+static bool host_is_calibrated(const speed *s)
+{
+    const mf_setting *host = &s->path->segments[s->path->n_segments - 1].setting;
+    return mf_interval_basis(s->calibration, host, MF_TEST_DECODE) == MF_BASIS_CALIBRATED;
+}
+
 static void warn_of_ground(mf_prediction *p, const speed *s)
 {
     const mf_segment *first = &s->path->segments[0];
@@ -205,7 +211,7 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
     if (s->path->link_assumed && s->path->n_pipelined > 1) {
         warn(p, "latency between the devices not published: 27 us assumed");
     }
-    if (s->path->on_host) {
+    if (s->path->on_host && !host_is_calibrated(s)) {
         warn(p, "part of the model runs on the CPU: its speed is an estimate from bandwidth");
     }
     if (s->run->workload.n_parallel > 1) {

@@ -11,6 +11,7 @@
 #define MF_MEMFIT_CALIBRATION_H
 
 #include "memfit/database.h"
+#include "memfit/record.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -133,6 +134,11 @@ typedef struct mf_chip_effects {
     mf_effect knobs[MF_KNOB_COUNT];
     uint32_t n_decode_rows;
     uint32_t n_prefill_rows;
+    /* What a calibration of this very machine adds, in memory only. */
+    double lane_log[MF_FORMAT_COUNT]; /* beside knobs[MF_KNOB_LANE] */
+    double work_log[MF_FORMAT_COUNT];
+    bool calibrated[2];       /* by mf_speed_test */
+    double half_width_log[2]; /* of the 90 % interval; 0: from the pools */
 } mf_chip_effects;
 
 /* Prior sd of a knob's chip effect; 0: the knob has none. */
@@ -184,6 +190,17 @@ MF_API mf_status mf_calibration_load(mf_calibration **out, const char *path, mf_
 
 /* The file's text; the same calibration always gives the same bytes. The caller frees *text. */
 MF_API mf_status mf_calibration_text(char **text, const mf_calibration *calibration, mf_error *err);
+
+/* The chip's own effects, added if it has none; NULL without memory. Borrowed, until the next one is added. */
+MF_API mf_chip_effects *mf_calibration_add_chip(mf_calibration *calibration, const char *device_id);
+
+/* Takes what was measured on a machine as the effects of its device, which is then a chip of its own: bandwidth and
+   products for a GPU, everything for a CPU. `device` is the one whose peaks the law will use: of hwdb, or of
+   mf_record_machine. MF_E_DATA if the record lacks the read test. How, and what it is worth: docs/calibration.md. */
+MF_API mf_status mf_calibration_apply(mf_calibration *calibration,
+                                      const mf_record *record,
+                                      const mf_device *device,
+                                      mf_error *err);
 
 /* The chip's own effects, NULL if it has none. Borrowed. */
 MF_API const mf_chip_effects *mf_calibration_chip(const mf_calibration *calibration,
