@@ -267,6 +267,7 @@ static double warm_up(session *s, mf_test_run *test)
             break;
         }
     }
+    test->unsettled = test->unsettled && mf_spread(values, n, SETTLED_SAMPLES) >= SETTLED;
     return n > 0 ? values[n - 1] : 0;
 }
 

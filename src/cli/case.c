@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/own.h"
 #include "memfit/detect.h"
 #include "memfit/import.h"
 
@@ -79,16 +80,32 @@ static mf_status this_machine(mf_cli_case *c, const mf_database *database, mf_er
         (void)snprintf(c->note, sizeof c->note, "%s", detected.note);
         status = mf_detected_machine(&c->machine, &detected, database, err);
     }
+    /* A processor, or a card that hwdb lacks, is known by what was measured on it. */
+    const mf_device *device =
+        c->machine != NULL && c->machine->n_devices > 0 ? c->machine->devices[0].device : NULL;
+    const bool gpu = device != NULL && device->chip_class != MF_CLASS_CPU;
+    mf_machine *own = NULL;
+    if (!gpu && mf_own_machine(&own, database, "this", NULL) == MF_OK && own != NULL) {
+        mf_machine_free(c->machine);
+        c->machine = own;
+        c->note[0] = '\0';
+        return MF_OK;
+    }
     return status;
 }
 
 static mf_status
 load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_error *err)
 {
+    c->is_this = strncmp(word, "this", 4) == 0;
     if (strcmp(word, "this") == 0) {
         return this_machine(c, database, err);
     }
-    mf_status status = mf_database_machine(&c->machine, database, word, err);
+    mf_status status = mf_own_machine(&c->machine, database, word, err);
+    if (status != MF_OK || c->machine != NULL) {
+        return status;
+    }
+    status = mf_database_machine(&c->machine, database, word, err);
     if (status != MF_E_UNKNOWN) {
         return status;
     }
@@ -156,8 +173,10 @@ static mf_status load_calibration(mf_cli_case *c, const mf_database *database, m
     if (found == MF_E_UNKNOWN) {
         return MF_OK; /* mf_predict says that speed is not known */
     }
-    const mf_status status =
-        found == MF_OK ? mf_calibration_load(&c->calibration, path, err) : found;
+    mf_status status = found == MF_OK ? mf_calibration_load(&c->calibration, path, err) : found;
+    if (status == MF_OK && c->is_this) {
+        status = mf_own_calibrate(c->calibration, c->machine, database, err);
+    }
     free(path);
     return status;
 }

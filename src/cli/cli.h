@@ -27,6 +27,7 @@ typedef struct mf_cli_case {
     mf_case run;
     mf_prediction prediction;
     const char *model_path; /* the word that named it, if it is a file */
+    bool is_this;           /* own measurements count */
     char note[160];         /* how a short name was understood, or empty */
 } mf_cli_case;
 

@@ -5,18 +5,18 @@
 #include "memfit/memfit.h"
 
 static const mf_command commands[] = {
-    {"fit",       mf_cmd_fit,    "MODEL --on MACHINE [options]",              "does it fit, how fast, how sure" },
+    {"fit",       mf_cmd_fit,    "MODEL --on MACHINE [options]",                 "does it fit, how fast, how sure" },
     {"compare",
      mf_cmd_compare,             "MODEL[,..] --on MACHINE[,..] [options]",
-     "several models or machines side by side"                                                                  },
+     "several models or machines side by side"                                                                     },
     {"db",
      mf_cmd_db,                  "list|show|check|new|explain|schema [NAME]",
-     "what is known of machines and models"                                                                     },
-    {"import",    mf_cmd_import, "FILE.gguf|config.json|FOLDER",              "a model as a file of modeldb"    },
-    {"detect",    mf_cmd_detect, "",                                          "what memfit sees of this machine"},
+     "what is known of machines and models"                                                                        },
+    {"import",    mf_cmd_import, "FILE.gguf|config.json|FOLDER",                 "a model as a file of modeldb"    },
+    {"detect",    mf_cmd_detect, "",                                             "what memfit sees of this machine"},
     {"calibrate",
-     mf_cmd_calibrate,           "--from-measurements FILE.csv -o FOLDER",
-     "fit the speed law to measured speeds"                                                                     },
+     mf_cmd_calibrate,           "[--save|--list|--show|--from FILE] [options]",
+     "measure this machine, or learn from an engine's runs on it"                                                  },
 };
 
 static const size_t n_commands = sizeof commands / sizeof commands[0];

@@ -31,8 +31,8 @@ static const char *const formats[] = {"text", "markdown", "csv", "json", NULL};
 
 /* clang-format off */
 static const option_row options[] = {
-    {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_CASES, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
-    {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_CASES, NULL, "quantization of the weights (Q4_K_M; a GGUF file's own)"},
+    {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_RUNS, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
+    {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_RUNS, NULL, "quantization of the weights (Q4_K_M; a GGUF file's own)"},
     {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_CASES, NULL, "context in tokens, all sequences together (8192)"},
     {"--prompt", "N", AT(prompt), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the prompt (2048)"},
     {"--output", "N", AT(output), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the answer (512)"},
@@ -50,6 +50,14 @@ static const option_row options[] = {
     {"--cpu-moe", "N", AT(cpu_moe), OPTION_COUNT, MF_FOR_CASES, NULL, "experts of the first N layers stay in host memory (0)"},
     {"--kv-offload", "on|off", AT(kv_offload), OPTION_SWITCH, MF_FOR_CASES, NULL, "KV cache on the GPU (on)"},
     {"--split", "MODE", AT(split), OPTION_TEXT, MF_FOR_CASES, splits, "what several GPUs share: layer or tensor (layer)"},
+    {"--list", NULL, AT(list), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "what can be measured here, and why the rest can't"},
+    {"--device", "D", AT(device), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "metal, cuda, opencl or cpu; opencl:1 is the second (a GPU, else cpu)"},
+    {"--thorough", NULL, AT(thorough), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "more samples: a minute instead of half of one"},
+    {"--json", NULL, AT(json), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "the whole record, with all samples"},
+    {"--save", NULL, AT(save), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "keep it in the user's data folder, where --on this finds it"},
+    {"--show", NULL, AT(show), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "what was saved; several are compared"},
+    {"--from", "FILE", AT(from), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "runs of llama-bench, mlx_lm or Ollama: two sizes, two depths"},
+    {"--model", "ID", AT(model), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "the model of --from, if its file's name does not tell"},
     {"--from-measurements", "FILE", AT(from_measurements), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "measured speeds (CSV) to fit the speed law to"},
     {"--id", "ID", AT(id), OPTION_TEXT, MF_FOR_IMPORT, NULL, "the model's id (from the file's name)"},
     {"--name", "NAME", AT(name), OPTION_TEXT, MF_FOR_IMPORT, NULL, "as people know it"},

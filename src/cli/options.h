@@ -24,6 +24,7 @@ typedef enum mf_command_bit {
 } mf_command_bit;
 
 #define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE)
+#define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE)
 
 /* What was said; texts are borrowed from argv. Unset: NULL, -1 for numbers and switches. */
 typedef struct mf_arguments {
@@ -39,6 +40,9 @@ typedef struct mf_arguments {
     const char *output_file;
     const char *data;
     const char *from_measurements;
+    const char *from;
+    const char *device;
+    const char *model;
     const char *id;
     const char *name;
     const char *organization;
@@ -61,6 +65,11 @@ typedef struct mf_arguments {
     int flash_attn;
     int kv_offload;
     bool swa_full;
+    bool list;
+    bool thorough;
+    bool json;
+    bool save;
+    bool show;
     bool ascii;
     bool help;
 } mf_arguments;

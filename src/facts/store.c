@@ -28,6 +28,7 @@ static const struct {
     [MF_ENTRY_QUANT] = {"quantization", "quants",   NULL,            "modeldb/quants.json"     },
     [MF_ENTRY_ENGINE] = {"engine",       "engines",  "hwdb/engines",  NULL                      },
     [MF_ENTRY_RENTAL] = {"rental",       "rentals",  NULL,            "hwdb/prices/rentals.json"},
+    [MF_ENTRY_RECORD] = {"calibration",  "records",  "hwdb/records",  NULL                      },
 };
 
 const char *mf_entry_kind_name(mf_entry_kind kind)

@@ -26,6 +26,7 @@ typedef enum mf_entry_kind {
     MF_ENTRY_QUANT,
     MF_ENTRY_ENGINE,
     MF_ENTRY_RENTAL,
+    MF_ENTRY_RECORD, /* calibrations of own machines; only listed, mf_record_load reads one */
 } mf_entry_kind;
 
 /* folders are searched in order; at least one must hold hwdb/ and modeldb/. MF_E_IO. The caller frees *out. */

@@ -1,0 +1,207 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/calibrate.h"
+#include "memfit/detect.h"
+#include "memfit/runs.h"
+
+#define MOST_BYTES (64L << 20)
+
+static mf_status
+write_calibration(const mf_calibration *calibration, const char *folder, mf_error *err)
+{
+    char path[1024];
+    char *data = NULL;
+    mf_status status = mf_calibration_text(&data, calibration, err);
+    if (status == MF_OK) {
+        (void)snprintf(path, sizeof path, "%s/%s.json", folder, calibration->engine);
+        const mf_str text = {.data = data, .size = strlen(data)};
+        status = mf_cli_write(&text, path, err);
+    }
+    free(data);
+    return status;
+}
+
+mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err)
+{
+    mf_database *database = NULL;
+    mf_measurements measurements = {0};
+    mf_calibration *fitted[2] = {NULL, NULL};
+    mf_status status = mf_cli_database(&database, a, err);
+    status =
+        status == MF_OK ? mf_measurements_load(&measurements, a->from_measurements, err) : status;
+    if (status == MF_OK) {
+        (void)fprintf(stderr, "fitting %zu rows, this takes minutes\n", measurements.n_items);
+        status = mf_calibration_fit(fitted, &measurements, database, true, err);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (status == MF_OK && fitted[i] != NULL) {
+            status = write_calibration(fitted[i], a->output_file, err);
+        }
+        mf_calibration_free(fitted[i]);
+    }
+    mf_measurements_free(&measurements);
+    mf_database_close(database);
+    return status;
+}
+
+static mf_status read_file(mf_str *text, const char *path, mf_error *err)
+{
+    char block[65536];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return mf_fail(err, MF_E_IO, "%s can't be read", path);
+    }
+    size_t n = 0;
+    while ((n = fread(block, 1, sizeof block, file)) > 0 && text->size < MOST_BYTES) {
+        mf_str_add_n(text, block, n);
+    }
+    const bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    return failed ? mf_fail(err, MF_E_IO, "%s can't be read", path) : mf_str_status(text, err);
+}
+
+/* The device whose runs they are: --on, or this machine's. The caller frees *id. */
+static mf_status
+find_device(char **id, const mf_arguments *a, const mf_database *database, mf_error *err)
+{
+    mf_machine *machine = NULL;
+    mf_device *device = NULL;
+    mf_status status = MF_OK;
+    if (a->on != NULL && mf_database_device(&device, database, a->on, NULL) == MF_OK) {
+        *id = strdup(device->id);
+        mf_device_free(device);
+        return *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
+    }
+    if (a->on != NULL && strcmp(a->on, "this") != 0) {
+        status = mf_database_machine(&machine, database, a->on, err);
+    } else {
+        mf_detected detected;
+        status = mf_detect(&detected, (mf_detect_places){0}, err);
+        if (status == MF_OK) {
+            status = mf_detected_machine(&machine, &detected, database, err);
+        }
+    }
+    if (status == MF_OK && machine->n_devices == 0) {
+        status = mf_fail(err, MF_E_USAGE, "say on which device the runs were made: --on DEVICE");
+    }
+    if (status == MF_OK) {
+        *id = strdup(machine->devices[0].device_id);
+        status = *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
+    }
+    mf_machine_free(machine);
+    return status;
+}
+
+static void advise(const mf_runs_use *use, const mf_runs_count *count)
+{
+    if (count->n_unknown > 0) {
+        (void)fprintf(stderr,
+                      "memfit: %zu runs left out, their model or format is not known ('%s'): "
+                      "--model, --quant\n",
+                      count->n_unknown,
+                      count->unknown);
+    }
+    if (use->n_models < 2) {
+        (void)fprintf(stderr,
+                      "memfit: one model can't tell bandwidth from overhead: give a second one of "
+                      "another size\n");
+    }
+    if (use->n_depths < 2) {
+        (void)fprintf(stderr,
+                      "memfit: one depth can't tell what the cache costs: run llama-bench with -d "
+                      "0,4096,16384\n");
+    }
+}
+
+/* The calibration with the runs in it, to see what they are good for. */
+static mf_status
+try_runs(mf_runs_use *use, const mf_measurements *runs, const mf_database *database, mf_error *err)
+{
+    char relative[80];
+    char *path = NULL;
+    mf_calibration *calibration = NULL;
+    const char *engine = mf_engine_name(runs->items[0].engine);
+    (void)snprintf(relative, sizeof relative, "hwdb/calibration/%s.json", engine);
+    mf_status status = mf_database_path(&path, database, relative, err);
+    status = status == MF_OK ? mf_calibration_load(&calibration, path, err) : status;
+    status =
+        status == MF_OK ? mf_calibration_update(calibration, use, runs, database, err) : status;
+    mf_calibration_free(calibration);
+    free(path);
+    return status;
+}
+
+static mf_status
+keep_runs(const mf_arguments *a, const char *device, const mf_str *csv, mf_error *err)
+{
+    char name[256];
+    char *path = NULL;
+    if (a->output_file != NULL || !a->save) {
+        return mf_cli_write(csv, a->output_file, err);
+    }
+    (void)snprintf(name, sizeof name, "%s.csv", device);
+    const mf_status status = mf_own_write(&path, a, "runs", name, csv, err);
+    if (status == MF_OK) {
+        (void)fprintf(stderr, "memfit: saved as %s\n", path);
+    }
+    free(path);
+    return status;
+}
+
+mf_status mf_calibrate_from_runs(const mf_arguments *a, mf_error *err)
+{
+    char date[16] = "";
+    char *device = NULL;
+    char *csv = NULL;
+    mf_str text = {0};
+    mf_database *database = NULL;
+    mf_measurements runs = {0};
+    mf_runs_count count = {0};
+    mf_runs_use use = {0};
+    const time_t now = time(NULL);
+    struct tm day;
+    if (gmtime_r(&now, &day) != NULL) {
+        (void)strftime(date, sizeof date, "%Y-%m-%d", &day);
+    }
+    mf_status status = mf_cli_database(&database, a, err);
+    status = status == MF_OK ? read_file(&text, a->from, err) : status;
+    status = status == MF_OK ? find_device(&device, a, database, err) : status;
+    if (status == MF_OK) {
+        const mf_runs_options options = {
+            .device_id = device, .model_id = a->model, .quant_id = a->quant, .date = date};
+        status = mf_runs_read(&csv,
+                              &count,
+                              text.data != NULL ? text.data : "",
+                              text.size,
+                              a->from,
+                              &options,
+                              database,
+                              err);
+    }
+    if (status == MF_OK) {
+        status = mf_measurements_parse(&runs, csv, strlen(csv), a->from, err);
+    }
+    if (status == MF_OK) {
+        status = try_runs(&use, &runs, database, err);
+    }
+    if (status == MF_OK) {
+        (void)fprintf(stderr,
+                      "memfit: %zu decode and %zu prefill runs of %zu models on '%s'\n",
+                      use.n_decode,
+                      use.n_prefill,
+                      use.n_models,
+                      device);
+        advise(&use, &count);
+        const mf_str kept = {.data = csv, .size = strlen(csv)};
+        status = keep_runs(a, device, &kept, err);
+    }
+    mf_measurements_free(&runs);
+    mf_str_free(&text);
+    mf_database_close(database);
+    free(device);
+    free(csv);
+    return status;
+}
