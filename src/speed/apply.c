@@ -19,12 +19,9 @@
 
 /* CPU: llama.cpp's time over that of memfit's kernels, for the same work. */
 #define CPU_ETA_OF_READ 0.92
-#define CPU_UNPACK 1.0
-#define CPU_PROMPT 1.0
-#define CPU_PROMPT_F16 1.15
 #define CPU_CACHE 1.0
-#define CPU_ATTENTION 0.3 /* a prompt's attention works in tiles: a third of a token's cost */
-#define CPU_EXPERT 1.5
+#define CPU_ATTENTION 0.25 /* a prompt's attention works in tiles: a quarter of a token's cost */
+#define CPU_EXPERT 1.8
 #define CPU_LAUNCHES_PER_LAYER 16.0
 #define CPU_LEAST_LAUNCH_S 0.5e-6
 #define CPU_DECODE_WIDTH 0.25
@@ -84,26 +81,28 @@ static void apply_gpu(applier *a)
     }
 }
 
-/* Which test stands for a format, and its cost relative to that test's: as the formats' unpacking code compares. */
+/* Which test stands for a format, and llama.cpp's time over that test's: of one token, and of a prompt. Repacked formats
+   (Q4_0, Q4_K) gain most in a prompt, where eight rows are unpacked for many columns. */
 static const struct {
     mf_probe unpack;
     mf_probe prompt;
-    double cost;
+    double unpack_cost;
+    double prompt_cost;
 } cpu_formats[MF_FORMAT_COUNT] = {
-    [MF_FORMAT_F16] = {MF_PROBE_UNPACK_F16,  MF_PROBE_GEMM_F32,    1   },
-    [MF_FORMAT_BF16] = {MF_PROBE_UNPACK_F16,  MF_PROBE_GEMM_F32,    1   },
-    [MF_FORMAT_Q8_0] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 1   },
-    [MF_FORMAT_Q6_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.4 },
-    [MF_FORMAT_Q5_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.25},
-    [MF_FORMAT_Q4_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1   },
-    [MF_FORMAT_Q3_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.4 },
-    [MF_FORMAT_Q4_0] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1   },
-    [MF_FORMAT_IQ] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 2   },
-    [MF_FORMAT_MXFP4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1.25},
-    [MF_FORMAT_MLX4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1   },
-    [MF_FORMAT_MLX8] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 1   },
-    [MF_FORMAT_FP8] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 2   },
-    [MF_FORMAT_INT4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1   },
+    [MF_FORMAT_F16] = {MF_PROBE_UNPACK_F16,  MF_PROBE_GEMM_F32,    1,    1.15},
+    [MF_FORMAT_BF16] = {MF_PROBE_UNPACK_F16,  MF_PROBE_GEMM_F32,    1,    1.15},
+    [MF_FORMAT_Q8_0] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 1.1,  1.2 },
+    [MF_FORMAT_Q6_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.4,  1.3 },
+    [MF_FORMAT_Q5_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.25, 1.2 },
+    [MF_FORMAT_Q4_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1,    0.68},
+    [MF_FORMAT_Q3_K] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 1.4,  1.3 },
+    [MF_FORMAT_Q4_0] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 0.85, 0.6 },
+    [MF_FORMAT_IQ] = {MF_PROBE_UNPACK_Q4_K, MF_PROBE_PROMPT_Q4_K, 2,    2   },
+    [MF_FORMAT_MXFP4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1.1,  0.8 },
+    [MF_FORMAT_MLX4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1,    1   },
+    [MF_FORMAT_MLX8] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 1,    1   },
+    [MF_FORMAT_FP8] = {MF_PROBE_UNPACK_Q8_0, MF_PROBE_PROMPT_Q8_0, 2,    2   },
+    [MF_FORMAT_INT4] = {MF_PROBE_UNPACK_Q4_0, MF_PROBE_PROMPT_Q4_0, 1,    1   },
 };
 
 static double best_gemm(const mf_record *record)
@@ -122,13 +121,12 @@ static void apply_cpu_formats(applier *a)
         const double prompt =
             whole ? best_gemm(a->record) : mf_record_rate(a->record, cpu_formats[f].prompt);
         if (unpack > 0) {
-            const double slots =
-                CPU_UNPACK * cpu_formats[f].cost * a->peaks.lane_flop_per_s / unpack;
+            const double slots = cpu_formats[f].unpack_cost * a->peaks.lane_flop_per_s / unpack;
             a->chip->lane_log[f] = log(slots / class_value(a, MF_KNOB_LANE, format));
         }
         if (prompt > 0) {
-            const double factor = whole ? CPU_PROMPT_F16 : CPU_PROMPT * cpu_formats[f].cost;
-            const double slowdown = factor * a->peaks.matrix_flop_per_s / prompt;
+            const double slowdown =
+                cpu_formats[f].prompt_cost * a->peaks.matrix_flop_per_s / prompt;
             a->chip->work_log[f] = log(slowdown / class_value(a, MF_KNOB_WORK, format));
         }
         all = all && prompt > 0;
@@ -149,8 +147,9 @@ static void apply_cpu(applier *a)
         draw(a, MF_KNOB_ATTENTION, CPU_ATTENTION * a->peaks.matrix_flop_per_s / flop, 0);
     }
     if (launch != NULL) {
+        /* The best: whatever else the computer does holds up a barrier more than anything. */
         const double layer_s =
-            CPU_LAUNCHES_PER_LAYER * fmax(launch->median_s.value, CPU_LEAST_LAUNCH_S);
+            CPU_LAUNCHES_PER_LAYER * fmax(launch->best_s.value, CPU_LEAST_LAUNCH_S);
         draw(a, MF_KNOB_LAYER, layer_s, 0);
         draw(a, MF_KNOB_PASS, layer_s, 0);
         draw(a, MF_KNOB_MOE, layer_s / 2, 0);

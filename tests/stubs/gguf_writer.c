@@ -11,7 +11,7 @@
 #include "memfit/import.h"
 
 enum {
-    LINE_SIZE = 8192,
+    LINE_SIZE = 1 << 19,
     N_LAYERS_MAX = 4096,
     ALIGNMENT = 32,
     TYPE_STRING = 8,
