@@ -65,7 +65,7 @@ uint16_t mf_half_from(float value)
     return (uint16_t)(sign | ((rounded - (UINT32_C(112) << 23)) >> 13));
 }
 
-void mf_q4_k_scale(uint8_t *scale, uint8_t *minimum, const uint8_t packed[12], size_t group)
+void mf_q4_k_scale(uint8_t *scale, uint8_t *minimum, const uint8_t *packed, size_t group)
 {
     if (group < 4) {
         *scale = packed[group] & 63;
@@ -239,7 +239,8 @@ void mf_activations_values(float *out, mf_block_format format, const void *packe
     if (format == MF_BLOCK_Q4_K) {
         const mf_block_q8_k *block = packed;
         for (size_t i = 0; i < n; i++) {
-            out[i] = block[i / 256].d * (float)block[i / 256].qs[i % 256];
+            const mf_block_q8_k *of = &block[i / 256];
+            out[i] = of->d * (float)of->qs[i % 256];
         }
     } else {
         mf_blocks_values(out, format == MF_BLOCK_F16 ? MF_BLOCK_F16 : MF_BLOCK_Q8_0, packed, n);

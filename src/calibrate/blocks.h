@@ -59,7 +59,7 @@ float mf_half_value(uint16_t half);
 uint16_t mf_half_from(float value);
 
 /* 6-bit scale and minimum of group 0 to 7. */
-void mf_q4_k_scale(uint8_t *scale, uint8_t *minimum, const uint8_t packed[12], size_t group);
+void mf_q4_k_scale(uint8_t *scale, uint8_t *minimum, const uint8_t *packed, size_t group);
 
 /* Seeded generator (xorshift64*), the same numbers on every machine. State must not be 0. */
 uint64_t mf_random_next(uint64_t *state);

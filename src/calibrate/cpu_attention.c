@@ -67,7 +67,7 @@ static double check_query(const mf_cpu *cpu, const uint16_t *layer, size_t query
     float got[MF_KV_HEAD_WEIGHTS];
     const uint16_t *q = cpu->queries + query * MF_KV_HEAD_WEIGHTS;
     const uint16_t *keys = layer + query / MF_KV_QUERIES * MF_KV_HEAD_WEIGHTS;
-    double most = -INFINITY;
+    double most = -(double)INFINITY;
     double total = 0;
     double worst = 0;
     attend(got, cpu, layer, query);

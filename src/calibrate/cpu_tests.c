@@ -185,7 +185,7 @@ prepare_read(mf_probe_plan *plan, mf_cpu *cpu, mf_block_format format, double by
         memcpy(&word, cpu->stream + i, sizeof word);
         wanted += word;
     }
-    *plan = (mf_probe_plan){.work = (double)(cpu->stream_bytes / 64 * 64),
+    *plan = (mf_probe_plan){.work = (double)(cpu->stream_bytes - cpu->stream_bytes % 64),
                             .bytes = (double)cpu->stream_bytes,
                             .error = sum == wanted ? 0 : 1};
     return MF_OK;

@@ -200,7 +200,7 @@ void mf_cpu_prompt(void *payload, size_t thread)
                  m->activations + c * m->column_bytes,
                  m->column_bytes,
                  MF_CPU_ROW_WEIGHTS);
-            for (size_t i = 0; i < MF_TILE_ROWS * MF_TILE_COLUMNS; i++) {
+            for (size_t i = 0; i < (size_t)MF_TILE_ROWS * MF_TILE_COLUMNS; i++) {
                 const size_t row = r + i / MF_TILE_COLUMNS;
                 out[row * MF_CPU_COLUMNS + c + i % MF_TILE_COLUMNS] = sums[i];
             }

@@ -41,6 +41,13 @@ typedef struct cuda {
     void *payload;
 } cuda;
 
+static void *find(void *library, const char *name, const char **missing)
+{
+    void *symbol = dlsym(library, name);
+    *missing = symbol == NULL ? name : *missing;
+    return symbol;
+}
+
 static mf_status load(mf_cu *cu, mf_error *err)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -50,9 +57,8 @@ static mf_status load(mf_cu *cu, mf_error *err)
     const char *missing = NULL;
     void *symbol = NULL;
 #define LOAD(name, arguments)                                                                      \
-    symbol = dlsym(library, #name);                                                                \
-    memcpy(&cu->name, &symbol, sizeof symbol);                                                     \
-    missing = symbol == NULL ? #name : missing;
+    symbol = find(library, #name, &missing);                                                       \
+    memcpy(&cu->name, &symbol, sizeof symbol);
     MF_CU_FUNCTIONS(LOAD)
 #undef LOAD
     if (missing != NULL) {
@@ -167,7 +173,8 @@ static mf_status make(void **buffer, void *device, size_t n_bytes, mf_error *err
     if (code != 0) {
         return mf_fail(err, MF_E_NOMEM, "CUDA gives no buffer of %zu bytes (%d)", n_bytes, code);
     }
-    *buffer = (void *)(uintptr_t)address;
+    const uintptr_t as_pointer = (uintptr_t)address;
+    memcpy(buffer, &as_pointer, sizeof as_pointer);
     return MF_OK;
 }
 
@@ -320,7 +327,9 @@ static mf_status load_kernels(cuda *c, mf_error *err)
 {
     char log[300] = "";
     int options[2] = {CU_JIT_ERROR_LOG, CU_JIT_ERROR_LOG_SIZE};
-    void *values[2] = {log, (void *)(uintptr_t)(sizeof log - 1)};
+    void *values[2] = {log, NULL};
+    const uintptr_t log_size = sizeof log - 1; /* the driver reads the number out of the pointer */
+    memcpy(&values[1], &log_size, sizeof log_size);
     const int code = c->cu.cuModuleLoadDataEx(&c->module, mf_cuda_source, 2, options, values);
     if (code != 0) {
         c->module = NULL;

@@ -48,6 +48,7 @@ typedef void mf_cu_object;      /* context, module, function, stream, event */
     X(cuEventElapsedTime, (float *, mf_cu_object *, mf_cu_object *))
 
 typedef struct mf_cu {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */
 #define MF_CU_MEMBER(name, arguments) int(*name) arguments;
     MF_CU_FUNCTIONS(MF_CU_MEMBER)
 #undef MF_CU_MEMBER

@@ -70,7 +70,7 @@ static mf_status make_copies(copies *c, mf_error *err)
 {
     c->a = c->a_bytes > 0 ? malloc(c->a_bytes) : NULL;
     c->b = c->b_bytes > 0 ? malloc(c->b_bytes) : NULL;
-    c->out = malloc(c->out_bytes);
+    c->out = c->out_bytes > 0 ? malloc(c->out_bytes) : NULL;
     if ((c->a_bytes > 0 && c->a == NULL) || (c->b_bytes > 0 && c->b == NULL) || c->out == NULL) {
         free_copies(c);
         return mf_fail(err, MF_E_NOMEM, "out of memory to check a kernel");
@@ -219,7 +219,7 @@ prepare_matvec(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, mf_error
 static mf_status
 prepare_attend(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, mf_error *err)
 {
-    const size_t position = 2 * KV_HEADS * MF_GPU_HEAD * sizeof(uint16_t);
+    const size_t position = sizeof(uint16_t) * 2 * KV_HEADS * MF_GPU_HEAD;
     const size_t n_whole =
         (size_t)(gpu->matrix_bytes / position) / MF_GPU_KV_BLOCK * MF_GPU_KV_BLOCK;
     mf_gpu_attend a = {.n_heads = KV_HEADS, .n_positions = n_whole + 37};

@@ -157,9 +157,9 @@ static double block_error(const mf_gpu_attend *a, size_t query, size_t block)
     const size_t first = block * MF_GPU_KV_BLOCK;
     const size_t last =
         first + MF_GPU_KV_BLOCK < a->n_positions ? first + MF_GPU_KV_BLOCK : a->n_positions;
-    double scores[MF_GPU_KV_BLOCK];
+    double scores[MF_GPU_KV_BLOCK] = {0};
     double values[MF_GPU_HEAD] = {0};
-    double most = -INFINITY;
+    double most = -(double)INFINITY;
     double total = 0;
     for (size_t p = first; p < last; p++) {
         scores[p - first] = score_of(a, query, p);

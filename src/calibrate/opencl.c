@@ -45,6 +45,13 @@ typedef struct opencl {
     void *payload;
 } opencl;
 
+static void *find(void *library, const char *name, const char **missing)
+{
+    void *symbol = dlsym(library, name);
+    *missing = symbol == NULL ? name : *missing;
+    return symbol;
+}
+
 /* The library stays loaded: its threads outlive any use. */
 static mf_status load(mf_cl *cl, mf_error *err)
 {
@@ -58,9 +65,8 @@ static mf_status load(mf_cl *cl, mf_error *err)
     const char *missing = NULL;
     void *symbol = NULL;
 #define LOAD(result, name, arguments)                                                              \
-    symbol = dlsym(library, #name);                                                                \
-    memcpy(&cl->name, &symbol, sizeof symbol);                                                     \
-    missing = symbol == NULL ? #name : missing;
+    symbol = find(library, #name, &missing);                                                       \
+    memcpy(&cl->name, &symbol, sizeof symbol);
     MF_CL_FUNCTIONS(LOAD)
 #undef LOAD
     return missing == NULL

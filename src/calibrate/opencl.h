@@ -80,6 +80,7 @@ typedef void mf_cl_object; /* platform, device, context, queue, program, kernel,
     X(mf_cl_int, clReleaseContext, (mf_cl_object *))
 
 typedef struct mf_cl {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */
 #define MF_CL_MEMBER(result, name, arguments) result(*name) arguments;
     MF_CL_FUNCTIONS(MF_CL_MEMBER)
 #undef MF_CL_MEMBER

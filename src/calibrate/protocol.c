@@ -145,9 +145,13 @@ static bool keep(mf_test_run *test, mf_record_sample one, double submit_s)
     if (test->n_samples == test->capacity) {
         const size_t capacity = test->capacity > 0 ? 2 * test->capacity : 64;
         mf_record_sample *samples = realloc(test->samples, capacity * sizeof *samples);
-        test->samples = samples != NULL ? samples : test->samples;
+        if (samples != NULL) {
+            test->samples = samples;
+        }
         double *submits = realloc(test->submit_s, capacity * sizeof *submits);
-        test->submit_s = submits != NULL ? submits : test->submit_s;
+        if (submits != NULL) {
+            test->submit_s = submits;
+        }
         if (samples == NULL || submits == NULL) {
             give_up(test, MF_OUTCOME_FAILED, "out of memory for samples");
             return false;
