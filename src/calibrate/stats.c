@@ -2,7 +2,6 @@
 
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_fit.h>
-#include <gsl/gsl_math.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
@@ -53,22 +52,22 @@ double mf_spread(const double *values, size_t n, size_t n_last)
     enum { MOST = 16 };
     double last[MOST];
     if (n < n_last || n_last == 0 || n_last > MOST) {
-        return GSL_POSINF;
+        return (double)INFINITY;
     }
     for (size_t i = 0; i < n_last; i++) {
         last[i] = values[n - n_last + i];
     }
     mf_summary summary = {0};
     if (!mf_summarise(&summary, last, n_last) || summary.median <= 0) {
-        return GSL_POSINF;
+        return (double)INFINITY;
     }
     return (last[n_last - 1] - last[0]) / summary.median;
 }
 
 bool mf_fit_line(mf_line *line, const double *x, const double *y, size_t n)
 {
-    double least = GSL_POSINF;
-    double most = GSL_NEGINF;
+    double least = (double)INFINITY;
+    double most = -(double)INFINITY;
     for (size_t i = 0; i < n; i++) {
         least = fmin(least, x[i]);
         most = fmax(most, x[i]);
