@@ -25,8 +25,12 @@ graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part)
     if (!mf_build_has(l, part)) {
         return GRAPH_NONE;
     }
-    const uint64_t *d = l->parts[part]->dims;
-    return mf_graph_external(b->g, GRAPH_SHAPE(d[0], d[1], d[2], d[3]), l->places[part], true);
+    const mf_tensor *t = l->parts[part];
+    const int8_t usual = t->role == MF_ROLE_EXPERT ? l->expert_place : l->place;
+    return mf_graph_external(b->g,
+                             GRAPH_SHAPE(t->dims[0], t->dims[1], t->dims[2], t->dims[3]),
+                             l->part_places != NULL ? l->part_places[part] : usual,
+                             true);
 }
 
 graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place)

@@ -8,8 +8,8 @@
 #define MF_MEMORY_BUILD_H
 
 #include "memfit/workload.h"
+#include "memory/footprint.h"
 #include "memory/graph.h"
-#include "memory/parts.h"
 
 /* Where llama.cpp picks the rows whose logits are asked for (ggml_get_rows by inp_out_ids). */
 typedef enum rows_picked {
@@ -50,8 +50,9 @@ typedef struct graph_traits {
 typedef struct build_layer {
     const mf_layer *shape;
     const mf_tensor *const *parts; /* PART_COUNT, NULL where the layer has none */
-    int8_t places[PART_COUNT];     /* where each lies */
-    int8_t place;                  /* of the layer itself */
+    const int8_t *part_places;     /* PART_COUNT, or NULL: all lie where the next two say */
+    int8_t place;
+    int8_t expert_place;
     int8_t cache_place;
     uint32_t index; /* in the model */
 } build_layer;
@@ -74,6 +75,7 @@ typedef struct state_inputs {
 
 typedef struct builder {
     graph *g;
+    const mf_footprint *footprint;
     const mf_model *model;
     const mf_workload *workload;
     const graph_traits *traits;
@@ -82,9 +84,8 @@ typedef struct builder {
     int8_t host_place;
     int8_t input_place; /* of what stands before the layers and is no table (Gemma's projections) */
     int8_t output_place;
-    bool norms_stay;    /* llama-context.cpp, graph_get_cb: norms run with their layer */
-    bool two_caches;    /* full and sliding-window layers */
-    uint32_t n_experts; /* the most of any layer */
+    bool norms_stay; /* llama-context.cpp, graph_get_cb: norms run with their layer */
+    bool two_caches; /* full and sliding-window layers */
     uint64_t n_tokens;
     uint64_t n_outputs;
     uint64_t n_sequences;

@@ -2,8 +2,6 @@
  * build_frame.c - what stands around the layers of every graph: inputs, embedding, output (llama-graph.cpp:
  * build_inp_...; llama-kv-cache.cpp: build_input_*; src/models).
  */
-#include <string.h>
-
 #include "memory/build.h"
 
 enum { F16_BYTES = 2, F32_BYTES = 4, I32_BYTES = 4, I64_BYTES = 8 };
@@ -101,16 +99,6 @@ static void keep(builder *b, graph_tensor t)
     }
 }
 
-static bool has_global(const mf_model *model, const char *name)
-{
-    for (size_t i = 0; i < model->n_tensors; i++) {
-        if (model->tensors[i].layer < 0 && strcmp(model->tensors[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void mf_build_output(builder *b, graph_tensor x)
 {
     const graph_traits *t = b->traits;
@@ -124,7 +112,7 @@ void mf_build_output(builder *b, graph_tensor x)
     }
     x = mf_build_rms(b, x);
     x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
-    if (has_global(b->model, "output_norm.bias")) {
+    if (b->footprint->output_norm_bias) {
         x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
     }
     keep(b, x);
@@ -133,7 +121,7 @@ void mf_build_output(builder *b, graph_tensor x)
         keep(b, x);
     }
     x = mf_build_mul_mat(b, mf_build_global(b, table, b->output_place), x);
-    if (has_global(b->model, "output.bias")) {
+    if (b->footprint->output_bias) {
         x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
     }
     const int n_scalings = t->cap_logits ? 3 : 0; /* scale, tanh, scale */

@@ -93,6 +93,15 @@ static void number_kinds(mf_footprint *f)
     }
 }
 
+static void add_global(mf_footprint *f, size_t index)
+{
+    const mf_tensor *tensor = &f->model->tensors[index];
+    f->globals[f->n_globals++] = (uint32_t)index;
+    f->output_norm_bias |= strcmp(tensor->name, "output_norm.bias") == 0;
+    f->output_bias |= strcmp(tensor->name, "output.bias") == 0;
+    f->per_layer_table = tensor->role == MF_ROLE_PER_LAYER_EMBEDDING ? tensor : f->per_layer_table;
+}
+
 static mf_status add_tensor(mf_footprint *f, size_t index, mf_error *err)
 {
     const mf_tensor *tensor = &f->model->tensors[index];
@@ -100,7 +109,7 @@ static mf_status add_tensor(mf_footprint *f, size_t index, mf_error *err)
         return MF_OK;
     }
     if (tensor->layer < 0 || (size_t)tensor->layer >= f->model->n_layers) {
-        f->globals[f->n_globals++] = (uint32_t)index;
+        add_global(f, index);
         return MF_OK;
     }
     const block_part part = mf_block_part_of(tensor);

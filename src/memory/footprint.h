@@ -29,6 +29,9 @@ struct mf_footprint {
     layer_bytes *layers;
     uint32_t *globals; /* indices of tensors outside the layers */
     size_t n_globals;
+    const mf_tensor *per_layer_table; /* of Gemma 3n and 4, or NULL */
+    bool output_norm_bias;
+    bool output_bias;
     size_t n_run;       /* layers that a prompt runs through: all but the NextN ones at the end */
     uint32_t n_experts; /* the most of any layer */
     bool estimated;     /* the types are a guess */

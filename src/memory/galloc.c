@@ -202,14 +202,8 @@ static void count_readers(galloc *a, const graph *g, const galloc_step *step)
     if (is_view(node) && !node->dependency) {
         a->states[node->view_src].n_views++;
     }
-    if (node->input) {
-        allocate(a, g, step->tensor, step->buffer);
-    }
     for (size_t i = 0; i < node->n_src; i++) {
         a->states[node->src[i]].n_readers++;
-        if (mf_graph_get(g, node->src[i])->input) {
-            allocate(a, g, node->src[i], step->buffer);
-        }
     }
 }
 
@@ -226,9 +220,6 @@ void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = mf_graph_get(g, step->tensor);
-    for (size_t i = 0; i < node->n_src; i++) {
-        allocate(a, g, node->src[i], step->buffer);
-    }
     allocate(a, g, step->tensor, step->buffer);
     for (size_t i = 0; i < node->n_src; i++) {
         read_once(a, g, node->src[i]);

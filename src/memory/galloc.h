@@ -39,7 +39,7 @@ typedef struct galloc_step {
 } galloc_step;
 
 typedef struct galloc_order {
-    const galloc_step *leaves; /* allocated first, in this order */
+    const galloc_step *leaves; /* all of them; allocated first, in this order */
     size_t n_leaves;
     const galloc_step *steps;
     size_t n_steps;

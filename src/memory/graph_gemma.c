@@ -1,25 +1,13 @@
 /*
  * graph_gemma.c - Gemma 3, 3n and 4 (src/models/gemma3.cpp, gemma3n.cpp, gemma4.cpp). Gemma 1 and 2 are plain.
  */
-#include <string.h>
-
 #include "memory/graph_arch.h"
 
 /* Per-layer inputs: a slice of a second table, joined with a projection of the embedding. */
-static const mf_tensor *per_layer_table(const mf_model *model)
-{
-    for (size_t i = 0; i < model->n_tensors; i++) {
-        if (model->tensors[i].role == MF_ROLE_PER_LAYER_EMBEDDING) {
-            return &model->tensors[i];
-        }
-    }
-    return NULL;
-}
-
 static graph_tensor per_layer_inputs(builder *b, graph_tensor x)
 {
     enum { I32_BYTES = 4 };
-    const mf_tensor *table = per_layer_table(b->model);
+    const mf_tensor *table = b->footprint->per_layer_table;
     if (table == NULL || b->model->n_layers == 0) {
         return GRAPH_NONE;
     }

@@ -183,7 +183,7 @@ static graph_tensor llama4_attention(builder *b, const build_layer *l, graph_ten
     } else {
         c.q = mf_build_in_place(b, c.q, b->attention_scale);
     }
-    if (c.window && b->n_experts != EXPERTS_OF_MAVERICK) {
+    if (c.window && b->footprint->n_experts != EXPERTS_OF_MAVERICK) {
         c.q = mf_build_in_place(b, c.q, GRAPH_NONE);
         c.k = mf_build_in_place(b, c.k, GRAPH_NONE);
     }

@@ -1,9 +1,9 @@
 /*
  * llamacpp_compute.c - replays ggml's allocator over the graph of a prompt.
  *
- * Layers repeat, and so does what the allocator does: once a period of layers leaves the free blocks and all that is
- * alive where the period before had left them, any number of further ones changes nothing. So the graph is built with
- * few periods of every run; if they have not settled, with more of them.
+ * Layers repeat, and so does what the allocator does: once some periods of layers have left the free blocks and all that
+ * is alive where they had been before, as many more again change nothing. So the graph is built with few periods of
+ * every run of equal ones; if they have not come back to an earlier state, with more of them.
  */
 #include "memory/llamacpp_compute.h"
 
@@ -13,13 +13,17 @@
 #include "memory/graph_arch.h"
 #include "memory/schedule.h"
 
-enum { MAX_PERIOD = 16, FIRST_PERIODS = 3, ALL_LAYERS = 0 };
+enum { MAX_PERIOD = 16, FIRST_KEPT = 3, MOST_KEPT = 24 };
 
-typedef struct check {
-    size_t before; /* index of a layer of the graph */
-    size_t after;
+/* Equal periods of layers, the first few of which are in the graph. */
+typedef struct layer_run {
+    size_t begin; /* in the model */
     size_t period;
-} check;
+    size_t n_periods;
+    size_t n_kept;
+    size_t at;                      /* in the graph */
+    uint64_t states[MOST_KEPT + 1]; /* of the allocator behind each period */
+} layer_run;
 
 typedef struct work {
     const compute_setup *setup;
@@ -30,14 +34,12 @@ typedef struct work {
     schedule s;
     build_layer *layers; /* of the graph */
     build_layer *all;    /* of the model */
+    int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
     uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
-    uint32_t *kept;      /* indices into all */
-    check *checks;
-    size_t n_checks;
+    layer_run *runs;
+    size_t n_runs;
     galloc_buffer *buffers;
     galloc_state *states;
-    galloc_state *seen; /* states of a period's tensors at the boundary before */
-    galloc_buffer *seen_buffers;
 } work;
 
 static void free_work(work *w)
@@ -46,13 +48,11 @@ static void free_work(work *w)
     mf_schedule_free(&w->s);
     free(w->layers);
     free(w->all);
+    free(w->part_places);
     free(w->kinds);
-    free(w->kept);
-    free(w->checks);
+    free(w->runs);
     free(w->buffers);
     free(w->states);
-    free(w->seen);
-    free(w->seen_buffers);
     free(w->b.begins);
     free(w->b.first_ids);
 }
@@ -64,15 +64,13 @@ static bool allocate_work(work *w)
     w->layers = calloc(n, sizeof *w->layers);
     w->all = calloc(n, sizeof *w->all);
     w->kinds = calloc(n, sizeof *w->kinds);
-    w->kept = calloc(n, sizeof *w->kept);
-    w->checks = calloc(n, sizeof *w->checks);
-    w->buffers = calloc(n_places, sizeof *w->buffers);
-    w->seen_buffers = calloc(n_places, sizeof *w->seen_buffers);
+    w->runs = calloc(n, sizeof *w->runs);
+    w->buffers = malloc(n_places * sizeof *w->buffers);
+    w->part_places = calloc(w->setup->tensor_places != NULL ? n * PART_COUNT : 1, 1);
     w->b.begins = calloc(n, sizeof *w->b.begins);
     w->b.first_ids = calloc(n, sizeof *w->b.first_ids);
-    return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->kept != NULL &&
-           w->checks != NULL && w->buffers != NULL && w->seen_buffers != NULL &&
-           w->b.begins != NULL && w->b.first_ids != NULL;
+    return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->runs != NULL &&
+           w->buffers != NULL && w->b.begins != NULL && w->b.first_ids != NULL;
 }
 
 /* Layers that read an earlier layer's cache find it where that layer put it: the last one of their kind that has a
@@ -91,25 +89,35 @@ static int8_t cache_place(const compute_setup *setup, size_t index)
     return setup->workload->kv_offload ? setup->layer_places[owner] : (int8_t)(setup->n_places - 1);
 }
 
-static void place_layer(build_layer *l, const compute_setup *setup, size_t index)
+static void place_layer(work *w, size_t index)
 {
+    const compute_setup *setup = w->setup;
     const mf_footprint *f = setup->footprint;
-    const int8_t host = (int8_t)(setup->n_places - 1);
-    *l = (build_layer){.shape = &f->model->layers[index],
-                       .parts = f->parts[index],
-                       .place = setup->layer_places[index],
-                       .cache_place = cache_place(setup, index),
-                       .index = (uint32_t)index};
-    memset(l->places, l->place, sizeof l->places);
+    const int8_t place = setup->layer_places[index];
     const bool experts_apart = index < setup->workload->n_cpu_moe;
-    for (size_t i = 0; (experts_apart || setup->tensor_places != NULL) && i < PART_COUNT; i++) {
-        const mf_tensor *t = l->parts[i];
-        if (t != NULL && setup->tensor_places != NULL) {
-            l->places[i] = setup->tensor_places[t - f->model->tensors];
-        } else if (t != NULL && t->role == MF_ROLE_EXPERT) {
-            l->places[i] = host;
-        }
+    w->all[index] =
+        (build_layer){.shape = &f->model->layers[index],
+                      .parts = f->parts[index],
+                      .place = place,
+                      .expert_place = experts_apart ? (int8_t)(setup->n_places - 1) : place,
+                      .cache_place = cache_place(setup, index),
+                      .index = (uint32_t)index};
+    if (setup->tensor_places == NULL) {
+        return;
     }
+    int8_t *places = &w->part_places[index * PART_COUNT];
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const mf_tensor *t = f->parts[index][i];
+        places[i] = t != NULL ? setup->tensor_places[t - f->model->tensors] : place;
+    }
+    w->all[index].part_places = places;
+}
+
+static bool same_places(const build_layer *a, const build_layer *b)
+{
+    return a->place == b->place && a->expert_place == b->expert_place &&
+           a->cache_place == b->cache_place &&
+           (a->part_places == NULL || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
 static bool same_layer(const work *w, size_t a, size_t b)
@@ -117,16 +125,14 @@ static bool same_layer(const work *w, size_t a, size_t b)
     const uint32_t *kinds = w->setup->footprint->kinds;
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
-    return kinds[a] == kinds[b] && same_rope && w->all[a].place == w->all[b].place &&
-           w->all[a].cache_place == w->all[b].cache_place &&
-           memcmp(w->all[a].places, w->all[b].places, sizeof w->all[a].places) == 0;
+    return kinds[a] == kinds[b] && same_rope && same_places(&w->all[a], &w->all[b]);
 }
 
 static void place_layers(work *w)
 {
     const size_t n = w->setup->footprint->n_run;
     for (size_t i = 0; i < n; i++) {
-        place_layer(&w->all[i], w->setup, i);
+        place_layer(w, i);
         size_t first = 0;
         while (first < i && (w->kinds[first] != first || !same_layer(w, first, i))) {
             first++;
@@ -148,47 +154,53 @@ static size_t run_length(const uint32_t *kinds, size_t n, size_t begin, size_t p
     return end > n ? 0 : end - begin;
 }
 
-static size_t keep(work *w, size_t n_kept, size_t begin, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        w->kept[n_kept++] = (uint32_t)(begin + i);
-    }
-    return n_kept;
-}
-
-/* Keeps n_periods of every run. */
-static size_t shorten(work *w, size_t n_periods)
+/* Runs of more periods than are kept of them at first; one period of several layers before many of one. */
+static void find_runs(work *w)
 {
     const size_t n = w->setup->footprint->n_run;
-    size_t n_kept = 0;
     size_t begin = 0;
-    w->n_checks = 0;
+    w->n_runs = 0;
     while (begin < n) {
         size_t period = 1;
         while (period <= MAX_PERIOD &&
-               run_length(w->kinds, n, begin, period) / period <= n_periods) {
+               run_length(w->kinds, n, begin, period) / period <= FIRST_KEPT) {
             period++;
         }
-        if (n_periods == ALL_LAYERS || period > MAX_PERIOD) {
-            n_kept = keep(w, n_kept, begin++, 1);
+        if (period > MAX_PERIOD) {
+            begin++;
             continue;
         }
-        n_kept = keep(w, n_kept, begin, n_periods * period);
-        w->checks[w->n_checks++] =
-            (check){.before = n_kept - period, .after = n_kept, .period = period};
-        begin += run_length(w->kinds, n, begin, period) / period * period;
+        const size_t n_periods = run_length(w->kinds, n, begin, period) / period;
+        w->runs[w->n_runs++] = (layer_run){
+            .begin = begin, .period = period, .n_periods = n_periods, .n_kept = FIRST_KEPT};
+        begin += n_periods * period;
+    }
+}
+
+/* Layers of the graph: all outside the runs, and of each run those of its first periods. */
+static size_t list_layers(work *w)
+{
+    const size_t n = w->setup->footprint->n_run;
+    size_t n_kept = 0;
+    size_t next = 0;
+    for (size_t i = 0; i < n;) {
+        layer_run *r = next < w->n_runs && i == w->runs[next].begin ? &w->runs[next++] : NULL;
+        const size_t n_here = r != NULL ? r->n_kept * r->period : 1;
+        if (r != NULL) {
+            r->at = n_kept;
+        }
+        memcpy(&w->layers[n_kept], &w->all[i], n_here * sizeof *w->layers);
+        n_kept += n_here;
+        i += r != NULL ? r->n_periods * r->period : 1;
     }
     return n_kept;
 }
 
-static mf_status build(work *w, size_t n_periods)
+static mf_status build(work *w)
 {
     builder *b = &w->b;
     mf_graph_clear(&w->g);
-    b->n_layers = shorten(w, n_periods);
-    for (size_t i = 0; i < b->n_layers; i++) {
-        w->layers[i] = w->all[w->kept[i]];
-    }
+    b->n_layers = list_layers(w);
     if (b->n_layers == 0) {
         return MF_E_DATA;
     }
@@ -205,53 +217,56 @@ static mf_status build(work *w, size_t n_periods)
         return status;
     }
     free(w->states);
-    free(w->seen);
     w->states = calloc(w->g.n_nodes, sizeof *w->states);
-    w->seen = calloc(w->g.n_nodes, sizeof *w->seen);
-    return w->states != NULL && w->seen != NULL ? MF_OK : MF_E_NOMEM;
+    return w->states != NULL ? MF_OK : MF_E_NOMEM;
 }
 
-static bool same_blocks(const galloc_buffer *a, const galloc_buffer *b)
+static uint64_t mix(uint64_t hash, uint64_t value)
 {
-    return a->n_blocks == b->n_blocks &&
-           memcmp(a->blocks, b->blocks, a->n_blocks * sizeof a->blocks[0]) == 0;
+    static const uint64_t odd = 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+    enum { SHIFT = 29 };
+    hash = (hash ^ value) * odd;
+    return hash ^ hash >> SHIFT;
 }
 
-static void remember(work *w, const check *c)
+/* The free blocks, and where every tensor of the last period is that is alive. */
+static uint64_t state_behind(const work *w, const layer_run *r, size_t n_periods)
 {
-    const uint32_t begin = w->b.first_ids[c->before - c->period];
-    const uint32_t n = w->b.first_ids[c->before] - begin;
-    memcpy(w->seen, &w->states[begin], n * sizeof *w->seen);
+    const uint32_t begin = w->b.first_ids[r->at + (n_periods - 1) * r->period];
+    const uint32_t end = w->b.first_ids[r->at + n_periods * r->period];
+    uint64_t hash = end - begin;
     for (size_t i = 0; i < w->setup->n_places; i++) {
-        w->seen_buffers[i].n_blocks = w->buffers[i].n_blocks;
-        memcpy(w->seen_buffers[i].blocks,
-               w->buffers[i].blocks,
-               w->buffers[i].n_blocks * sizeof w->buffers[i].blocks[0]);
-    }
-}
-
-/* Free blocks alike, and every tensor of the last period alive where its like of the period before was. */
-static bool has_settled(const work *w, const check *c)
-{
-    const uint32_t begin = w->b.first_ids[c->before];
-    const uint32_t n = w->b.first_ids[c->after] - begin;
-    if (n != w->b.first_ids[c->before] - w->b.first_ids[c->before - c->period]) {
-        return false;
-    }
-    for (size_t i = 0; i < w->setup->n_places; i++) {
-        if (!same_blocks(&w->seen_buffers[i], &w->buffers[i])) {
-            return false;
+        const galloc_buffer *buffer = &w->buffers[i];
+        hash = mix(hash, buffer->n_blocks);
+        for (size_t k = 0; k < buffer->n_blocks; k++) {
+            hash = mix(mix(hash, buffer->blocks[k].offset), buffer->blocks[k].size);
         }
     }
-    for (uint32_t i = 0; i < n; i++) {
-        const galloc_state *now = &w->states[begin + i];
-        const galloc_state *then = &w->seen[i];
-        if (now->allocated != then->allocated ||
-            (now->allocated && (now->offset != then->offset || now->buffer != then->buffer))) {
-            return false;
+    for (uint32_t i = begin; i < end; i++) {
+        const galloc_state *state = &w->states[i];
+        hash =
+            state->allocated ? mix(mix(mix(hash, i - begin), state->offset), state->buffer) : hash;
+    }
+    return hash;
+}
+
+/* True if the periods that were left out would have come back to the state behind the last one that was kept. If not,
+   more are kept. */
+static bool has_settled(layer_run *r)
+{
+    const size_t n_left = r->n_periods - r->n_kept;
+    if (n_left == 0) {
+        return true;
+    }
+    for (size_t d = 1; d < r->n_kept; d++) {
+        if (r->states[r->n_kept] == r->states[r->n_kept - d]) {
+            r->n_kept += n_left % d;
+            return n_left % d == 0;
         }
     }
-    return true;
+    const size_t more = 2 * r->n_kept;
+    r->n_kept = more <= MOST_KEPT && more < r->n_periods ? more : r->n_periods;
+    return false;
 }
 
 /* False if a run has not settled within the periods that were kept. */
@@ -265,34 +280,40 @@ static bool replay(work *w)
                         device ? w->setup->alignment : HOST_ALIGNMENT,
                         device && w->setup->has_scratch);
     }
-    const galloc_order order = {.leaves = w->s.leaves,
-                                .n_leaves = w->s.n_leaves,
-                                .steps = w->s.steps,
-                                .n_steps = w->s.n_steps};
+    const galloc_order order = {.leaves = w->s.leaves.items,
+                                .n_leaves = w->s.leaves.n,
+                                .steps = w->s.steps.items,
+                                .n_steps = w->s.steps.n};
     mf_galloc_count(&a, &w->g, &order);
     size_t next = 0;
+    size_t n_periods = 1;
     bool settled = true;
-    for (size_t i = 0; i < w->s.n_steps; i++) {
-        const graph_tensor t = w->s.steps[i].tensor;
-        const check *c = next < w->n_checks ? &w->checks[next] : NULL;
-        if (c != NULL && t == w->g.order[w->b.begins[c->before]]) {
-            remember(w, c);
-        } else if (c != NULL && t == w->g.order[w->b.begins[c->after]]) {
-            settled &= has_settled(w, c);
+    for (size_t i = 0; i < w->s.steps.n; i++) {
+        layer_run *r = next < w->n_runs ? &w->runs[next] : NULL;
+        if (r != NULL && r->n_kept < r->n_periods &&
+            w->s.steps.items[i].tensor == w->g.order[w->b.begins[r->at + n_periods * r->period]]) {
+            r->states[n_periods] = state_behind(w, r, n_periods);
+            n_periods++;
+        }
+        if (r != NULL && (n_periods > r->n_kept || r->n_kept == r->n_periods)) {
+            settled &= has_settled(r);
+            n_periods = 1;
             next++;
         }
-        mf_galloc_run(&a, &w->g, &w->s.steps[i]);
+        mf_galloc_run(&a, &w->g, &w->s.steps.items[i]);
     }
-    return settled && next == w->n_checks;
+    return settled;
 }
 
-static mf_status run(work *w, compute_size *size, size_t n_periods)
+static mf_status run(work *w, compute_size *size, bool whole)
 {
-    const size_t n_layers = w->setup->footprint->n_run;
-    mf_status status = build(w, n_periods);
+    find_runs(w);
+    for (size_t i = 0; whole && i < w->n_runs; i++) {
+        w->runs[i].n_kept = w->runs[i].n_periods;
+    }
+    mf_status status = build(w);
     while (status == MF_OK && !replay(w)) {
-        n_periods = 2 * n_periods < n_layers ? 2 * n_periods : ALL_LAYERS;
-        status = build(w, n_periods);
+        status = build(w);
     }
     for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
         status = w->buffers[i].failed ? MF_E_UNSUPPORTED : MF_OK;
@@ -319,7 +340,7 @@ static void begin_builder(work *w)
     b->workload = load;
     b->traits = &w->traits;
     b->layers = w->layers;
-    b->n_experts = f->n_experts;
+    b->footprint = f;
     b->host_place = (int8_t)(setup->n_places - 1);
     b->input_place = setup->layer_places[0];
     b->output_place = setup->layer_places[f->model->n_layers];
@@ -349,7 +370,7 @@ static mf_status run_bounded(work *w, compute_size *size)
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < sizeof ways / sizeof ways[0]; i++) {
         w->traits.rows = ways[i];
-        status = run(w, size, FIRST_PERIODS);
+        status = run(w, size, false);
     }
     for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
         size->bytes[i] += size->bytes[i] / MARGIN_SHARE;
@@ -367,8 +388,8 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
     if (status == MF_OK) {
         place_layers(&w);
         begin_builder(&w);
-        status = whole           ? run(&w, &size, ALL_LAYERS)
-                 : w.arch->exact ? run(&w, &size, FIRST_PERIODS)
+        status = whole           ? run(&w, &size, true)
+                 : w.arch->exact ? run(&w, &size, false)
                                  : run_bounded(&w, &size);
     }
     free_work(&w);

@@ -26,8 +26,8 @@ typedef struct maker {
 
 void mf_schedule_free(schedule *s)
 {
-    free(s->steps);
-    free(s->leaves);
+    free(s->steps.items);
+    free(s->leaves.items);
     free(s->places);
     free(s->copies);
     *s = (schedule){0};
@@ -70,23 +70,26 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
 }
 
 /* Unassigned tensors go where the one before them runs, in either direction; the host is not spread at first, so that
-   it runs only what it has to. */
-static void spread(maker *m, bool down, bool devices_only)
+   it runs only what it has to. Returns how many are left. */
+static uint32_t spread(maker *m, bool down, bool devices_only)
 {
     const graph *g = m->g;
+    int8_t *places = m->s->places;
     int8_t current = GRAPH_ANYWHERE;
+    uint32_t n_left = 0;
     for (uint32_t i = 0; i < g->n_order; i++) {
         const graph_tensor t = g->order[down ? i : g->n_order - 1 - i];
-        int8_t *place = &m->s->places[t];
-        if (mf_graph_get(g, t)->op == GRAPH_VIEW) {
+        if (g->nodes[t].op == GRAPH_VIEW) {
             continue;
         }
-        if (*place == GRAPH_ANYWHERE) {
-            *place = current;
+        if (places[t] == GRAPH_ANYWHERE) {
+            places[t] = current;
         } else {
-            current = devices_only && *place == m->host ? GRAPH_ANYWHERE : *place;
+            current = devices_only && places[t] == m->host ? GRAPH_ANYWHERE : places[t];
         }
+        n_left += places[t] == GRAPH_ANYWHERE ? 1 : 0;
     }
+    return n_left;
 }
 
 /* Views lie where their memory is, other sources where they are read. */
@@ -124,18 +127,10 @@ static void assign(maker *m)
     for (uint32_t i = 0; i < g->n_order; i++) {
         m->s->places[g->order[i]] = place_at_hand(m, g->order[i]);
     }
-    spread(m, true, true);
-    spread(m, false, true);
-    spread(m, true, false);
-    spread(m, false, false);
+    if (spread(m, true, true) > 0 && spread(m, false, true) > 0 && spread(m, true, false) > 0) {
+        (void)spread(m, false, false);
+    }
     settle(m);
-}
-
-/* Where a source's memory is. */
-static int8_t memory_place(const maker *m, graph_tensor t)
-{
-    const graph_node *owner = mf_graph_get(m->g, owner_of(m, t));
-    return owner->external ? owner->place : m->s->places[t];
 }
 
 static graph_tensor *copy_of(const maker *m, graph_tensor t, int8_t place)
@@ -143,18 +138,29 @@ static graph_tensor *copy_of(const maker *m, graph_tensor t, int8_t place)
     return &m->s->copies[(size_t)t * m->setup->n_places + (size_t)place];
 }
 
-static void push(maker *m, graph_tensor t, int8_t place)
+static bool grow(schedule_list *list, size_t n)
 {
-    if (t != GRAPH_NONE && m->s->n_steps < m->s->n_steps_max) {
-        m->s->steps[m->s->n_steps++] = (galloc_step){.tensor = t, .buffer = (uint8_t)place};
+    if (n > list->capacity) {
+        galloc_step *larger = realloc(list->items, n * sizeof *larger);
+        if (larger == NULL) {
+            return false;
+        }
+        list->items = larger;
+        list->capacity = n;
     }
+    return true;
 }
 
-static void push_leaf(maker *m, graph_tensor t, int8_t place)
+static void push(maker *m, schedule_list *list, graph_tensor t, int8_t place)
 {
-    if (t != GRAPH_NONE && m->s->n_leaves < m->s->n_steps_max) {
-        m->s->leaves[m->s->n_leaves++] = (galloc_step){.tensor = t, .buffer = (uint8_t)place};
+    if (t == GRAPH_NONE) {
+        return;
     }
+    if (list->n == list->capacity && !grow(list, 2 * list->capacity + 1)) {
+        m->g->status = MF_E_NOMEM;
+        return;
+    }
+    list->items[list->n++] = (galloc_step){.tensor = t, .buffer = (uint8_t)place};
 }
 
 /* With several copies each is kept to the end and allocated first. */
@@ -165,19 +171,20 @@ static void keep_copies(maker *m, graph_tensor first, int8_t place)
         if (t != GRAPH_NONE) {
             m->g->nodes[t].input = true;
             m->g->nodes[t].output = true;
-            push_leaf(m, t, place);
+            push(m, &m->s->leaves, t, place);
         }
     }
 }
 
 static void emit(maker *m, const split *s)
 {
+    schedule_list *steps = &m->s->steps;
     for (uint32_t i = 0; i < s->n_inputs; i++) {
-        push(m, mf_graph_dependency(m->g, s->inputs[i]), m->s->places[s->inputs[i]]);
-        push(m, *copy_of(m, s->inputs[i], s->place), s->place);
+        push(m, steps, mf_graph_dependency(m->g, s->inputs[i]), m->s->places[s->inputs[i]]);
+        push(m, steps, *copy_of(m, s->inputs[i], s->place), s->place);
     }
     for (uint32_t i = s->begin; i < s->end; i++) {
-        push(m, m->g->order[i], m->s->places[m->g->order[i]]);
+        push(m, steps, m->g->order[i], m->s->places[m->g->order[i]]);
     }
     m->s->n_splits++;
 }
@@ -190,7 +197,7 @@ static bool needs_new_split(const maker *m, const split *s, const graph_node *no
         if (source->external && source->weight && source->place != s->place) {
             return true;
         }
-        if (s->n_inputs == MAX_SPLIT_INPUTS && memory_place(m, node->src[k]) != s->place &&
+        if (s->n_inputs == MAX_SPLIT_INPUTS && m->s->places[node->src[k]] != s->place &&
             *copy_of(m, node->src[k], s->place) == GRAPH_NONE) {
             return true;
         }
@@ -200,9 +207,9 @@ static bool needs_new_split(const maker *m, const split *s, const graph_node *no
 
 static void add_inputs(maker *m, split *s, graph_tensor t)
 {
-    for (size_t k = 0; k < mf_graph_get(m->g, t)->n_src; k++) {
-        const graph_tensor source = mf_graph_get(m->g, t)->src[k];
-        const int8_t from = memory_place(m, source);
+    for (size_t k = 0; k < m->g->nodes[t].n_src; k++) {
+        const graph_tensor source = m->g->nodes[t].src[k];
+        const int8_t from = m->s->places[source];
         if (m->setup->n_copies > 1 && mf_graph_get(m->g, source)->input &&
             *copy_of(m, source, from) == GRAPH_NONE) {
             *copy_of(m, source, from) = source;
@@ -249,29 +256,24 @@ static void cut(maker *m)
     emit(m, &s);
 }
 
-/* Every source of a step may be copied: a dependency and the copy. */
 static bool reserve(schedule *s, const graph *g, uint8_t n_places)
 {
-    enum { STEPS_PER_TENSOR = 8 };
-    const size_t n = g->n_nodes;
-    if (n > s->capacity) {
+    const size_t n_copies = (size_t)g->n_nodes * n_places;
+    if (g->n_nodes > s->n_tensors || n_copies > s->n_places_of_copies) {
         mf_schedule_free(s);
-        const size_t capacity = n + n / 2;
-        s->steps = malloc(STEPS_PER_TENSOR * capacity * sizeof *s->steps);
-        s->leaves = malloc(STEPS_PER_TENSOR * capacity * sizeof *s->leaves);
-        s->places = malloc(capacity);
-        s->copies = malloc(capacity * GALLOC_MAX_BUFFERS * sizeof *s->copies);
-        if (s->steps == NULL || s->leaves == NULL || s->places == NULL || s->copies == NULL) {
+        s->places = malloc(g->n_nodes);
+        s->copies = malloc(n_copies * sizeof *s->copies);
+        if (s->places == NULL || s->copies == NULL) {
             return false;
         }
-        s->capacity = capacity;
-        s->n_steps_max = STEPS_PER_TENSOR * capacity;
+        s->n_tensors = g->n_nodes;
+        s->n_places_of_copies = n_copies;
     }
-    s->n_steps = 0;
-    s->n_leaves = 0;
+    s->steps.n = 0;
+    s->leaves.n = 0;
     s->n_splits = 0;
-    memset(s->copies, 0, n * n_places * sizeof *s->copies);
-    return true;
+    memset(s->copies, 0, n_copies * sizeof *s->copies);
+    return grow(&s->steps, g->n_order) && grow(&s->leaves, g->n_leaves);
 }
 
 mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
@@ -286,7 +288,7 @@ mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
     assign(&m);
     cut(&m);
     for (uint32_t i = 0; i < g->n_leaves; i++) {
-        push_leaf(&m, g->leaves[i], s->places[g->leaves[i]]);
+        push(&m, &s->leaves, g->leaves[i], s->places[g->leaves[i]]);
     }
     return g->status;
 }

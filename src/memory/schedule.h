@@ -14,17 +14,21 @@ typedef struct schedule_setup {
         offloads; /* operations of many rows whose weights lie on the host run on the first device */
 } schedule_setup;
 
+typedef struct schedule_list {
+    galloc_step *items;
+    size_t n;
+    size_t capacity;
+} schedule_list;
+
 /* Start with `schedule s = {0};`, end with mf_schedule_free; may be used again for the next graph. */
 typedef struct schedule {
-    galloc_step *steps;
-    galloc_step *leaves;
+    schedule_list steps;
+    schedule_list leaves;
     int8_t *places;       /* of every tensor */
-    graph_tensor *copies; /* of every tensor, n_places each */
-    size_t n_steps;
-    size_t n_leaves;
+    graph_tensor *copies; /* of every tensor, one for each place */
+    size_t n_tensors;     /* room for so many */
+    size_t n_places_of_copies;
     size_t n_splits;
-    size_t capacity; /* tensors */
-    size_t n_steps_max;
 } schedule;
 
 /* Adds copies to the graph and lets their readers read them. MF_E_NOMEM, MF_E_OVERFLOW. */

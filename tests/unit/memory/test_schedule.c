@@ -84,7 +84,7 @@ Test(schedule, a_copy_is_made_once_for_all_readers_of_a_place)
     cr_expect(ne(u32, g.nodes[a].src[1], x));
     cr_expect(gt(u32, g.n_nodes, before));
     /* A reader that keeps the source, the copy, and three operations. */
-    cr_expect(eq(sz, s.n_steps, (size_t)5));
+    cr_expect(eq(sz, s.steps.n, (size_t)5));
     mf_schedule_free(&s);
     mf_graph_free(&g);
 }
@@ -108,10 +108,10 @@ Test(schedule, with_pipeline_copies_inputs_stay_several_times)
     const schedule_setup pipeline = {.n_places = N_PLACES, .n_copies = 4};
     schedule s = made(&g, a, pipeline);
     /* Four on the host, four on the device, then the graph's own: the input and the weight. */
-    cr_expect(eq(sz, s.n_leaves, (size_t)(4 + 4 + 2)));
+    cr_expect(eq(sz, s.leaves.n, (size_t)(4 + 4 + 2)));
     for (size_t i = 0; i < 8; i++) {
-        cr_expect(g.nodes[s.leaves[i].tensor].output);
-        cr_expect(eq(u8, s.leaves[i].buffer, (uint8_t)(i < 4 ? HOST : FIRST)));
+        cr_expect(g.nodes[s.leaves.items[i].tensor].output);
+        cr_expect(eq(u8, s.leaves.items[i].buffer, (uint8_t)(i < 4 ? HOST : FIRST)));
     }
     mf_schedule_free(&s);
     mf_graph_free(&g);
