@@ -6,11 +6,18 @@
 
 #include "memory/build.h"
 
+/* What a graph stands on. */
+typedef enum graph_ground {
+    GRAPH_COMPOSED, /* put together from pieces that other graphs have */
+    GRAPH_RECALLED, /* as src/models has it, without numbers to hold it against */
+    GRAPH_EXACT,    /* tests/truth holds it to llama.cpp's own bytes */
+} graph_ground;
+
 typedef struct graph_arch {
     const char *name; /* general.architecture; NULL for all that have no row */
     void (*build)(builder *b);
     graph_traits traits;
-    bool exact; /* tests/truth holds it to llama.cpp's own bytes */
+    graph_ground ground;
 } graph_arch;
 
 /* Never NULL: an architecture without a row gets the general one, which is not exact. */

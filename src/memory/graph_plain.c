@@ -117,20 +117,34 @@ static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
     return mf_build_linear(b, l, PART_ATTN_OUT, PART_ATTN_OUT_B, y);
 }
 
+/* Blocks of Nemotron-NAS may have lost their attention or their feed forward. */
+static graph_tensor
+attention_part(builder *b, const build_layer *l, graph_tensor x, graph_tensor *residual)
+{
+    if (l->shape->attention.kind == MF_ATTENTION_NONE) {
+        return x;
+    }
+    const graph_tensor in = mf_build_has(l, PART_ATTN_NORM)
+                                ? mf_build_norm(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x)
+                                : x;
+    graph_tensor y = attend(b, l, in);
+    mf_build_pick(b, l, &y, residual);
+    return y;
+}
+
 static graph_tensor layer(builder *b, const build_layer *l, graph_tensor x)
 {
     const bool sandwich = mf_build_has(l, PART_FFN_NORM) || mf_build_has(l, PART_FFN_POST_NORM);
     const block_part before = sandwich ? PART_FFN_NORM : PART_ATTN_POST_NORM;
     graph_tensor residual = x;
-    graph_tensor in = mf_build_has(l, PART_ATTN_NORM)
-                          ? mf_build_norm(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x)
-                          : x;
-    graph_tensor y = attend(b, l, in);
-    mf_build_pick(b, l, &y, &residual);
+    graph_tensor y = attention_part(b, l, x, &residual);
     if (sandwich && mf_build_has(l, PART_ATTN_POST_NORM)) {
         y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
     }
-    residual = mf_build_in_place(b, scaled(b, y), residual);
+    residual = y != x ? mf_build_in_place(b, scaled(b, y), residual) : x;
+    if (l->shape->ffn.kind == MF_FFN_NONE) {
+        return residual;
+    }
     y = mf_build_has(l, before) ? mf_build_norm(b, l, before, PART_FFN_NORM_B, residual) : residual;
     y = mf_graph_feed_forward(b, l, y);
     if (mf_build_has(l, PART_FFN_POST_NORM)) {

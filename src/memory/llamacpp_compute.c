@@ -361,11 +361,11 @@ static void begin_builder(work *w)
 }
 
 /* Where llama.cpp's own graph is not known to the last tensor, the output rows may be picked anywhere and packing may
-   differ: the largest of the ways, and a margin. Its size is what the exact graphs lose or gain when a residual is
-   kept too long or an operation is not fused (tests/truth). */
+   differ: the largest of the ways, and a margin. What exact graphs lose or gain when a residual is kept too long or an
+   operation is not fused is a few per cent (tests/truth). */
 static mf_status run_bounded(work *w, compute_size *size)
 {
-    enum { MARGIN_SHARE = 16 };
+    static const uint64_t margin_shares[] = {[GRAPH_COMPOSED] = 8, [GRAPH_RECALLED] = 32};
     static const rows_picked ways[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < sizeof ways / sizeof ways[0]; i++) {
@@ -373,7 +373,7 @@ static mf_status run_bounded(work *w, compute_size *size)
         status = run(w, size, false);
     }
     for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
-        size->bytes[i] += size->bytes[i] / MARGIN_SHARE;
+        size->bytes[i] += size->bytes[i] / margin_shares[w->arch->ground];
     }
     return status;
 }
@@ -382,15 +382,16 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
 {
     const mf_model *model = setup->footprint->model;
     work w = {.setup = setup, .arch = mf_graph_arch_get(model->architecture)};
-    compute_size size = {.exact = w.arch->exact};
+    const bool exact = w.arch->ground == GRAPH_EXACT;
+    compute_size size = {.exact = exact};
     w.traits = w.arch->traits;
     mf_status status = allocate_work(&w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
         place_layers(&w);
         begin_builder(&w);
-        status = whole           ? run(&w, &size, true)
-                 : w.arch->exact ? run(&w, &size, false)
-                                 : run_bounded(&w, &size);
+        status = whole   ? run(&w, &size, true)
+                 : exact ? run(&w, &size, false)
+                         : run_bounded(&w, &size);
     }
     free_work(&w);
     if (status == MF_E_DATA) {
