@@ -53,6 +53,40 @@ static bool has_prefix(const mf_tensor *tensor, const char *prefix)
     return strncmp(tensor->name, prefix, strlen(prefix)) == 0;
 }
 
+static bool starts_with_any(const char *text, const char *const *starts)
+{
+    for (size_t i = 0; starts[i] != NULL; i++) {
+        if (strncmp(text, starts[i], strlen(starts[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The patterns of common/fit.cpp: get_overflow_pattern. */
+static bool leaves_device(const mf_tensor *tensor, mf_layer_part part)
+{
+    static const char *const experts[] = {"ffn_up_exps",
+                                          "ffn_up_chexps",
+                                          "ffn_down_exps",
+                                          "ffn_down_chexps",
+                                          "ffn_gate_up_exps",
+                                          "ffn_gate_exps",
+                                          "ffn_gate_chexps",
+                                          NULL};
+    static const char *const all[] = {"ffn_up", "ffn_gate", "ffn_down", NULL};
+    static const char *const after_up[] = {"ffn_gate", "ffn_down", NULL};
+    static const char *const after_gate[] = {"ffn_down", NULL};
+    static const char *const none[] = {NULL};
+    static const char *const *const starts[] = {[MF_PART_ALL] = none,
+                                                [MF_PART_DENSE] = experts,
+                                                [MF_PART_ATTENTION] = all,
+                                                [MF_PART_UP] = after_up,
+                                                [MF_PART_GATE] = after_gate};
+    const char *dot = strchr(tensor->name + strlen("blk."), '.');
+    return dot != NULL && starts_with_any(dot + 1, starts[part]);
+}
+
 static int8_t
 usual_place(const llamacpp_plan *plan, const mf_case *run, const layout *at, size_t index)
 {
@@ -64,6 +98,11 @@ usual_place(const llamacpp_plan *plan, const mf_case *run, const layout *at, siz
         /* The projection of per-layer inputs goes with the first layer (Gemma 3n, Gemma 4). */
         const bool first = has_prefix(tensor, "per_layer_") || has_prefix(tensor, "altup_");
         return plan->layers[first ? 0 : run->model->n_layers];
+    }
+    const mf_placement *p = run->workload.placement;
+    if (at->n_devices > 0 && p != NULL && (size_t)tensor->layer < p->n_layer_parts &&
+        leaves_device(tensor, p->layer_parts[tensor->layer])) {
+        return (int8_t)at->host;
     }
     const bool expert_on_host = at->n_devices > 0 && tensor->role == MF_ROLE_EXPERT &&
                                 (uint32_t)tensor->layer < run->workload.n_cpu_moe;
@@ -125,7 +164,7 @@ static mf_status
 override_tensors(llamacpp_plan *plan, const mf_case *run, const layout *at, mf_error *err)
 {
     const mf_placement *p = run->workload.placement;
-    if (p == NULL || p->n_overrides == 0 || at->n_devices == 0) {
+    if (p == NULL || p->n_overrides + p->n_layer_parts == 0 || at->n_devices == 0) {
         return MF_OK;
     }
     const size_t n = run->model->n_tensors;

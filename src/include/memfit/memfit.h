@@ -13,6 +13,7 @@
 #include "memfit/engine.h"
 #include "memfit/fact.h"
 #include "memfit/import.h"
+#include "memfit/llamacpp_fit.h"
 #include "memfit/machine.h"
 #include "memfit/measurement.h"
 #include "memfit/memory.h"

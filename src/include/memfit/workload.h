@@ -54,6 +54,15 @@ typedef struct mf_override {
     int32_t device;      /* MF_ON_HOST, or the number of a device */
 } mf_override;
 
+/* What of a layer stays on its device when the rest goes to the host, as llama.cpp's --fit cuts layers. */
+typedef enum mf_layer_part {
+    MF_PART_ALL,
+    MF_PART_DENSE,     /* all but the routed experts */
+    MF_PART_ATTENTION, /* nothing of the feed forward */
+    MF_PART_UP,        /* attention and the up projections */
+    MF_PART_GATE,      /* the gates too: only the down projections go */
+} mf_layer_part;
+
 /* Where layers and tensors go beyond what gpu_layers and n_cpu_moe say. A value: to be shown, changed and asked for
    again. Borrowed by the workload that names it. */
 typedef struct mf_placement {
@@ -61,6 +70,9 @@ typedef struct mf_placement {
     size_t n_split;              /* 0: by the memory that each device has free */
     const mf_override *overrides;
     size_t n_overrides; /* the first that matches wins */
+    const mf_layer_part
+        *layer_parts; /* by layer, for the first n_layer_parts; the overrides come first */
+    size_t n_layer_parts;
 } mf_placement;
 
 typedef struct mf_workload {
