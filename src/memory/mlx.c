@@ -1,44 +1,81 @@
 /*
  * mlx.c - mlx-lm 0.31 on unified memory: everything belongs to the GPU's working set.
  *
- * Caches grow in steps of 256 (mlx_lm/models/cache.py), windows rotate; a prompt is processed in
- * chunks of 2048 whose widest temporaries are 16 bit. load(lazy=False) evaluates the weights in
- * place, so loading peaks at the weights themselves.
+ * Caches grow in steps of 256 (mlx_lm/models/cache.py), windows rotate; a prompt is processed in chunks of 2048, and the
+ * logits of the last chunk are computed for every token (generate.py). load(lazy=False) evaluates the weights in place,
+ * so that loading peaks at the weights themselves.
  */
-#include <stdlib.h>
 
 #include "base/checked.h"
 #include "memory/internal.h"
 
-enum { PREFILL_CHUNK = 2048, HALF_BYTES = 2, LOGIT_BYTES = 4 };
+#define PREFILL_CHUNK UINT64_C(2048)
+#define HALF_BYTES UINT64_C(2)
 
-static mf_status weight_sum(uint64_t *bytes, bool *estimated, const mf_case *run, mf_error *err)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-    mf_tensor_type *types = calloc(run->model->n_tensors + 1, sizeof *types);
-    if (types == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory for %zu tensors", run->model->n_tensors);
-    }
-    mf_status status = mf_quant_types(types, estimated, run->model, run->quant, err);
-    if (status == MF_OK) {
-        status = mf_weight_bytes(bytes, run->model, types, err);
-    }
-    free(types);
-    return status;
+    return a > b ? a : b;
 }
 
-/* gate, up, their product and the block's inputs of the widest layer, for one chunk. */
-static uint64_t chunk_bytes(const mf_case *run)
+/* mx.fast.scaled_dot_product_attention has whole-prompt kernels for some head widths; for others the 16-bit scores of
+   all heads stand as one matrix. */
+static bool has_fused_attention(const mf_attention *a)
 {
-    const mf_workload *w = &run->workload;
-    const uint64_t tokens = w->n_prompt < PREFILL_CHUNK ? w->n_prompt : PREFILL_CHUNK;
+    static const uint32_t widths[] = {64, 80, 128};
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        if (a->key_dim == widths[i] && a->value_dim == widths[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A prompt that is not said fills the context. */
+static uint64_t prompt_tokens(const mf_workload *w)
+{
+    return w->n_prompt > 0 ? w->n_prompt : w->n_ctx;
+}
+
+static uint64_t score_bytes(const mf_case *run, uint64_t tokens)
+{
+    const uint64_t prompt = prompt_tokens(&run->workload);
+    uint64_t most = 0;
+    for (size_t i = 0; i < run->model->n_layers; i++) {
+        const mf_attention *a = &run->model->layers[i].attention;
+        if (a->kind != MF_ATTENTION_GQA || has_fused_attention(a)) {
+            continue;
+        }
+        const uint64_t whole_chunks = prompt / PREFILL_CHUNK * PREFILL_CHUNK;
+        const uint64_t seen = larger(whole_chunks, tokens);
+        const uint64_t in_window = (uint64_t)a->window + tokens;
+        const uint64_t cells = a->window > 0 && in_window < seen ? in_window : seen;
+        most = larger(most, HALF_BYTES * a->n_heads * tokens * cells);
+    }
+    return most;
+}
+
+/* Delta nets work on f32 copies of what their convolution mixes: about this many at a time (tests/truth). */
+static uint64_t recurrent_bytes(const mf_case *run, uint64_t tokens)
+{
+    enum { COPIES = 8, KEPT_TAPS = 3, F32_BYTES = 4 };
     uint64_t widest = 0;
     for (size_t i = 0; i < run->model->n_layers; i++) {
-        const mf_ffn *ffn = &run->model->layers[i].ffn;
-        const uint64_t used = ffn->kind == MF_FFN_MOE ? ffn->n_experts_used : 1;
-        const uint64_t width = 3 * used * ffn->width + 3 * (uint64_t)ffn->shared_width;
-        widest = width > widest ? width : widest;
+        const mf_recurrent *r = &run->model->layers[i].recurrent;
+        if (r->kind == MF_RECURRENT_DELTA) {
+            widest = larger(widest, r->conv_elements / KEPT_TAPS);
+        }
     }
-    return tokens * HALF_BYTES * (widest + 6 * run->model->hidden);
+    return COPIES * F32_BYTES * tokens * widest;
+}
+
+/* What stands beside weights and caches while a prompt's last chunk runs: the logits of all its tokens, of which one is
+   used, and the widest temporaries. */
+static uint64_t chunk_bytes(const mf_case *run)
+{
+    const uint64_t prompt = prompt_tokens(&run->workload);
+    const uint64_t tokens = prompt < PREFILL_CHUNK ? prompt : PREFILL_CHUNK;
+    return HALF_BYTES * tokens * run->model->vocabulary + score_bytes(run, tokens) +
+           recurrent_bytes(run, tokens);
 }
 
 mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
@@ -54,18 +91,17 @@ mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, m
     mf_workload w = run->workload;
     w.n_ubatch = PREFILL_CHUNK;
     w.n_batch = PREFILL_CHUNK;
-    mf_status status = weight_sum(&weights, &memory->weights_estimated, run, err);
+    mf_status status = mf_weight_bytes(&weights, run->model, run->footprint->types, err);
     status = status == MF_OK ? mf_cache_bytes(&cache, run->model, &w, err) : status;
-    const uint64_t logits = run->model->vocabulary * w.n_parallel * LOGIT_BYTES;
     const uint64_t terms[MF_TERM_COUNT] = {[MF_TERM_WEIGHTS] = weights,
                                            [MF_TERM_KV_CACHE] = cache.kv_bytes,
                                            [MF_TERM_STATE] = cache.state_bytes,
-                                           [MF_TERM_COMPUTE] = chunk_bytes(run),
-                                           [MF_TERM_OUTPUT] = logits};
+                                           [MF_TERM_COMPUTE] = chunk_bytes(run)};
     for (size_t i = 0; status == MF_OK && i < MF_TERM_COUNT; i++) {
         status = mf_memory_add(memory, 0, (mf_memory_term)i, terms[i], err);
     }
     const mf_fact *runtime = &run->engine->runtime_bytes[run->backend];
+    memory->bounded[MF_TERM_COMPUTE] = true;
     if (status == MF_OK && runtime->known) {
         status = mf_memory_add(memory, 0, MF_TERM_RUNTIME, (uint64_t)runtime->value, err);
     }

@@ -5,7 +5,6 @@
  * over max_num_batched_tokens (2048), CUDA graphs, and the rest as blocks of 16 tokens of KV cache.
  * The need shown is what the asked context takes; the limit is the share it claims.
  */
-#include <stdlib.h>
 
 #include "base/checked.h"
 #include "memory/internal.h"
@@ -30,14 +29,7 @@ add_shares(mf_memory *memory, const layout *at, mf_memory_term term, uint64_t by
 static mf_status add_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     uint64_t bytes = 0;
-    mf_tensor_type *types = calloc(run->model->n_tensors + 1, sizeof *types);
-    if (types == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory for %zu tensors", run->model->n_tensors);
-    }
-    mf_status status =
-        mf_quant_types(types, &memory->weights_estimated, run->model, run->quant, err);
-    status = status == MF_OK ? mf_weight_bytes(&bytes, run->model, types, err) : status;
-    free(types);
+    const mf_status status = mf_weight_bytes(&bytes, run->model, run->footprint->types, err);
     return status == MF_OK ? add_shares(memory, at, MF_TERM_WEIGHTS, bytes, err) : status;
 }
 
@@ -75,6 +67,7 @@ mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, 
         status == MF_OK ? add_shares(memory, at, MF_TERM_KV_CACHE, cache.kv_bytes, err) : status;
     status =
         status == MF_OK ? add_shares(memory, at, MF_TERM_STATE, cache.state_bytes, err) : status;
+    memory->bounded[MF_TERM_COMPUTE] = true;
     const uint64_t activations = profile_bytes(run);
     const mf_fact *runtime = &run->engine->runtime_bytes[run->backend];
     for (size_t i = 0; status == MF_OK && i < at->n_devices; i++) {
