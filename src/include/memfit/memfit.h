@@ -22,6 +22,7 @@
 #include "memfit/quant.h"
 #include "memfit/status.h"
 #include "memfit/tensor_type.h"
+#include "memfit/vllm.h"
 #include "memfit/workload.h"
 
 #ifdef __cplusplus
