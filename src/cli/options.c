@@ -21,7 +21,7 @@ typedef struct option_row {
     const char *help;
 } option_row;
 
-static const char *const engines[] = {"llama.cpp", "mlx", "vllm", NULL};
+static const char *const engines[] = {"llama.cpp", "ollama", "mlx", "vllm", NULL};
 static const char *const backends[] = {"metal", "cuda", "rocm", "vulkan", "sycl", "cpu", NULL};
 static const char *const splits[] = {"layer", "tensor", NULL};
 static const char *const kinds[] = {"vendor", "measured", "derived", "assumed", NULL};
@@ -39,7 +39,7 @@ static const option_row options[] = {
     {"--parallel", "N", AT(parallel), OPTION_COUNT, MF_FOR_CASES, NULL, "sequences (1)"},
     {"--kv", "K[,V]", AT(kv), OPTION_TEXT, MF_FOR_CASES, NULL, "formats of the KV cache (f16)"},
     {"--kv-unified", "on|off", AT(kv_unified), OPTION_SWITCH, MF_FOR_CASES, NULL, "one cache for all sequences (off)"},
-    {"--engine", "E", AT(engine), OPTION_TEXT, MF_FOR_CASES, engines, "llama.cpp, mlx or vllm (llama.cpp)"},
+    {"--engine", "E", AT(engine), OPTION_TEXT, MF_FOR_CASES, engines, "llama.cpp, ollama, mlx or vllm (llama.cpp)"},
     {"--backend", "B", AT(backend), OPTION_TEXT, MF_FOR_CASES, backends, "metal, cuda, rocm, vulkan, sycl or cpu (the device's own)"},
     {"--batch", "N", AT(batch), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of a batch (2048)"},
     {"--ubatch", "N", AT(ubatch), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of a micro-batch (512)"},

@@ -106,6 +106,7 @@ static const mf_table runtime_table = MF_TABLE("runtime", runtime_fields, sizeof
 
 typedef struct engine_file {
     mf_engine engine;
+    char *id;
     runtime_row *rows;
     size_t n_rows;
 } engine_file;
@@ -113,12 +114,17 @@ typedef struct engine_file {
 static const mf_field engine_fields[] = {
     MF_SCHEMA_FIELD,
     MF_FIELD(.key = "id",
+             .kind = MF_FIELD_TEXT,
+             MF_INTO(engine_file, id),
+             .example = "\"llama.cpp\"",
+             .help = "the file's name without .json"),
+    MF_FIELD(.key = "rules",
              .kind = MF_FIELD_CHOICE,
              MF_INTO(engine_file, engine.id),
              .words = engine_names,
              .n_words = MF_ENGINE_COUNT,
              .example = "\"llama.cpp\"",
-             .help = "the file's name without .json"),
+             .help = "whose code computes: its own, or another engine's with other defaults"),
     MF_FIELD(.key = "name",
              .kind = MF_FIELD_TEXT,
              MF_INTO(engine_file, engine.name),

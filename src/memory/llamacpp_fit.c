@@ -18,7 +18,7 @@ typedef struct fitter {
     mf_placement placement;
     mf_layer_part *parts;
     const mf_fit_target *target;
-    mf_fit *fit;
+    mf_fit_choice *fit;
     size_t n;       /* devices */
     uint32_t n_all; /* layers, with the output */
     bool experts;
@@ -431,10 +431,10 @@ static mf_status begin(fitter *f, mf_footprint **own, mf_error *err)
 }
 
 mf_status
-mf_llamacpp_fit(mf_fit *fit, const mf_case *run, const mf_fit_target *target, mf_error *err)
+mf_llamacpp_fit(mf_fit_choice *fit, const mf_case *run, const mf_fit_target *target, mf_error *err)
 {
     mf_footprint *own = NULL;
-    mf_fit result = {.n_ctx = target->n_ctx, .gpu_layers = run->workload.gpu_layers};
+    mf_fit_choice result = {.n_ctx = target->n_ctx, .gpu_layers = run->workload.gpu_layers};
     fitter f = {.run = *run, .target = target, .fit = &result};
     mf_status status = begin(&f, &own, err);
     result.n_devices = f.n;
@@ -447,7 +447,7 @@ mf_llamacpp_fit(mf_fit *fit, const mf_case *run, const mf_fit_target *target, mf
     return status;
 }
 
-void mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit *fit, const mf_model *model)
+void mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit_choice *fit, const mf_model *model)
 {
     set_parts(parts, fit->devices, fit->n_devices, n_run_layers(model) + 1);
 }

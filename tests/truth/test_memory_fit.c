@@ -65,7 +65,7 @@ static void build(device_of_row *d, const table *t)
 }
 
 /* The parts that a result stands for are a placement of their own, which needs what was found. */
-static void expect_same_need(const device_of_row *d, const mf_fit *fit)
+static void expect_same_need(const device_of_row *d, const mf_fit_choice *fit)
 {
     mf_layer_part parts[128];
     mf_memory memory;
@@ -93,7 +93,7 @@ Test(fit, memfit_chooses_what_llama_cpp_chooses)
     table_open(&t, "llamacpp/fit.csv");
     while (table_next(&t)) {
         device_of_row d;
-        mf_fit fit;
+        mf_fit_choice fit;
         mf_error err = {0};
         char layers[16] = "all";
         build(&d, &t);

@@ -1,6 +1,7 @@
 /*
  * engine.h - what an inference engine does with a model: its defaults, its paddings, and the memory it takes beside its
- * own accounting. One fact file an engine, hwdb/engines/<name>.json; the rules that need code are one C file an engine.
+ * own accounting. One fact file an engine, hwdb/engines/<name>.json; the rules that need code are one C file an engine,
+ * which several fact files may name (Ollama computes as llama.cpp does).
  */
 #ifndef MF_MEMFIT_ENGINE_H
 #define MF_MEMFIT_ENGINE_H
@@ -13,8 +14,8 @@ extern "C" {
 #endif
 
 typedef struct mf_engine {
-    mf_engine_id id;
-    char *name;                              /* "llama.cpp" */
+    mf_engine_id id;                         /* whose rules */
+    char *name;                              /* "llama.cpp", "ollama" */
     char *version;                           /* the release whose rules these are: "b10470" */
     mf_workload defaults;                    /* one user, the engine's own settings */
     mf_fact runtime_bytes[MF_BACKEND_COUNT]; /* context and libraries of a backend, per device */

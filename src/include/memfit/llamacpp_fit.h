@@ -26,7 +26,7 @@ typedef struct mf_fit_device {
     uint64_t used_bytes;
 } mf_fit_device;
 
-typedef struct mf_fit {
+typedef struct mf_fit_choice {
     bool fits_as_it_is; /* nothing was changed */
     bool fits;          /* false: even this is more than the devices hold */
     bool context_reduced;
@@ -35,18 +35,19 @@ typedef struct mf_fit {
     size_t n_overrides; /* patterns given to -ot, one a cut layer */
     mf_fit_device devices[MF_MAX_SPLITS];
     size_t n_devices;
-} mf_fit;
+} mf_fit_choice;
 
 /* Follows the steps of llama.cpp with memfit's own breakdown in place of its dry runs. The workload's gpu_layers,
    n_cpu_moe and placement are what the user said: where one is, llama.cpp changes nothing but the context.
    MF_E_UNSUPPORTED for other engines and without a device. Thread-safe. */
-MF_API mf_status mf_llamacpp_fit(mf_fit *fit,
+MF_API mf_status mf_llamacpp_fit(mf_fit_choice *fit,
                                  const mf_case *run,
                                  const mf_fit_target *target,
                                  mf_error *err);
 
 /* The parts of every layer that the result stands for, for mf_placement.layer_parts: room for model->n_layers + 1. */
-MF_API void mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit *fit, const mf_model *model);
+MF_API void
+mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit_choice *fit, const mf_model *model);
 
 #ifdef __cplusplus
 }

@@ -321,7 +321,8 @@ Test(readers, a_quant_has_family_base_and_mix)
 }
 
 static const char engine_text[] =
-    "{\"schema\": 1, \"id\": \"llama.cpp\", \"name\": \"llama.cpp\", \"version\": \"b1\",\n"
+    "{\"schema\": 1, \"id\": \"llama.cpp\", \"rules\": \"llama.cpp\", \"name\": \"llama.cpp\", "
+    "\"version\": \"b1\",\n"
     " \"defaults\": {\"ctx\": 4096, \"prompt\": 512, \"output\": 128, \"parallel\": 1, "
     "\"kv_unified\": false,\n"
     "  \"kv_type_k\": \"q8_0\", \"kv_type_v\": \"f16\", \"batch\": 2048, \"ubatch\": 512, "
