@@ -122,6 +122,18 @@ MF_API mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error 
 /* The largest n_ctx (a multiple of 256, at most the model's context_max) with which the case fits; 0 if none does. */
 MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err);
 
+/* The most sequences that fit when each keeps the context that it has in the case; 0 if not even one does. At most as
+   many as the engine takes (llama.cpp: 256). */
+MF_API mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_error *err);
+
+/* Of these quantizations the one with most bytes of weights that fits; *best is n_quants if none does. Those that can't
+   hold the model are passed over. The case's own quant and footprint don't count. */
+MF_API mf_status mf_memory_largest_quant(size_t *best,
+                                         const mf_quant *const *quants,
+                                         size_t n_quants,
+                                         const mf_case *run,
+                                         mf_error *err);
+
 #ifdef __cplusplus
 }
 #endif
