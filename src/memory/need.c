@@ -56,21 +56,29 @@ static double spread_of(const mf_memory *memory, const mf_place *place, const mf
 }
 
 /* Probability that a normal need of this spread stays below the limit. */
-static double fit_probability(const mf_place *place, double spread)
+static double fit_probability(uint64_t need_bytes, uint64_t limit_bytes, double spread)
 {
     static const double width_of_90_percent = 1.6449;
     static const double limit_share = 0.01; /* what a desktop or another program takes varies */
-    const double limit = (double)place->limit_bytes;
+    const double limit = (double)limit_bytes;
     const double sigma = hypot(spread, limit_share * limit) / width_of_90_percent;
-    const double room = limit - (double)place->need_bytes;
+    const double room = limit - (double)need_bytes;
     if (sigma <= 0) {
         return room >= 0 ? 1 : 0;
     }
     return 0.5 * erfc(-room / sigma / sqrt(2.0));
 }
 
+static void judge_one(mf_memory *memory, uint64_t need, uint64_t limit, double spread)
+{
+    const double p = fit_probability(need, limit, spread);
+    memory->fits &= need <= limit;
+    memory->fits_probability = p < memory->fits_probability ? p : memory->fits_probability;
+}
+
 static void judge(mf_memory *memory, const mf_case *run)
 {
+    double together = 0;
     memory->fits = true;
     memory->fits_probability = 1;
     for (size_t i = 0; i < memory->n_places; i++) {
@@ -80,9 +88,15 @@ static void judge(mf_memory *memory, const mf_case *run)
         if (place->need_bytes == 0 || place->limit_bytes == 0) {
             continue;
         }
-        memory->fits &= place->need_bytes <= place->limit_bytes;
-        const double p = fit_probability(place, spread_of(memory, place, run));
-        memory->fits_probability = p < memory->fits_probability ? p : memory->fits_probability;
+        const double spread = spread_of(memory, place, run);
+        together = hypot(together, spread);
+        judge_one(memory, place->need_bytes, place->limit_bytes, spread);
+    }
+    if (memory->shared_limit_bytes > 0) {
+        memory->limit_bytes = memory->shared_limit_bytes < memory->limit_bytes
+                                  ? memory->shared_limit_bytes
+                                  : memory->limit_bytes;
+        judge_one(memory, memory->total_bytes, memory->shared_limit_bytes, together);
     }
     if (memory->load_peak_bytes < memory->total_bytes) {
         memory->load_peak_bytes = memory->total_bytes;

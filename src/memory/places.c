@@ -1,14 +1,16 @@
 /*
  * places.c - what each memory of a machine may hold.
  *
- * A discrete card: its capacity. A Mac: the GPU's working set (pool.usable, from gpu_limits.json)
- * and, beside it, what the system keeps; raised, 90 % of the memory (iogpu.wired_limit_mb). Other
- * unified machines and hosts: the capacity less what a system at rest holds.
+ * A discrete card: its capacity. A Mac: the GPU's working set (pool.usable, from gpu_limits.json) and, beside it, what
+ * the system keeps; raised, 90 % of the memory (iogpu.wired_limit_mb). An AMD chip with unified memory under Linux: GTT,
+ * half of the memory unless ttm.pages_limit says more (drivers/gpu/drm/ttm/ttm_tt.c). Other unified machines and hosts:
+ * the capacity less what a system at rest holds. Places that share one memory never add up to more than it has.
  */
 #include <stdio.h>
 
 #include "memory/internal.h"
 
+static const double gtt_share = 0.50;
 static const double raised_share = 0.90;         /* community advice, truth/hardware README */
 static const double system_bytes = 4294967296.0; /* kernel and services of a machine at rest */
 
@@ -39,18 +41,38 @@ static double without_system(double capacity)
     return capacity > 2 * system_bytes ? capacity - system_bytes : capacity / 2;
 }
 
-static void limit_unified(mf_place *device, mf_place *host, const mf_pool *pool)
+static void raise_limit(mf_place *device, double bytes, mf_limit_raise how)
+{
+    if (bytes > (double)device->limit_bytes) {
+        device->raised_limit_bytes = (uint64_t)bytes;
+        device->raise = how;
+    }
+}
+
+static void limit_unified(mf_place *device, mf_place *host, const mf_case *run, const mf_pool *pool)
 {
     const double capacity = capacity_of(pool);
-    if (!pool->usable_bytes.known) {
-        set_limit(device, without_system(capacity), false);
-        set_limit(host, capacity, capacity > 0);
+    if (pool->usable_bytes.known) {
+        set_limit(device, pool->usable_bytes.value, true);
+        raise_limit(device, raised_share * capacity, MF_RAISE_WIRED);
+        set_limit(host, capacity - pool->usable_bytes.value, true);
         return;
     }
-    set_limit(device, pool->usable_bytes.value, true);
-    const uint64_t raised = (uint64_t)(raised_share * capacity);
-    device->raised_limit_bytes = raised > device->limit_bytes ? raised : device->limit_bytes;
-    set_limit(host, capacity - pool->usable_bytes.value, true);
+    const mf_device *chip = run->machine->devices[0].device;
+    const bool gtt = chip != NULL && chip->chip_class == MF_CLASS_AMD_UNIFIED;
+    set_limit(device, gtt ? gtt_share * capacity : without_system(capacity), false);
+    if (gtt) {
+        raise_limit(device, without_system(capacity), MF_RAISE_GTT);
+    }
+    set_limit(host, without_system(capacity), capacity > 0);
+}
+
+/* On a Mac what the GPU may not use is left to the rest, so that the limits add up to the memory already. */
+static uint64_t shared_limit(const mf_case *run, const mf_pool *pool)
+{
+    const double capacity = capacity_of(pool);
+    const double nodes = run->machine->n_nodes > 0 ? run->machine->n_nodes : 1;
+    return (uint64_t)(nodes * (pool->usable_bytes.known ? capacity : without_system(capacity)));
 }
 
 static void name_devices(mf_memory *memory, const mf_case *run, size_t n_devices)
@@ -96,8 +118,9 @@ layout mf_layout_places(mf_memory *memory, const mf_case *run)
     (void)snprintf(host->name, sizeof host->name, "host");
     if (unified != NULL && at.n_devices > 0) {
         for (size_t i = 0; i < at.n_devices; i++) {
-            limit_unified(&memory->places[i], host, unified);
+            limit_unified(&memory->places[i], host, run, unified);
         }
+        memory->shared_limit_bytes = shared_limit(run, unified);
     } else {
         const mf_pool *pool = host_pool != NULL ? host_pool : unified;
         const double capacity = capacity_of(pool);

@@ -5,7 +5,7 @@
 
 #include "base/units.h"
 
-enum { MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024, GTT_PAGE = 4096 };
 
 const char *mf_rate_text(char text[MF_WORDING_SIZE], const mf_rate *rate)
 {
@@ -114,12 +114,16 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
                                    : "",
                      mf_number_text(sure, shown, 2));
     if (over && n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
-        const bool raised = place->need_bytes <= place->raised_limit_bytes;
+        const bool raised =
+            place->need_bytes <= place->raised_limit_bytes &&
+            (memory->shared_limit_bytes == 0 || memory->total_bytes <= memory->shared_limit_bytes);
+        const bool gtt = place->raise == MF_RAISE_GTT;
         (void)snprintf(text + n,
                        (size_t)(MF_WORDING_SIZE - n),
-                       "; with the GPU limit raised (sudo sysctl iogpu.wired_limit_mb=%" PRIu64
-                       ") it %s",
-                       place->raised_limit_bytes / MIB,
+                       "; with the GPU limit raised (%s=%" PRIu64 ") it %s",
+                       gtt ? "kernel parameter ttm.pages_limit"
+                           : "sudo sysctl iogpu.wired_limit_mb",
+                       place->raised_limit_bytes / (gtt ? GTT_PAGE : MIB),
                        raised ? "fits" : "does not fit either");
     }
     return text;

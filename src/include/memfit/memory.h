@@ -69,13 +69,21 @@ MF_API mf_status mf_cache_bytes(mf_cache_size *size,
 
 #define MF_MAX_PLACES 18 /* 16 devices, the host and one spare */
 
+/* How the limit of a GPU without memory of its own is raised. */
+typedef enum mf_limit_raise {
+    MF_RAISE_NONE,
+    MF_RAISE_WIRED, /* macOS: sysctl iogpu.wired_limit_mb */
+    MF_RAISE_GTT,   /* Linux, AMD: kernel parameter ttm.pages_limit, in pages of 4 KiB */
+} mf_limit_raise;
+
 /* One place that holds something: a device with its own memory, or the host. */
 typedef struct mf_place {
     char name[16]; /* "gpu0", "host" */
     uint64_t terms[MF_TERM_COUNT];
     uint64_t need_bytes;
     uint64_t limit_bytes;        /* what may be used there */
-    uint64_t raised_limit_bytes; /* Mac: with iogpu.wired_limit_mb raised; otherwise limit_bytes */
+    uint64_t raised_limit_bytes; /* as far as `raise` takes it; otherwise limit_bytes */
+    mf_limit_raise raise;
     bool limit_known;
 } mf_place;
 
@@ -83,6 +91,8 @@ typedef struct mf_memory {
     uint64_t terms[MF_TERM_COUNT]; /* summed over places */
     uint64_t total_bytes;
     uint64_t limit_bytes;
+    uint64_t
+        shared_limit_bytes; /* what all places may hold together where they share one memory, otherwise 0 */
     uint64_t load_peak_bytes; /* highest need while loading */
     mf_place places[MF_MAX_PLACES];
     size_t n_places;
