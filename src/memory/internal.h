@@ -31,6 +31,9 @@ mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *
 mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 
+/* Models that are loaded beside this one: draft and vision tower. */
+mf_status mf_beside_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
 /* Adds to a term of a place and to the sum. MF_E_OVERFLOW. */
 mf_status
 mf_memory_add(mf_memory *memory, size_t place, mf_memory_term term, uint64_t bytes, mf_error *err);

@@ -189,7 +189,7 @@ static void convert_all(trial *t, const fitter *f, size_t id, size_t from)
 
 static bool both_fit(const fitter *f, const usage *used, size_t id)
 {
-    return used->bytes[id] < f->targets[id] &&
+    return id < MF_MAX_SPLITS && used->bytes[id] < f->targets[id] &&
            (id + 1 == f->n || used->bytes[id + 1] < f->targets[id + 1]);
 }
 

@@ -65,7 +65,7 @@ static uint64_t recurrent_bytes(const mf_case *run, uint64_t tokens)
             widest = larger(widest, r->conv_elements / KEPT_TAPS);
         }
     }
-    return COPIES * F32_BYTES * tokens * widest;
+    return tokens * widest * COPIES * F32_BYTES;
 }
 
 /* What stands beside weights and caches while a prompt's last chunk runs: the logits of all its tokens, of which one is

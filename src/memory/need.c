@@ -44,6 +44,7 @@ static double spread_of(const mf_memory *memory, const mf_place *place, const mf
 {
     static const double compute_share = 0.10; /* of a bound, from tests/truth */
     static const double estimated_share = 0.06;
+    static const double projector_share = 0.50; /* its buffers depend on the picture */
     const mf_fact *low = &run->engine->runtime_low_bytes[run->backend];
     const mf_fact *high = &run->engine->runtime_high_bytes[run->backend];
     const double runtime = low->known && high->known ? (high->value - low->value) / 2 : 0;
@@ -52,7 +53,10 @@ static double spread_of(const mf_memory *memory, const mf_place *place, const mf
                                : 0;
     const double weights =
         memory->weights_estimated ? estimated_share * (double)place->terms[MF_TERM_WEIGHTS] : 0;
-    return sqrt(runtime * runtime + compute * compute + weights * weights);
+    const double projector = projector_share * (double)place->terms[MF_TERM_PROJECTOR];
+    const double draft =
+        memory->bounded[MF_TERM_DRAFT] ? compute_share * (double)place->terms[MF_TERM_DRAFT] : 0;
+    return hypot(hypot(runtime, compute), hypot(hypot(weights, projector), draft));
 }
 
 /* Probability that a normal need of this spread stays below the limit. */
@@ -117,6 +121,7 @@ mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
         const layout at = mf_layout_places(&need, &complete);
         need.weights_estimated = complete.footprint->estimated;
         status = engines[run->engine->id](&need, &complete, &at, err);
+        status = status == MF_OK ? mf_beside_need(&need, &complete, &at, err) : status;
     }
     if (status == MF_OK) {
         judge(&need, run);

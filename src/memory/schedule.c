@@ -260,7 +260,10 @@ static bool reserve(schedule *s, const graph *g, uint8_t n_places)
 {
     const size_t n_copies = (size_t)g->n_nodes * n_places;
     if (g->n_nodes > s->n_tensors || n_copies > s->n_places_of_copies) {
-        mf_schedule_free(s);
+        free(s->places);
+        free(s->copies);
+        s->n_tensors = 0;
+        s->n_places_of_copies = 0;
         s->places = malloc(g->n_nodes);
         s->copies = malloc(n_copies * sizeof *s->copies);
         if (s->places == NULL || s->copies == NULL) {

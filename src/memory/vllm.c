@@ -211,7 +211,7 @@ static uint64_t profile_bytes(const mf_case *run, uint64_t n_devices)
 {
     const uint64_t batch = run->workload.n_batch;
     const uint64_t rows = run->workload.n_outputs > 0 ? run->workload.n_outputs : SEQUENCES;
-    const uint64_t states = 2 * HALF_BYTES * batch * run->model->hidden;
+    const uint64_t states = batch * run->model->hidden * 2 * HALF_BYTES;
     uint64_t widest = 0;
     for (size_t i = 0; i < run->model->n_layers; i++) {
         const mf_ffn *ffn = &run->model->layers[i].ffn;
@@ -293,7 +293,7 @@ static mf_status count_blocks(mf_vllm_cache *out, const mf_case *run, mf_error *
     if (status != MF_OK) {
         return status;
     }
-    if (plan.cache.block_bytes == 0) {
+    if (plan.cache.block_bytes == 0 || plan.cache.n_groups == 0) {
         return mf_fail(err, MF_E_UNSUPPORTED, "vllm: no layer of %s has a cache", run->model->id);
     }
     uint64_t share = claimed(&places.places[0]);

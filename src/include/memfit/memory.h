@@ -123,6 +123,10 @@ typedef struct mf_case {
     mf_backend backend;
     mf_workload workload;
     const mf_footprint *footprint; /* of this model and quant; NULL: made for the call */
+    const mf_model *draft; /* speculative decoding by a second model; NULL: none. Not for vllm */
+    const mf_quant *draft_quant;
+    bool
+        projector; /* the model's vision tower is loaded: its weights in 16 bits, not its buffers */
 } mf_case;
 
 /* What every place of the machine must hold. MF_E_UNSUPPORTED if the engine can't run the model or has no memory rules

@@ -1,0 +1,55 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+#include "small.h"
+
+static mf_memory need_of(const mf_case *run)
+{
+    mf_memory memory;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_memory_need(&memory, run, &err), MF_OK), "%s", err.message);
+    return memory;
+}
+
+Test(beside, a_draft_model_takes_what_it_takes_alone)
+{
+    small s;
+    small_build(&s);
+    const mf_memory alone = need_of(&s.run);
+    s.run.draft = &s.model;
+    s.run.workload.gpu_layers = 0;
+    const mf_memory both = need_of(&s.run);
+    for (size_t i = 0; i < alone.n_places; i++) {
+        cr_expect(eq(u64,
+                     both.places[i].terms[MF_TERM_DRAFT],
+                     alone.places[i].need_bytes - alone.places[i].terms[MF_TERM_RUNTIME]));
+    }
+}
+
+Test(beside, the_vision_tower_lies_on_the_first_device_if_it_is_loaded)
+{
+    small s;
+    small_build(&s);
+    s.model.vision_parameters = 400000;
+    cr_expect(eq(u64, need_of(&s.run).terms[MF_TERM_PROJECTOR], (uint64_t)0));
+    s.run.projector = true;
+    const mf_memory m = need_of(&s.run);
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_PROJECTOR], (uint64_t)800000));
+    cr_expect(eq(u64, m.terms[MF_TERM_PROJECTOR], (uint64_t)800000));
+}
+
+Test(beside, a_draft_model_that_cannot_be_planned_is_named)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    mf_engine vllm = {.id = MF_ENGINE_VLLM, .name = "vllm"};
+    s.run.draft = &s.model;
+    s.run.engine = &vllm;
+    s.run.workload.n_outputs = 2;
+    s.run.workload.n_batch = 32;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_UNSUPPORTED));
+    cr_expect(ne(ptr, strstr(err.message, "draft"), NULL));
+}
