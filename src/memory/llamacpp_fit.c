@@ -189,7 +189,7 @@ static void convert_all(trial *t, const fitter *f, size_t id, size_t from)
 
 static bool both_fit(const fitter *f, const usage *used, size_t id)
 {
-    return id < MF_MAX_SPLITS && used->bytes[id] < f->targets[id] &&
+    return used->bytes[id] < f->targets[id] &&
            (id + 1 == f->n || used->bytes[id + 1] < f->targets[id + 1]);
 }
 
@@ -197,12 +197,13 @@ static bool both_fit(const fitter *f, const usage *used, size_t id)
 static mf_status
 fit_part(fitter *f, trial *low, usage *used, size_t id, size_t *from, mf_error *err)
 {
-    if (*from >= f->n || low->devices[*from].n_layers <= (id + 1 < f->n ? 0U : 1U) ||
+    if (id >= MF_MAX_SPLITS || *from >= f->n ||
+        low->devices[*from].n_layers <= (id + 1 < f->n ? 0U : 1U) ||
         low->devices[*from].n_partial == 0) {
         return MF_OK;
     }
     trial test = *low;
-    usage used_test;
+    usage used_test = {0};
     size_t from_test = *from;
     test.devices[from_test].n_layers--;
     test.devices[from_test].n_partial--;
