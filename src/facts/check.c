@@ -270,6 +270,16 @@ static void check_purchases(const file *at)
     each_row(at, check_purchase);
 }
 
+static void check_observation(const file *at, const mf_node *row)
+{
+    check_reference(at, mf_node_get(row, "machine_id"), &at->check->machines, "machine");
+}
+
+static void check_economics(const file *at)
+{
+    each_row(at, check_observation);
+}
+
 /* What a kind's files are checked for beyond their form. */
 static void (*const further[MF_FILE_KIND_COUNT])(const file *at) = {
     [MF_FILE_DEVICE] = check_device,
@@ -279,6 +289,8 @@ static void (*const further[MF_FILE_KIND_COUNT])(const file *at) = {
     [MF_FILE_PURCHASES] = check_purchases,
     [MF_FILE_RENTALS] = check_rentals,
     [MF_FILE_ELECTRICITY] = check_ids,
+    [MF_FILE_ECONOMICS] = check_economics,
+    [MF_FILE_ASSUMPTIONS] = check_ids,
     [MF_FILE_QUANTS] = check_ids,
 };
 

@@ -202,6 +202,22 @@ mf_database_quant(mf_quant **out, const mf_database *database, const char *id, m
     return status;
 }
 
+mf_status mf_database_qualities(mf_qualities *out, const mf_database *database, mf_error *err)
+{
+    char *path = NULL;
+    mf_json *json = NULL;
+    mf_status status = mf_store_path(&path, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
+    if (status == MF_OK && path == NULL) {
+        *out = (mf_qualities){0};
+        return MF_OK;
+    }
+    status = status == MF_OK ? mf_json_load(&json, path, err) : status;
+    free(path);
+    status = status == MF_OK ? mf_qualities_read(out, json, err) : status;
+    mf_json_free(json);
+    return status;
+}
+
 static bool has_link(const mf_machine *machine, const char *id)
 {
     for (size_t i = 0; i < machine->n_links; i++) {

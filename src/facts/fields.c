@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "facts/sources.h"
+#include "memfit/price.h"
 
 static bool
 read_record(mf_reader *reader, const mf_table *table, const mf_node *node, void *target);
@@ -314,6 +315,10 @@ read_quantity(mf_reader *reader, const mf_field *field, const mf_node *node, mf_
     mf_error problem = {0};
     if (mf_parse_quantity(&value, text, field->dimension, &problem) != MF_OK) {
         return mf_reader_problem(reader, node, "is wrong: %s", problem.message);
+    }
+    if (slot != NULL && field->dimension == MF_DIM_MONEY && field->width == sizeof(mf_money)) {
+        mf_money *money = (mf_money *)(void *)slot; /* whose first member the fact is */
+        money->currency = strstr(text, "EUR") != NULL ? MF_EUR : MF_USD;
     }
     return store_fact(reader, field, node, value, slot);
 }

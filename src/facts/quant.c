@@ -1,6 +1,8 @@
 #include "memfit/quant.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "facts/readers.h"
 
@@ -52,15 +54,26 @@ static const mf_field quant_fields[] = {
         .key = (key_), .kind = MF_FIELD_NUMBER, .nullable = true, .below_zero = true,              \
         .zero = true, .example = "null", .help = (help_)                                           \
     }
+#define NUMBER_INTO(member_, key_, help_)                                                          \
+    {                                                                                              \
+        .key = (key_), .kind = MF_FIELD_NUMBER, MF_INTO(mf_quality, member_), .nullable = true,    \
+        .below_zero = true, .zero = true, .example = "null", .help = (help_)                       \
+    }
 
 static const mf_field quality_fields[] = {
     MF_FIELD(.key = "model",
              .kind = MF_FIELD_TEXT,
+             MF_INTO(mf_quality, model),
              .example = "\"llama-3-8b\"",
              .help = "what was quantized"),
-    MF_FIELD(.key = "quant", .kind = MF_FIELD_TEXT, .example = "\"Q4_K_M\"", .help = "how"),
+    MF_FIELD(.key = "quant",
+             .kind = MF_FIELD_TEXT,
+             MF_INTO(mf_quality, quant),
+             .example = "\"Q4_K_M\"",
+             .help = "how"),
     MF_FIELD(.key = "imatrix",
              .kind = MF_FIELD_TEXT,
+             MF_INTO(mf_quality, imatrix),
              .nullable = true,
              .example = "null",
              .help = "importance matrix; null: none"),
@@ -70,10 +83,12 @@ static const mf_field quality_fields[] = {
              .nullable = true,
              .example = "\"4.58 GiB\"",
              .help = "of the file"),
-    NUMBER("perplexity", "lower is better"),
+    NUMBER_INTO(perplexity, "perplexity", "lower is better"),
     NUMBER("perplexity_error", "its standard error"),
-    NUMBER("perplexity_rise", "against the 16 bit model"),
-    NUMBER("divergence", "mean Kullback-Leibler divergence from the 16 bit model's tokens"),
+    NUMBER_INTO(perplexity_rise, "perplexity_rise", "against the 16 bit model"),
+    NUMBER_INTO(divergence,
+                "divergence",
+                "mean Kullback-Leibler divergence from the 16 bit model's tokens"),
     NUMBER("divergence_error", "its standard error"),
     NUMBER("mean_delta_p_percent", "mean change of the right token's probability"),
     NUMBER("rms_delta_p_percent", "root mean square of that change"),
@@ -82,7 +97,7 @@ static const mf_field quality_fields[] = {
 };
 
 static const mf_table quant_table = MF_TABLE("quant", quant_fields, sizeof(mf_quant));
-static const mf_table quality_table = MF_TABLE("quality", quality_fields, 0);
+static const mf_table quality_table = MF_TABLE("quality", quality_fields, sizeof(mf_quality));
 
 static const mf_field quants_fields[] = {
     MF_SCHEMA_FIELD,
@@ -124,4 +139,70 @@ void mf_quant_free(mf_quant *quant)
 const char *mf_quant_family_name(mf_quant_family family)
 {
     return family_names[family];
+}
+
+mf_status mf_qualities_read(mf_qualities *out, const mf_json *json, mf_error *err)
+{
+    const mf_node *list = mf_node_get(mf_json_root(json), "quality");
+    mf_qualities all = {.items = calloc(mf_node_count(list) + 1, sizeof *all.items)};
+    if (all.items == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for qualities");
+    }
+    bool more = true;
+    mf_status status = MF_OK;
+    for (const mf_node *row = mf_node_first(list); more && row != NULL; row = mf_node_next(row)) {
+        mf_quality *quality = &all.items[all.n_items];
+        mf_reader reader = {.json = json, .err = err, .sources = &quality->sources};
+        (void)mf_reader_enter(&reader, "quality");
+        (void)mf_reader_enter_index(&reader, all.n_items);
+        more = mf_fields_read(&reader, &quality_table, row, quality);
+        status = reader.status;
+        all.n_items++;
+    }
+    if (status != MF_OK) {
+        mf_qualities_free(&all);
+        return status;
+    }
+    *out = all;
+    return MF_OK;
+}
+
+const mf_quality *
+mf_quality_find(const mf_qualities *qualities, const char *model, const char *quant)
+{
+    const mf_quality *found = NULL;
+    for (size_t i = 0; i < qualities->n_items; i++) {
+        const mf_quality *row = &qualities->items[i];
+        if (strcmp(row->model, model) != 0 || strcasecmp(row->quant, quant) != 0) {
+            continue;
+        }
+        if (row->imatrix == NULL) {
+            return row;
+        }
+        found = found == NULL ? row : found;
+    }
+    return found;
+}
+
+bool mf_quality_rise(double *fraction, const mf_quality *quality)
+{
+    if (!quality->perplexity.known || !quality->perplexity_rise.known) {
+        return false;
+    }
+    const double base = quality->perplexity.value - quality->perplexity_rise.value;
+    if (base <= 0) {
+        return false;
+    }
+    *fraction = quality->perplexity_rise.value / base;
+    return true;
+}
+
+void mf_qualities_free(mf_qualities *qualities)
+{
+    for (size_t i = 0; i < qualities->n_items; i++) {
+        mf_fields_free(&quality_table, &qualities->items[i]);
+        mf_sources_free(&qualities->items[i].sources);
+    }
+    free(qualities->items);
+    *qualities = (mf_qualities){0};
 }

@@ -22,6 +22,7 @@ extern const mf_table mf_purchases_table;
 extern const mf_table mf_rentals_table;
 extern const mf_table mf_electricity_table;
 extern const mf_table mf_economics_table;
+extern const mf_table mf_assumptions_table;
 extern const mf_table mf_quants_table;
 
 mf_status mf_device_read(mf_device **out, const mf_json *json, mf_error *err);
@@ -43,6 +44,7 @@ typedef struct mf_row {
 mf_status mf_link_read(mf_link **out, const mf_json *json, mf_row row, mf_error *err);
 void mf_link_clear(mf_link *link); /* frees what it owns */
 mf_status mf_quant_read(mf_quant **out, const mf_json *json, mf_row row, mf_error *err);
+mf_status mf_qualities_read(mf_qualities *out, const mf_json *json, mf_error *err);
 
 /* A row of gpu_limits.json. The caller frees its sources. */
 typedef struct mf_gpu_limit {

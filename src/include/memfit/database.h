@@ -63,6 +63,11 @@ MF_API mf_status mf_database_quant(mf_quant **out,
                                    const mf_database *database,
                                    const char *id,
                                    mf_error *err);
+
+/* All measured qualities; free with mf_qualities_free. */
+MF_API mf_status mf_database_qualities(mf_qualities *out,
+                                       const mf_database *database,
+                                       mf_error *err);
 MF_API mf_status mf_database_engine(mf_engine **out,
                                     const mf_database *database,
                                     const char *name,

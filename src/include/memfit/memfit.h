@@ -19,6 +19,7 @@
 #include "memfit/memory.h"
 #include "memfit/model.h"
 #include "memfit/predict.h"
+#include "memfit/price.h"
 #include "memfit/quant.h"
 #include "memfit/status.h"
 #include "memfit/tensor_type.h"

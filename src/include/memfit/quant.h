@@ -32,6 +32,32 @@ typedef struct mf_quant {
 
 MF_API void mf_quant_free(mf_quant *quant);
 
+/* What a scheme cost one model in quality, as somebody measured it. Unmeasured figures are not known. */
+typedef struct mf_quality {
+    char *model; /* "llama-3-8b": what was quantized, not an id of modeldb */
+    char *quant;
+    char *imatrix; /* importance matrix; NULL: none */
+    mf_fact perplexity;
+    mf_fact perplexity_rise; /* against the 16 bit model, absolute */
+    mf_fact divergence;      /* mean Kullback-Leibler divergence from the 16 bit model's tokens */
+    mf_sources sources;
+} mf_quality;
+
+typedef struct mf_qualities {
+    mf_quality *items;
+    size_t n_items;
+} mf_qualities;
+
+/* The row of a scheme measured on a model: without an importance matrix where there is one, as the rules of the mixes
+   are; NULL if nobody measured it. Case of the scheme is ignored. Borrowed. */
+MF_API const mf_quality *
+mf_quality_find(const mf_qualities *qualities, const char *model, const char *quant);
+
+/* The rise as a fraction of the 16 bit model's perplexity. False if it is not known. */
+MF_API bool mf_quality_rise(double *fraction, const mf_quality *quality);
+
+MF_API void mf_qualities_free(mf_qualities *qualities);
+
 /* "gguf", "ud", "mlx" or "tensor". Static storage. */
 MF_API const char *mf_quant_family_name(mf_quant_family family);
 
