@@ -8,6 +8,8 @@
 #define MF_MEMFIT_MEMFIT_H
 
 #include "memfit/calibration.h"
+#include "memfit/cost.h"
+#include "memfit/cost_setup.h"
 #include "memfit/database.h"
 #include "memfit/detect.h"
 #include "memfit/engine.h"
