@@ -47,6 +47,16 @@ mf_status mf_cli_model(
 /* Writes text to the file (through a temporary one and a rename) or to standard output. */
 mf_status mf_cli_write(const mf_str *text, const char *path, mf_error *err);
 
+/* Was this format asked for? */
+bool mf_cli_is_format(const mf_arguments *arguments, const char *format);
+
+/* Writes a document as text, Markdown or HTML, whichever was asked for. */
+mf_status mf_cli_write_document(mf_str *out,
+                                const mf_document *document,
+                                const char *title,
+                                const mf_arguments *arguments,
+                                mf_error *err);
+
 /* What the terminal can show. */
 mf_text_options mf_cli_text_options(const mf_arguments *arguments);
 
@@ -60,6 +70,7 @@ typedef struct mf_command {
 
 int mf_cmd_fit(int n_words, char **words);
 int mf_cmd_compare(int n_words, char **words);
+int mf_cmd_cost(int n_words, char **words);
 int mf_cmd_db(int n_words, char **words);
 int mf_cmd_import(int n_words, char **words);
 int mf_cmd_calibrate(int n_words, char **words);

@@ -37,21 +37,15 @@ static mf_status split_names(name_list *list, const char *text, mf_error *err)
 static mf_status
 write_shown(mf_str *out, const mf_shown *shown, size_t n, const mf_arguments *a, mf_error *err)
 {
-    const char *format = a->format != NULL ? a->format : "text";
-    if (strcmp(format, "json") == 0) {
+    if (mf_cli_is_format(a, "json")) {
         return mf_write_comparison_json(out, shown, n, err);
     }
-    if (strcmp(format, "csv") == 0) {
+    if (mf_cli_is_format(a, "csv")) {
         return mf_write_prediction_csv(out, shown, n, err);
     }
     mf_document document = {0};
     mf_show_comparison(&document, shown, n);
-    mf_status status = mf_document_status(&document, err);
-    if (status == MF_OK) {
-        status = strcmp(format, "markdown") == 0
-                     ? mf_write_markdown(out, &document, err)
-                     : mf_write_text(out, &document, mf_cli_text_options(a), err);
-    }
+    const mf_status status = mf_cli_write_document(out, &document, "memfit compare", a, err);
     mf_document_free(&document);
     return status;
 }
@@ -121,7 +115,7 @@ static mf_status compare(const mf_arguments *a, mf_error *err)
 int mf_cmd_compare(int n_words, char **words)
 {
     mf_error err = {0};
-    mf_arguments a;
+    mf_arguments a = {0};
     mf_status status = mf_parse_arguments(&a, MF_FOR_COMPARE, n_words, words, &err);
     if (status == MF_OK && a.help) {
         return mf_cli_help(mf_cli_command("compare"), MF_FOR_COMPARE);
@@ -133,5 +127,6 @@ int mf_cmd_compare(int n_words, char **words)
     if (status == MF_OK) {
         status = compare(&a, &err);
     }
+    mf_arguments_free(&a);
     return status == MF_OK ? MF_EXIT_YES : mf_cli_fail(status, &err);
 }

@@ -1,67 +1,18 @@
-#include <string.h>
-
 #include "cli/cli.h"
 
-typedef mf_status (*write_fit)(mf_str *, const mf_shown *, const mf_arguments *, mf_error *);
-
-static mf_status
-write_text(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
+static mf_status write_fit(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
 {
+    if (mf_cli_is_format(a, "json")) {
+        return mf_write_prediction_json(out, shown, err);
+    }
+    if (mf_cli_is_format(a, "csv")) {
+        return mf_write_prediction_csv(out, shown, 1, err);
+    }
     mf_document document = {0};
     mf_show_fit(&document, shown);
-    mf_status status = mf_document_status(&document, err);
-    if (status == MF_OK) {
-        status = mf_write_text(out, &document, mf_cli_text_options(a), err);
-    }
+    const mf_status status = mf_cli_write_document(out, &document, "memfit fit", a, err);
     mf_document_free(&document);
     return status;
-}
-
-static mf_status
-write_markdown(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
-{
-    (void)a;
-    mf_document document = {0};
-    mf_show_fit(&document, shown);
-    mf_status status = mf_document_status(&document, err);
-    if (status == MF_OK) {
-        status = mf_write_markdown(out, &document, err);
-    }
-    mf_document_free(&document);
-    return status;
-}
-
-static mf_status write_csv(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
-{
-    (void)a;
-    return mf_write_prediction_csv(out, shown, 1, err);
-}
-
-static mf_status
-write_json(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
-{
-    (void)a;
-    return mf_write_prediction_json(out, shown, err);
-}
-
-static const struct {
-    const char *name;
-    write_fit write;
-} writers[] = {
-    {"text",     write_text    },
-    {"markdown", write_markdown},
-    {"csv",      write_csv     },
-    {"json",     write_json    },
-};
-
-static write_fit writer_of(const char *format)
-{
-    for (size_t i = 0; format != NULL && i < sizeof writers / sizeof writers[0]; i++) {
-        if (strcmp(writers[i].name, format) == 0) {
-            return writers[i].write;
-        }
-    }
-    return write_text;
 }
 
 static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
@@ -76,7 +27,7 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
     if (status == MF_OK) {
         const mf_shown shown = mf_cli_shown(&loaded);
         *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
-        status = writer_of(a->format)(&text, &shown, a, err);
+        status = write_fit(&text, &shown, a, err);
     }
     if (status == MF_OK) {
         status = mf_cli_write(&text, a->output_file, err);
@@ -90,7 +41,7 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
 int mf_cmd_fit(int n_words, char **words)
 {
     mf_error err = {0};
-    mf_arguments a;
+    mf_arguments a = {0};
     bool fits = false;
     mf_status status = mf_parse_arguments(&a, MF_FOR_FIT, n_words, words, &err);
     if (status == MF_OK && a.help) {
@@ -111,6 +62,7 @@ int mf_cmd_fit(int n_words, char **words)
     if (status == MF_OK) {
         status = fit(&fits, &a, &err);
     }
+    mf_arguments_free(&a);
     if (status != MF_OK) {
         return mf_cli_fail(status, &err);
     }

@@ -177,3 +177,26 @@ mf_text_options mf_cli_text_options(const mf_arguments *arguments)
     }
     return options;
 }
+
+bool mf_cli_is_format(const mf_arguments *arguments, const char *format)
+{
+    return arguments->format != NULL && strcmp(arguments->format, format) == 0;
+}
+
+mf_status mf_cli_write_document(mf_str *out,
+                                const mf_document *document,
+                                const char *title,
+                                const mf_arguments *arguments,
+                                mf_error *err)
+{
+    const mf_status status = mf_document_status(document, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    if (mf_cli_is_format(arguments, "html")) {
+        return mf_write_html(out, document, title, err);
+    }
+    return mf_cli_is_format(arguments, "markdown")
+               ? mf_write_markdown(out, document, err)
+               : mf_write_text(out, document, mf_cli_text_options(arguments), err);
+}

@@ -1,14 +1,20 @@
 #include "cli/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/num.h"
 
 typedef enum option_kind {
-    OPTION_FLAG,   /* bool */
-    OPTION_TEXT,   /* const char * */
-    OPTION_COUNT,  /* int64_t */
-    OPTION_SWITCH, /* int: on or off */
+    OPTION_FLAG,    /* bool */
+    OPTION_TEXT,    /* const char * */
+    OPTION_COUNT,   /* int64_t */
+    OPTION_SWITCH,  /* int: on or off */
+    OPTION_NUMBER,  /* double, not negative */
+    OPTION_PERCENT, /* double: a fraction, written as a percentage */
+    OPTION_SEED,    /* uint64_t */
+    OPTION_DRAWS,   /* uint32_t */
+    OPTION_SET,     /* mf_cost_options.set: ID=VALUE[,ID=VALUE] */
 } option_kind;
 
 typedef struct option_row {
@@ -25,13 +31,14 @@ static const char *const engines[] = {"llama.cpp", "ollama", "mlx", "vllm", NULL
 static const char *const backends[] = {"metal", "cuda", "rocm", "vulkan", "sycl", "cpu", NULL};
 static const char *const splits[] = {"layer", "tensor", NULL};
 static const char *const kinds[] = {"vendor", "measured", "derived", "assumed", NULL};
-static const char *const formats[] = {"text", "markdown", "csv", "json", NULL};
+static const char *const formats[] = {"text", "markdown", "html", "csv", "json", NULL};
+static const char *const samplers[] = {"sobol", "mt", NULL};
 
 #define AT(member) offsetof(mf_arguments, member)
 
 /* clang-format off */
 static const option_row options[] = {
-    {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_RUNS, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
+    {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_ON, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
     {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_RUNS, NULL, "quantization of the weights (Q4_K_M; a GGUF file's own)"},
     {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_CASES, NULL, "context in tokens, all sequences together (8192)"},
     {"--prompt", "N", AT(prompt), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the prompt (2048)"},
@@ -58,6 +65,43 @@ static const option_row options[] = {
     {"--show", NULL, AT(show), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "what was saved; several are compared"},
     {"--from", "FILE", AT(from), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "runs of llama-bench, mlx_lm or Ollama: two sizes, two depths"},
     {"--model", "ID", AT(model), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "the model of --from, if its file's name does not tell"},
+    {"--buy", "MACHINE", AT(buy), OPTION_TEXT, MF_FOR_COST, NULL, "the machine to buy"},
+    {"--rent", "OFFER", AT(rent), OPTION_TEXT, MF_FOR_COST, NULL, "an offer, or provider and device: then its cheapest by the hour"},
+    {"--rent-on", "MACHINE", AT(rent_on), OPTION_TEXT, MF_FOR_COST, NULL, "which machine of hwdb the offer is, or one with a rent of your own"},
+    {"--api-in", "USD", AT(cost.api_in), OPTION_NUMBER, MF_FOR_COST, NULL, "price of a million input tokens"},
+    {"--api-out", "USD", AT(cost.api_out), OPTION_NUMBER, MF_FOR_COST, NULL, "price of a million output tokens"},
+    {"--api-cached", "USD", AT(cost.api_cached), OPTION_NUMBER, MF_FOR_COST, NULL, "price of a million input tokens seen before (--api-in)"},
+    {"--cached", "PERCENT", AT(cost.api_cached_share), OPTION_PERCENT, MF_FOR_COST, NULL, "of the input tokens were seen before (0)"},
+    {"--hours-per-day", "H", AT(cost.hours_per_day), OPTION_NUMBER, MF_FOR_COST, NULL, "hours of use on a day"},
+    {"--busy", "PERCENT", AT(cost.busy), OPTION_PERCENT, MF_FOR_COST, NULL, "of these hours the bought machine computes (100)"},
+    {"--requests-per-day", "N", AT(cost.requests_per_day), OPTION_NUMBER, MF_FOR_COST, NULL, "requests on a day, instead of --busy"},
+    {"--days-per-week", "N", AT(cost.days_per_week), OPTION_NUMBER, MF_FOR_COST, NULL, "days of use (7)"},
+    {"--years", "N", AT(cost.years), OPTION_NUMBER, MF_FOR_COST, NULL, "how long, at most 10 (3)"},
+    {"--price", "USD", AT(cost.price), OPTION_NUMBER, MF_FOR_COST, NULL, "of the machine (hwdb/prices)"},
+    {"--around-cards", "USD", AT(cost.price_around_cards), OPTION_NUMBER, MF_FOR_MONEY, NULL, "price of the computer around its cards"},
+    {"--used", NULL, AT(cost.used), OPTION_FLAG, MF_FOR_MONEY, NULL, "take prices of used machines"},
+    {"--tax", "PERCENT", AT(cost.tax), OPTION_PERCENT, MF_FOR_COST, NULL, "on the purchase (0)"},
+    {"--tariff", "ID|PRICE", AT(cost.tariff), OPTION_TEXT, MF_FOR_COST, NULL, "electricity: of hwdb/prices, or of a kWh (us-residential-average)"},
+    {"--active-watts", "W", AT(cost.active_w), OPTION_NUMBER, MF_FOR_COST, NULL, "of the bought machine while it computes"},
+    {"--idle-watts", "W", AT(cost.idle_w), OPTION_NUMBER, MF_FOR_COST, NULL, "while it waits"},
+    {"--on-hours", "H", AT(cost.on_hours_per_day), OPTION_NUMBER, MF_FOR_COST, NULL, "hours a day it is switched on (24)"},
+    {"--cooling", "FACTOR", AT(cost.cooling), OPTION_NUMBER, MF_FOR_COST, NULL, "on the electricity (1)"},
+    {"--wage", "USD", AT(cost.wage_per_hour), OPTION_NUMBER, MF_FOR_COST, NULL, "what an hour of your own is worth (not counted)"},
+    {"--admin-hours", "H", AT(cost.admin_hours_buy), OPTION_NUMBER, MF_FOR_COST, NULL, "your hours a month for the bought machine"},
+    {"--rent-admin-hours", "H", AT(cost.admin_hours_rent), OPTION_NUMBER, MF_FOR_COST, NULL, "and for the rented one"},
+    {"--rent-price", "USD", AT(cost.rent_price_per_hour), OPTION_NUMBER, MF_FOR_COST, NULL, "rent per hour of the whole machine"},
+    {"--rent-per-month", "USD", AT(cost.rent_price_per_month), OPTION_NUMBER, MF_FOR_COST, NULL, "rent per month"},
+    {"--min-hours", "H", AT(cost.rent_min_hours), OPTION_NUMBER, MF_FOR_COST, NULL, "shortest time one pays for (the offer's)"},
+    {"--reserved", "YEARS", AT(cost.reserved_years), OPTION_NUMBER, MF_FOR_COST, NULL, "reserve the rented machine for 1 or 3 years"},
+    {"--kept-up", NULL, AT(cost.rent_kept_up), OPTION_FLAG, MF_FOR_COST, NULL, "the rented machine runs all the hours, not until the work is done"},
+    {"--storage", "GB", AT(cost.storage_gb), OPTION_NUMBER, MF_FOR_COST, NULL, "kept at the provider"},
+    {"--storage-price", "USD", AT(cost.storage_per_gb_month), OPTION_NUMBER, MF_FOR_COST, NULL, "of a GB per month"},
+    {"--usd-per-eur", "RATE", AT(cost.usd_per_eur), OPTION_NUMBER, MF_FOR_MONEY, NULL, "joins prices in both currencies"},
+    {"--set", "ID=VALUE,..", AT(cost.set), OPTION_SET, MF_FOR_COST, NULL, "replaces assumptions of hwdb/prices/assumptions.json"},
+    {"--seed", "N", AT(cost.seed), OPTION_SEED, MF_FOR_COST, NULL, "of the draws (1)"},
+    {"--draws", "N", AT(cost.n_draws), OPTION_DRAWS, MF_FOR_COST, NULL, "worlds that are drawn (20000)"},
+    {"--sampler", "S", AT(sampler), OPTION_TEXT, MF_FOR_COST, samplers, "sobol or mt (sobol)"},
+    {"--scenario", "FILE", AT(scenario_file), OPTION_TEXT, MF_FOR_CASES, NULL, "JSON object with options of this command; said ones win"},
     {"--from-measurements", "FILE", AT(from_measurements), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "measured speeds (CSV) to fit the speed law to"},
     {"--id", "ID", AT(id), OPTION_TEXT, MF_FOR_IMPORT, NULL, "the model's id (from the file's name)"},
     {"--name", "NAME", AT(name), OPTION_TEXT, MF_FOR_IMPORT, NULL, "as people know it"},
@@ -68,7 +112,7 @@ static const option_row options[] = {
     {"--kind", "KIND", AT(kind), OPTION_TEXT, MF_FOR_IMPORT, kinds, "of the source: vendor, measured, derived or assumed (vendor)"},
     {"--url", "URL", AT(url), OPTION_TEXT, MF_FOR_IMPORT, NULL, "of the source"},
     {"--seen", "DATE", AT(seen), OPTION_TEXT, MF_FOR_IMPORT, NULL, "when the source was read"},
-    {"--format", "F", AT(format), OPTION_TEXT, MF_FOR_CASES, formats, "text, markdown, csv or json (text)"},
+    {"--format", "F", AT(format), OPTION_TEXT, MF_FOR_CASES, formats, "text, markdown, html, csv or json (text)"},
     {"-o", "FILE", AT(output_file), OPTION_TEXT, MF_FOR_ALL, NULL, "write there instead of to the terminal; calibrate: a folder"},
     {"--data", "DIR", AT(data), OPTION_TEXT, MF_FOR_ALL, NULL, "folder that holds hwdb and modeldb"},
     {"--ascii", NULL, AT(ascii), OPTION_FLAG, MF_FOR_CASES, NULL, "no characters beyond ASCII"},
@@ -121,6 +165,53 @@ set_text(const char **field, const option_row *row, const char *value, mf_error 
     return MF_OK;
 }
 
+static mf_status number_of(double *number, const option_row *row, const char *value, mf_error *err)
+{
+    const char *end = NULL;
+    if (!mf_parse_number(number, value, &end) || *end != '\0' || *number < 0) {
+        return mf_fail(err, MF_E_USAGE, "%s takes a number, not '%s'", row->name, value);
+    }
+    return MF_OK;
+}
+
+/* ID=VALUE, the next behind a comma. */
+static mf_status add_sets(mf_cost_options *cost, const char *value, mf_error *err)
+{
+    while (*value != '\0') {
+        const char *equals = strchr(value, '=');
+        const char *end = NULL;
+        mf_cost_set *set = &cost->set[cost->n_set];
+        const size_t size = equals != NULL ? (size_t)(equals - value) : sizeof set->id;
+        if (cost->n_set == MF_COST_MAX_SET) {
+            return mf_fail(err, MF_E_USAGE, "--set takes at most %d assumptions", MF_COST_MAX_SET);
+        }
+        if (size >= sizeof set->id || !mf_parse_number(&set->value, equals + 1, &end) ||
+            (*end != '\0' && *end != ',')) {
+            return mf_fail(
+                err, MF_E_USAGE, "--set takes ID=VALUE, like interest=0.03, not '%s'", value);
+        }
+        memcpy(set->id, value, size);
+        set->id[size] = '\0';
+        cost->n_set++;
+        value = *end == ',' ? end + 1 : end;
+    }
+    return MF_OK;
+}
+
+static mf_status set_number(char *field, const option_row *row, const char *value, mf_error *err)
+{
+    enum { PERCENT = 100, MOST_PERCENT = 1000 };
+    double number = 0;
+    const mf_status status = number_of(&number, row, value, err);
+    if (status == MF_OK && row->kind == OPTION_PERCENT && number > MOST_PERCENT) {
+        return mf_fail(err, MF_E_USAGE, "%s takes a percentage, not '%s'", row->name, value);
+    }
+    if (status == MF_OK) {
+        *(double *)(void *)field = row->kind == OPTION_PERCENT ? number / PERCENT : number;
+    }
+    return status;
+}
+
 static mf_status
 set_value(mf_arguments *arguments, const option_row *row, const char *value, mf_error *err)
 {
@@ -144,6 +235,22 @@ set_value(mf_arguments *arguments, const option_row *row, const char *value, mf_
         }
         *(int *)(void *)field = strcmp(value, "on") == 0 ? 1 : 0;
         return MF_OK;
+    case OPTION_NUMBER:
+    case OPTION_PERCENT:
+        return set_number(field, row, value, err);
+    case OPTION_SEED:
+        return mf_parse_uint((uint64_t *)(void *)field, value)
+                   ? MF_OK
+                   : mf_fail(
+                         err, MF_E_USAGE, "%s takes a whole number, not '%s'", row->name, value);
+    case OPTION_DRAWS:
+        if (!mf_parse_uint(&number, value) || number > UINT32_MAX) {
+            return mf_fail(err, MF_E_USAGE, "%s takes a whole number, not '%s'", row->name, value);
+        }
+        *(uint32_t *)(void *)field = (uint32_t)number;
+        return MF_OK;
+    case OPTION_SET:
+        return add_sets(&arguments->cost, value, err);
     }
     return MF_E_INTERNAL;
 }
@@ -177,35 +284,141 @@ static mf_status take_option(mf_arguments *arguments,
     return set_value(arguments, row, value, err);
 }
 
-mf_status mf_parse_arguments(
+static mf_arguments nothing_said(void)
+{
+    return (mf_arguments){.ctx = -1,
+                          .prompt = -1,
+                          .output = -1,
+                          .parallel = -1,
+                          .batch = -1,
+                          .ubatch = -1,
+                          .outputs = -1,
+                          .gpu_layers = -1,
+                          .cpu_moe = -1,
+                          .kv_unified = -1,
+                          .flash_attn = -1,
+                          .kv_offload = -1,
+                          .cost = mf_cost_options_default()};
+}
+
+static mf_status add_positional(mf_arguments *arguments, const char *word, mf_error *err)
+{
+    if (arguments->n_positional == MF_MAX_POSITIONAL) {
+        return mf_fail(err, MF_E_USAGE, "too many arguments at '%s'", word);
+    }
+    arguments->positional[arguments->n_positional++] = word;
+    return MF_OK;
+}
+
+/* One key of a scenario: an option without its dashes, the model, or words for people. */
+static mf_status
+take_key(mf_arguments *arguments, mf_command_bit command, const mf_node *node, mf_error *err)
+{
+    static const char *const prose[] = {"title", "about", "$schema"};
+    const char *key = mf_node_key(node);
+    char option[64];
+    char number[MF_NUMBER_SIZE];
+    double value = 0;
+    bool on = false;
+    for (size_t i = 0; i < sizeof prose / sizeof prose[0]; i++) {
+        if (strcmp(key, prose[i]) == 0) {
+            return MF_OK;
+        }
+    }
+    if (strcmp(key, "model") == 0 && mf_node_string(node) != NULL) {
+        return add_positional(arguments, mf_node_string(node), err);
+    }
+    (void)snprintf(option, sizeof option, "--%s", key);
+    const option_row *row = find_option(option, strlen(option), command);
+    if (row == NULL || row->offset == AT(scenario_file)) {
+        return unknown_option(option, command, err);
+    }
+    if (row->kind == OPTION_FLAG || row->kind == OPTION_SWITCH) {
+        if (!mf_node_bool(&on, node)) {
+            return mf_json_fail(arguments->scenario, node, err, "'%s' is true or false", key);
+        }
+        return row->kind == OPTION_FLAG && !on ? MF_OK
+                                               : set_value(arguments, row, on ? "on" : "off", err);
+    }
+    if (mf_node_double(&value, node)) {
+        return set_value(arguments, row, mf_number_text(number, value, 15), err);
+    }
+    const char *text = mf_node_string(node);
+    return text != NULL
+               ? set_value(arguments, row, text, err)
+               : mf_json_fail(arguments->scenario, node, err, "'%s' is text or a number", key);
+}
+
+static mf_status
+take_scenario(mf_arguments *arguments, mf_command_bit command, const char *path, mf_error *err)
+{
+    mf_status status = mf_json_load(&arguments->scenario, path, err);
+    const mf_node *root = status == MF_OK ? mf_json_root(arguments->scenario) : NULL;
+    if (status == MF_OK && mf_node_kind_of(root) != MF_NODE_OBJECT) {
+        status = mf_json_fail(arguments->scenario, root, err, "a scenario is an object of options");
+    }
+    for (const mf_node *node = mf_node_first(root); status == MF_OK && node != NULL;
+         node = mf_node_next(node)) {
+        status = take_key(arguments, command, node, err);
+        if (status == MF_E_USAGE) {
+            mf_error_prefix(err, "%s: ", path);
+        }
+    }
+    return status;
+}
+
+static mf_status take_words(
     mf_arguments *arguments, mf_command_bit command, int n_words, char **words, mf_error *err)
 {
-    mf_arguments parsed = {.ctx = -1,
-                           .prompt = -1,
-                           .output = -1,
-                           .parallel = -1,
-                           .batch = -1,
-                           .ubatch = -1,
-                           .outputs = -1,
-                           .gpu_layers = -1,
-                           .cpu_moe = -1,
-                           .kv_unified = -1,
-                           .flash_attn = -1,
-                           .kv_offload = -1};
     mf_status status = MF_OK;
     for (int i = 0; status == MF_OK && i < n_words; i++) {
         if (words[i][0] == '-' && words[i][1] != '\0') {
-            status = take_option(&parsed, command, &i, n_words, words, err);
-        } else if (parsed.n_positional == MF_MAX_POSITIONAL) {
-            status = mf_fail(err, MF_E_USAGE, "too many arguments at '%s'", words[i]);
+            status = take_option(arguments, command, &i, n_words, words, err);
         } else {
-            parsed.positional[parsed.n_positional++] = words[i];
+            status = add_positional(arguments, words[i], err);
         }
     }
-    if (status == MF_OK) {
-        *arguments = parsed;
-    }
     return status;
+}
+
+/* The file's options first, then once more the words, as what is said wins. */
+static mf_status with_scenario(
+    mf_arguments *arguments, mf_command_bit command, int n_words, char **words, mf_error *err)
+{
+    mf_arguments merged = nothing_said();
+    mf_status status = take_scenario(&merged, command, arguments->scenario_file, err);
+    const char *model = merged.n_positional > 0 ? merged.positional[0] : NULL;
+    merged.n_positional = 0;
+    if (status == MF_OK) {
+        status = take_words(&merged, command, n_words, words, err);
+    }
+    if (status == MF_OK && merged.n_positional == 0 && model != NULL) {
+        status = add_positional(&merged, model, err);
+    }
+    *arguments = merged;
+    return status;
+}
+
+mf_status mf_parse_arguments(
+    mf_arguments *arguments, mf_command_bit command, int n_words, char **words, mf_error *err)
+{
+    mf_arguments parsed = nothing_said();
+    mf_status status = take_words(&parsed, command, n_words, words, err);
+    if (status == MF_OK && parsed.scenario_file != NULL) {
+        status = with_scenario(&parsed, command, n_words, words, err);
+    }
+    if (status != MF_OK) {
+        mf_arguments_free(&parsed);
+        return status;
+    }
+    *arguments = parsed;
+    return MF_OK;
+}
+
+void mf_arguments_free(mf_arguments *arguments)
+{
+    mf_json_free(arguments->scenario);
+    arguments->scenario = NULL;
 }
 
 enum { HELP_WIDTH = 80, NAME_WIDTH = 26 };

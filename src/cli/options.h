@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "facts/json.h"
+#include "memfit/cost_setup.h"
 
 enum { MF_MAX_POSITIONAL = 8 };
 
@@ -20,11 +22,19 @@ typedef enum mf_command_bit {
     MF_FOR_IMPORT = 8,
     MF_FOR_DETECT = 16,
     MF_FOR_CALIBRATE = 32,
-    MF_FOR_ALL = 255,
+    MF_FOR_COST = 64,
+    MF_FOR_PLAN = 128,
+    MF_FOR_SWEEP = 256,
+    MF_FOR_REPORT = 512,
+    MF_FOR_EXPLAIN = 1024,
+    MF_FOR_ALL = 65535,
 } mf_command_bit;
 
-#define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE)
+/* Commands about a model on a machine, and those of them that name machines with --on. */
+#define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN)
 #define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE)
+#define MF_FOR_ON (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE)
+#define MF_FOR_MONEY (MF_FOR_COST | MF_FOR_PLAN)
 
 /* What was said; texts are borrowed from argv. Unset: NULL, -1 for numbers and switches. */
 typedef struct mf_arguments {
@@ -72,11 +82,20 @@ typedef struct mf_arguments {
     bool show;
     bool ascii;
     bool help;
+    const char *buy;
+    const char *rent;
+    const char *rent_on;
+    const char *sampler;
+    const char *scenario_file;
+    mf_cost_options cost;
+    mf_json *scenario; /* of --scenario; texts may be borrowed from it */
 } mf_arguments;
 
-/* Parses the words behind a command. MF_E_USAGE suggests the nearest option. */
+/* Parses the words behind a command. --scenario FILE names a JSON object whose keys are options, of which words on the
+   command line win. MF_E_USAGE suggests the nearest option. End with mf_arguments_free. */
 mf_status mf_parse_arguments(
     mf_arguments *arguments, mf_command_bit command, int n_words, char **words, mf_error *err);
+void mf_arguments_free(mf_arguments *arguments);
 
 /* Appends the options of a command, aligned, 80 columns. */
 void mf_options_help(mf_str *out, mf_command_bit command);

@@ -77,9 +77,9 @@ void mf_setup_said(setup *s, const char *what)
 mf_status mf_setup_assume(mf_range *range, setup *s, const char *id)
 {
     const mf_assumption *row = NULL;
-    for (size_t i = 0; i < s->options->n_set; i++) {
-        if (strcmp(s->options->set[i].id, id) == 0) {
-            const double value = s->options->set[i].value;
+    for (size_t i = s->options->n_set; i > 0; i--) {
+        if (strcmp(s->options->set[i - 1].id, id) == 0) {
+            const double value = s->options->set[i - 1].value;
             *range = (mf_range){.value = value, .low = value, .high = value};
             mf_setup_said(s, id);
             return MF_OK;

@@ -209,7 +209,8 @@ mf_status mf_price_rental(
             *chosen = false;
             return MF_OK;
         }
-        if (is_offer_of(row, id) && !is_outdated(prices, row) && is_better(row, best)) {
+        if (row->billing != MF_BILLING_SURVEY && is_offer_of(row, id) &&
+            !is_outdated(prices, row) && is_better(row, best)) {
             best = row;
         }
     }

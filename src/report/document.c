@@ -14,7 +14,25 @@ void mf_document_free(mf_document *document)
         free(block->heading);
         free(block->cells);
         free(block->shares);
+        mf_chart_free(block->chart);
     }
+    for (size_t i = 0; i < document->n_figures; i++) {
+        mf_figure *figure = &document->figures[i];
+        for (size_t k = 0; k < figure->n_inputs; k++) {
+            free(figure->inputs[k].name);
+            free(figure->inputs[k].text);
+        }
+        free(figure->id);
+        free(figure->formula);
+        free(figure->unit);
+    }
+    for (size_t i = 0; i < document->n_footnotes; i++) {
+        free(document->footnotes[i].title);
+        free(document->footnotes[i].url);
+        free(document->footnotes[i].seen);
+    }
+    free(document->figures);
+    free(document->footnotes);
     free(document->blocks);
     *document = (mf_document){0};
 }

@@ -60,16 +60,29 @@ static void add_table(mf_str *out, const mf_block *block, bool has_headings)
 static void add_lines(mf_str *out, const mf_block *block, const char *before)
 {
     for (size_t i = 0; i < block->n_cells; i++) {
-        mf_str_printf(out, "%s%s\n", before, block->cells[i]);
+        const char *text = block->cells[i];
+        const bool marked = strncmp(text, "- ", 2) == 0;
+        mf_str_printf(out, "%s%s\n", before, marked ? text + 2 : text);
     }
 }
 
 static void add_block(mf_str *out, const mf_block *block)
 {
+    if (block->kind == MF_BLOCK_CHART) {
+        return;
+    }
     if (block->heading != NULL) {
         mf_str_printf(out, "\n### %s\n\n", block->heading);
     }
     switch (block->kind) {
+    case MF_BLOCK_CHART:
+        break;
+    case MF_BLOCK_SECTION:
+        mf_str_printf(out, "\n## %s\n", cell_of(block, 0));
+        break;
+    case MF_BLOCK_PROSE:
+        add_lines(out, block, "\n");
+        break;
     case MF_BLOCK_TITLE:
         mf_str_printf(out, "**%s** %s  \n", cell_of(block, 0), cell_of(block, 1));
         break;

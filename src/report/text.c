@@ -260,12 +260,46 @@ static void write_lines(const page *p, const mf_block *block, bool wrap)
     }
 }
 
+/* A heading with a line below it. */
+static void write_section(const page *p, const mf_block *block)
+{
+    const char *text = cell_of(block, 0, 0);
+    mf_str_add(p->out, "\n");
+    colour_on(p, "1");
+    mf_str_add(p->out, text);
+    colour_off(p);
+    mf_str_add(p->out, "\n");
+    for (size_t i = 0; i < columns_of(text); i++) {
+        mf_str_add(p->out, p->options->unicode ? "─" : "-");
+    }
+    mf_str_add(p->out, "\n");
+}
+
+static void write_prose(const page *p, const mf_block *block)
+{
+    for (size_t row = 0; row < row_count(block); row++) {
+        mf_str_add(p->out, row > 0 || block->heading == NULL ? "\n" : "");
+        wrapped(p, cell_of(block, row, 0), 0);
+    }
+}
+
 static void write_block(const page *p, const mf_block *block)
 {
+    if (block->kind == MF_BLOCK_CHART) {
+        return;
+    }
     heading(p, block);
     switch (block->kind) {
+    case MF_BLOCK_CHART:
+        break;
     case MF_BLOCK_TITLE:
         write_title(p, block);
+        break;
+    case MF_BLOCK_SECTION:
+        write_section(p, block);
+        break;
+    case MF_BLOCK_PROSE:
+        write_prose(p, block);
         break;
     case MF_BLOCK_VERDICT:
         write_verdict(p, block);

@@ -73,7 +73,7 @@ typedef struct mf_cost_place {
 
 /* Where a number comes from: a source of the databases, or "as you said". */
 typedef struct mf_cost_ground {
-    char what[64];
+    char what[96];
     char text[192];
     const mf_source *source; /* NULL: said */
     const char *date;        /* of the price; may be NULL */

@@ -1,0 +1,33 @@
+/*
+ * cost.h - a cost comparison as a document, JSON (schema memfit.cost/1, docs/json.md) or CSV.
+ */
+#ifndef MF_REPORT_COST_H
+#define MF_REPORT_COST_H
+
+#include "base/num.h"
+#include "memfit/cost_setup.h"
+#include "report/prediction.h"
+
+/* Borrowed. rent.run is NULL where nothing is rented. */
+typedef struct mf_cost_shown {
+    const mf_cost *cost;
+    const mf_cost_plan *plan;
+    mf_shown buy;
+    mf_shown rent;
+} mf_cost_shown;
+
+void mf_show_cost(mf_document *document, const mf_cost_shown *shown);
+
+/* The charts alone, for reports: cost over time and what matters. */
+void mf_show_cost_charts(mf_document *document, const mf_cost_shown *shown);
+void mf_show_cost_tables(mf_document *document, const mf_cost_shown *shown);
+
+mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *err);
+
+/* One header line, then one for each way. */
+mf_status mf_write_cost_csv(mf_str *out, const mf_cost_shown *shown, mf_error *err);
+
+/* "1 234 USD", rounded to whole money above 100. */
+const char *mf_money_text(char text[MF_NUMBER_SIZE + 16], double value, mf_currency currency);
+
+#endif

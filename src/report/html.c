@@ -1,0 +1,334 @@
+/*
+ * html.c - a document as one HTML file.
+ */
+#include "report/html.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "report/document.h"
+
+typedef struct page {
+    mf_str *out;
+    const mf_document *document;
+    bool in_charts; /* a row of drawings is open */
+} page;
+
+void mf_html_escape(mf_str *out, const char *text)
+{
+    static const char *const entities[128] = {
+        ['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&#39;"};
+    for (const char *c = text; *c != '\0'; c++) {
+        const unsigned char code = (unsigned char)*c;
+        const char *entity = code < sizeof entities / sizeof entities[0] ? entities[code] : NULL;
+        mf_str_add(out, entity != NULL ? entity : (char[]){*c, '\0'});
+    }
+}
+
+static const char *cell_of(const mf_block *block, size_t i)
+{
+    return i < block->n_cells ? block->cells[i] : "";
+}
+
+static const char *tone_class(mf_tone tone)
+{
+    switch (tone) {
+    case MF_TONE_PLAIN:
+        return "";
+    case MF_TONE_GOOD:
+        return " good";
+    case MF_TONE_CAREFUL:
+        return " careful";
+    case MF_TONE_BAD:
+        return " bad";
+    }
+    return "";
+}
+
+static size_t index_of(const page *p, const mf_block *block)
+{
+    return (size_t)(block - p->document->blocks);
+}
+
+/* Numbers of the sources behind a cell, each once. */
+static void add_references(const page *p, const mf_figure *figure)
+{
+    for (size_t i = 0; figure != NULL && i < figure->n_inputs; i++) {
+        const size_t note = figure->inputs[i].footnote;
+        bool seen = note == 0;
+        for (size_t k = 0; k < i; k++) {
+            seen = seen || figure->inputs[k].footnote == note;
+        }
+        if (!seen) {
+            mf_str_printf(p->out, "<sup><a href=\"#s%zu\">%zu</a></sup>", note, note);
+        }
+    }
+}
+
+static void add_cell(const page *p, const mf_block *block, size_t i)
+{
+    enum { LONG = 36 };
+    char number[MF_NUMBER_SIZE];
+    const char *text = cell_of(block, i);
+    const mf_figure *figure = mf_document_figure_of(p->document, index_of(p, block), i);
+    const char *class = strlen(text) > LONG && i % block->n_columns > 0 ? " class=\"wide\"" : "";
+    if (figure != NULL) {
+        mf_str_printf(
+            p->out, "<td%s data-v=\"%s\" id=\"", class, mf_number_text(number, figure->value, 6));
+        mf_html_escape(p->out, figure->id);
+        mf_str_add(p->out, "\">");
+    } else {
+        double value = 0;
+        const char *end = NULL;
+        const bool plain = i % block->n_columns > 0 && mf_parse_number(&value, text, &end) &&
+                           (*end == '\0' || *end == ' ');
+        mf_str_printf(p->out, "<td%s", class);
+        if (plain) {
+            mf_str_printf(p->out, " data-v=\"%s\"", mf_number_text(number, value, 6));
+        }
+        mf_str_add(p->out, ">");
+    }
+    mf_html_escape(p->out, text);
+    add_references(p, figure);
+    mf_str_add(p->out, "</td>");
+}
+
+static void add_table(const page *p, const mf_block *block)
+{
+    const size_t n = block->n_columns;
+    mf_str_add(p->out, "<div class=\"scroll\" tabindex=\"0\"><table class=\"sort\">\n<thead><tr>");
+    for (size_t c = 0; c < n; c++) {
+        mf_str_add(p->out, "<th scope=\"col\"><button type=\"button\">");
+        mf_html_escape(p->out, cell_of(block, c));
+        mf_str_add(p->out, "</button></th>");
+    }
+    mf_str_add(p->out, "</tr></thead>\n<tbody>\n");
+    for (size_t i = n; i < block->n_cells; i += n) {
+        mf_str_add(p->out, "<tr>");
+        for (size_t c = 0; c < n; c++) {
+            add_cell(p, block, i + c);
+        }
+        mf_str_add(p->out, "</tr>\n");
+    }
+    mf_str_add(p->out, "</tbody></table></div>\n");
+}
+
+static void add_bars(const page *p, const mf_block *block)
+{
+    enum { PERCENT = 100 };
+    char number[MF_NUMBER_SIZE];
+    mf_str_add(p->out, "<div class=\"scroll\" tabindex=\"0\"><table>\n<tbody>\n");
+    for (size_t row = 0; row * block->n_columns < block->n_cells; row++) {
+        mf_str_add(p->out, "<tr>");
+        add_cell(p, block, row * block->n_columns);
+        add_cell(p, block, row * block->n_columns + 1);
+        const double share = row < block->n_shares ? block->shares[row] : 0;
+        const double clipped = share < 0 ? 0 : share > 1 ? 1 : share;
+        mf_str_printf(p->out,
+                      "<td class=\"bar\"><i style=\"width:%s%%\"></i></td>",
+                      mf_fixed_text(number, PERCENT * clipped, 1));
+        add_cell(p, block, row * block->n_columns + 2);
+        mf_str_add(p->out, "</tr>\n");
+    }
+    mf_str_add(p->out, "</tbody></table></div>\n");
+}
+
+static void add_pairs(const page *p, const mf_block *block)
+{
+    mf_str_add(p->out, "<dl>\n");
+    for (size_t i = 0; i < block->n_cells; i += 2) {
+        mf_str_add(p->out, "<dt>");
+        mf_html_escape(p->out, cell_of(block, i));
+        mf_str_add(p->out, "</dt><dd>");
+        mf_html_escape(p->out, cell_of(block, i + 1));
+        add_references(p, mf_document_figure_of(p->document, index_of(p, block), i + 1));
+        mf_str_add(p->out, "</dd>\n");
+    }
+    mf_str_add(p->out, "</dl>\n");
+}
+
+static void add_lines(const page *p, const mf_block *block, const char *open, const char *close)
+{
+    for (size_t i = 0; i < block->n_cells; i++) {
+        const char *text = block->cells[i];
+        mf_str_add(p->out, open);
+        mf_html_escape(p->out, strncmp(text, "- ", 2) == 0 ? text + 2 : text);
+        mf_str_add(p->out, close);
+    }
+}
+
+/* A swatch for each series, unless the only one says nothing new. */
+static void add_legend(const page *p, const mf_chart *chart)
+{
+    enum { COLOURS = 6 };
+    if (chart->n_series < 2) {
+        return;
+    }
+    mf_str_add(p->out, "<ul class=\"legend\">");
+    for (size_t i = 0; i < chart->n_series; i++) {
+        const mf_chart_series *series = &chart->series[i];
+        const size_t colour = i % COLOURS + 1;
+        if (series->name == NULL) {
+            continue;
+        }
+        mf_str_printf(
+            p->out,
+            series->mark == MF_MARK_LINE
+                ? "<li><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\"><path class=\"line "
+                  "s%zu%s\" d=\"M1 6L23 6\"/></svg>"
+                : "<li><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\"><circle "
+                  "class=\"f%zu%s\" cx=\"12\" cy=\"6\" r=\"5\"/></svg>",
+            colour,
+            series->dashed ? " dashed" : "");
+        mf_html_escape(p->out, series->name);
+        mf_str_add(p->out, "</li>");
+    }
+    mf_str_add(p->out, "</ul>");
+}
+
+static void add_chart(page *p, const mf_block *block)
+{
+    if (!p->in_charts) {
+        mf_str_add(p->out, "<div class=\"charts\">\n");
+        p->in_charts = true;
+    }
+    mf_str_add(p->out, "<figure>");
+    if (block->heading != NULL) {
+        mf_str_add(p->out, "<h3>");
+        mf_html_escape(p->out, block->heading);
+        mf_str_add(p->out, "</h3>");
+    }
+    add_legend(p, block->chart);
+    mf_svg_write(p->out, block->chart);
+    mf_str_add(p->out, "</figure>\n");
+}
+
+static void add_title(const page *p, const mf_block *block)
+{
+    mf_str_add(p->out, "<h1>");
+    mf_html_escape(p->out, cell_of(block, 0));
+    mf_str_add(p->out, "</h1>\n<p class=\"detail\">");
+    mf_html_escape(p->out, cell_of(block, 1));
+    mf_str_add(p->out, "</p>\n");
+}
+
+static void add_verdict(const page *p, const mf_block *block)
+{
+    mf_str_printf(p->out, "<p class=\"verdict%s\"><strong>", tone_class(block->tone));
+    mf_html_escape(p->out, cell_of(block, 0));
+    mf_str_add(p->out, "</strong> ");
+    mf_html_escape(p->out, cell_of(block, 1));
+    mf_str_add(p->out, "</p>\n");
+}
+
+static void add_content(page *p, const mf_block *block)
+{
+    switch (block->kind) {
+    case MF_BLOCK_TITLE:
+        add_title(p, block);
+        break;
+    case MF_BLOCK_SECTION:
+        add_lines(p, block, "<h2>", "</h2>\n");
+        break;
+    case MF_BLOCK_PROSE:
+        add_lines(p, block, "<p>", "</p>\n");
+        break;
+    case MF_BLOCK_CHART:
+        add_chart(p, block);
+        break;
+    case MF_BLOCK_VERDICT:
+        add_verdict(p, block);
+        break;
+    case MF_BLOCK_PAIRS:
+        add_pairs(p, block);
+        break;
+    case MF_BLOCK_BARS:
+        add_bars(p, block);
+        break;
+    case MF_BLOCK_TABLE:
+        add_table(p, block);
+        break;
+    case MF_BLOCK_LIST:
+        mf_str_add(p->out, "<ul>\n");
+        add_lines(p, block, "<li>", "</li>\n");
+        mf_str_add(p->out, "</ul>\n");
+        break;
+    case MF_BLOCK_COMMAND:
+        mf_str_add(p->out, "<pre>");
+        add_lines(p, block, "", "\n");
+        mf_str_add(p->out, "</pre>\n");
+        break;
+    }
+}
+
+static void add_block(page *p, const mf_block *block)
+{
+    if (block->kind != MF_BLOCK_CHART && p->in_charts) {
+        mf_str_add(p->out, "</div>\n");
+        p->in_charts = false;
+    }
+    if (block->heading != NULL && block->kind != MF_BLOCK_CHART) {
+        mf_str_add(p->out, "<h3>");
+        mf_html_escape(p->out, block->heading);
+        mf_str_add(p->out, "</h3>\n");
+    }
+    add_content(p, block);
+}
+
+/* Only addresses of the web become links: a source may have been typed by anybody. */
+static bool is_web(const char *url)
+{
+    return url != NULL && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0);
+}
+
+static void add_sources(const page *p)
+{
+    const mf_document *d = p->document;
+    if (d->n_footnotes == 0) {
+        return;
+    }
+    mf_str_add(p->out, "<h2>Sources</h2>\n<ol class=\"sources\">\n");
+    for (size_t i = 0; i < d->n_footnotes; i++) {
+        const mf_footnote *note = &d->footnotes[i];
+        mf_str_printf(p->out, "<li id=\"s%zu\">", i + 1);
+        if (is_web(note->url)) {
+            mf_str_add(p->out, "<a href=\"");
+            mf_html_escape(p->out, note->url);
+            mf_str_add(p->out, "\">");
+        }
+        mf_html_escape(p->out, note->title != NULL ? note->title : "");
+        mf_str_add(p->out, is_web(note->url) ? "</a> (" : " (");
+        mf_str_add(p->out, note->kind);
+        if (note->seen != NULL) {
+            mf_str_add(p->out, ", seen ");
+            mf_html_escape(p->out, note->seen);
+        }
+        mf_str_add(p->out, ")</li>\n");
+    }
+    mf_str_add(p->out, "</ol>\n");
+}
+
+mf_status mf_write_html(mf_str *out, const mf_document *document, const char *title, mf_error *err)
+{
+    page p = {.out = out, .document = document};
+    mf_str_add(out,
+               "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
+    mf_html_escape(out, title);
+    mf_str_add(out, "</title>\n<style>\n");
+    for (size_t i = 0; mf_html_style[i] != NULL; i++) {
+        mf_str_add(out, mf_html_style[i]);
+    }
+    mf_str_add(out, "</style>\n</head>\n<body>\n<main>\n");
+    for (size_t i = 0; i < document->n_blocks; i++) {
+        add_block(&p, &document->blocks[i]);
+    }
+    if (p.in_charts) {
+        mf_str_add(out, "</div>\n");
+    }
+    add_sources(&p);
+    mf_str_add(out, "</main>\n<script>\n");
+    mf_str_add(out, mf_html_script);
+    mf_str_add(out, "</script>\n</body>\n</html>\n");
+    return mf_str_status(out, err);
+}

@@ -1,0 +1,140 @@
+/*
+ * layout.c - where the parts of a drawing go: margins from the longest texts, rows of bars, room for labels.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "report/html.h"
+
+/* Of a 12 px sans-serif font, on the wide side. */
+#define CHARACTER_WIDTH 6.6
+#define LABEL_HEIGHT 13.0
+#define WIDTH 480.0
+#define HEIGHT 300.0
+#define ROW_HEIGHT 24.0
+#define TOP 14.0
+#define BOTTOM 46.0
+#define RIGHT 16.0
+#define AXIS_TITLE 18.0
+#define MOST_LABEL 190.0
+
+static size_t columns_of(const char *text)
+{
+    size_t n = 0;
+    for (const char *c = text; c != NULL && *c != '\0'; c++) {
+        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
+    }
+    return n;
+}
+
+static double text_width(const char *text)
+{
+    return CHARACTER_WIDTH * (double)columns_of(text);
+}
+
+/* Rows of bars; 0 if the chart has none. Also the widest texts before and behind them. */
+static size_t count_rows(double *label, double *note, const mf_chart *chart)
+{
+    size_t n = 0;
+    *label = 0;
+    *note = 0;
+    for (size_t s = 0; s < chart->n_series; s++) {
+        const mf_chart_series *series = &chart->series[s];
+        for (size_t i = 0; series->mark == MF_MARK_BARS && i < series->n_points; i++) {
+            *label = fmax(*label, text_width(series->points[i].label));
+            *note = fmax(*note, text_width(series->points[i].note));
+            n = (size_t)series->points[i].y + 1 > n ? (size_t)series->points[i].y + 1 : n;
+        }
+    }
+    return n;
+}
+
+static double widest_tick(const mf_scale *scale)
+{
+    enum { TICKS = 5 };
+    double ticks[MF_MAX_TICKS];
+    char text[40];
+    double most = 0;
+    const size_t n = mf_scale_ticks(ticks, scale, TICKS);
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, text_width(mf_tick_text(text, scale, ticks[i])));
+    }
+    return most;
+}
+
+mf_layout mf_chart_layout(const mf_chart *chart)
+{
+    double low = 0;
+    double high = 1;
+    double label = 0;
+    double note = 0;
+    mf_layout at = {.width = WIDTH, .height = HEIGHT};
+    at.n_rows = count_rows(&label, &note, chart);
+    at.plot = (mf_box){.top = TOP, .right = WIDTH - RIGHT};
+    if (at.n_rows > 0) {
+        at.height = TOP + BOTTOM + ROW_HEIGHT * (double)at.n_rows;
+        at.plot.left = fmin(label, MOST_LABEL) + 12;
+        at.plot.right -= note;
+    }
+    at.plot.bottom = at.height - BOTTOM;
+    if (at.n_rows == 0) {
+        (void)mf_chart_extent(&low, &high, chart, false);
+        at.y = mf_scale_of(&chart->y, low, high, at.plot.bottom, at.plot.top);
+        at.plot.left = AXIS_TITLE + widest_tick(&at.y) + 10;
+    }
+    low = 0;
+    high = 1;
+    (void)mf_chart_extent(&low, &high, chart, true);
+    at.x = mf_scale_of(&chart->x, low, high, at.plot.left, at.plot.right);
+    return at;
+}
+
+double mf_layout_row(const mf_layout *layout, double row)
+{
+    return layout->plot.top + ROW_HEIGHT * (row + 0.5);
+}
+
+static bool is_free(const mf_labels *labels, const mf_box *box, const mf_box *plot)
+{
+    if (box->left < plot->left || box->right > plot->right || box->top < plot->top ||
+        box->bottom > plot->bottom) {
+        return false;
+    }
+    for (size_t i = 0; i < labels->n_boxes; i++) {
+        if (mf_boxes_overlap(box, &labels->boxes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mf_label_place(
+    mf_box *box, mf_labels *labels, const mf_layout *layout, mf_point near, size_t n_columns)
+{
+    static const double gap = 7;
+    const double width = CHARACTER_WIDTH * (double)n_columns;
+    const double half = LABEL_HEIGHT / 2;
+    /* Right, left, above, below, then the corners. */
+    const mf_point corners[] = {
+        {near.x + gap,         near.y - half              },
+        {near.x - gap - width, near.y - half              },
+        {near.x - width / 2,   near.y - gap - LABEL_HEIGHT},
+        {near.x - width / 2,   near.y + gap               },
+        {near.x + gap,         near.y - gap - LABEL_HEIGHT},
+        {near.x + gap,         near.y + gap               },
+        {near.x - gap - width, near.y - gap - LABEL_HEIGHT},
+        {near.x - gap - width, near.y + gap               },
+    };
+    for (size_t i = 0; i < sizeof corners / sizeof corners[0]; i++) {
+        const mf_box candidate = {.left = corners[i].x,
+                                  .top = corners[i].y,
+                                  .right = corners[i].x + width,
+                                  .bottom = corners[i].y + LABEL_HEIGHT};
+        if (labels->n_boxes < MF_MAX_LABELS && is_free(labels, &candidate, &layout->plot)) {
+            labels->boxes[labels->n_boxes++] = candidate;
+            *box = candidate;
+            return true;
+        }
+    }
+    return false;
+}

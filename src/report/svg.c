@@ -1,0 +1,374 @@
+/*
+ * svg.c - draws a chart. Colours come from the page's style sheet, so that they follow its light or dark scheme.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "report/html.h"
+
+enum { TICKS = 5, COLOURS = 6 };
+
+typedef struct drawing {
+    mf_str *out;
+    const mf_chart *chart;
+    mf_layout at;
+    mf_labels labels;
+} drawing;
+
+/* A coordinate with one decimal, ready to be printed four at a time. */
+typedef struct number {
+    char text[MF_NUMBER_SIZE];
+} number;
+
+static number px(double value)
+{
+    number n;
+    (void)mf_fixed_text(n.text, value, 1);
+    return n;
+}
+
+static void add_line(drawing *d, const char *class, mf_point a, mf_point b)
+{
+    mf_str_printf(d->out,
+                  "<line class=\"%s\" x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\"/>",
+                  class,
+                  px(a.x).text,
+                  px(a.y).text,
+                  px(b.x).text,
+                  px(b.y).text);
+}
+
+static void
+add_text(drawing *d, const char *class, mf_point at, const char *anchor, const char *text)
+{
+    mf_str_printf(d->out,
+                  "<text class=\"%s\" x=\"%s\" y=\"%s\" text-anchor=\"%s\">",
+                  class,
+                  px(at.x).text,
+                  px(at.y).text,
+                  anchor);
+    mf_html_escape(d->out, text);
+    mf_str_add(d->out, "</text>");
+}
+
+static void draw_x_axis(drawing *d)
+{
+    static const double text_below = 16;
+    static const double title_above_edge = 8;
+    const mf_box *plot = &d->at.plot;
+    double ticks[MF_MAX_TICKS];
+    char text[40];
+    const size_t n = mf_scale_ticks(ticks, &d->at.x, TICKS);
+    double free_from = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        const double x = mf_scale_at(&d->at.x, ticks[i]);
+        const char *label = mf_tick_text(text, &d->at.x, ticks[i]);
+        const double half = 3.5 * (double)strlen(label);
+        add_line(d, "grid", (mf_point){x, plot->top}, (mf_point){x, plot->bottom});
+        if (x - half > free_from) {
+            add_text(d, "tick", (mf_point){x, plot->bottom + text_below}, "middle", label);
+            free_from = x + half + 4;
+        }
+    }
+    add_text(d,
+             "title",
+             (mf_point){(plot->left + plot->right) / 2, d->at.height - title_above_edge},
+             "middle",
+             d->chart->x.title != NULL ? d->chart->x.title : "");
+}
+
+static void draw_y_axis(drawing *d)
+{
+    static const double title_x = 13;
+    const mf_box *plot = &d->at.plot;
+    double ticks[MF_MAX_TICKS];
+    char text[40];
+    const size_t n = mf_scale_ticks(ticks, &d->at.y, TICKS);
+    for (size_t i = 0; i < n; i++) {
+        const double y = mf_scale_at(&d->at.y, ticks[i]);
+        add_line(d, "grid", (mf_point){plot->left, y}, (mf_point){plot->right, y});
+        add_text(d,
+                 "tick",
+                 (mf_point){plot->left - 6, y + 4},
+                 "end",
+                 mf_tick_text(text, &d->at.y, ticks[i]));
+    }
+    const double middle = (plot->top + plot->bottom) / 2;
+    mf_str_printf(d->out,
+                  "<text class=\"title\" x=\"%s\" y=\"%s\" text-anchor=\"middle\" "
+                  "transform=\"rotate(-90 %s %s)\">",
+                  px(title_x).text,
+                  px(middle).text,
+                  px(title_x).text,
+                  px(middle).text);
+    mf_html_escape(d->out, d->chart->y.title != NULL ? d->chart->y.title : "");
+    mf_str_add(d->out, "</text>");
+}
+
+static double clamped(double value, double low, double high)
+{
+    return fmin(high, fmax(low, value));
+}
+
+static mf_point place(const drawing *d, double x, double y)
+{
+    return (mf_point){mf_scale_at(&d->at.x, x), mf_scale_at(&d->at.y, y)};
+}
+
+static bool has_band(const mf_chart_series *series)
+{
+    for (size_t i = 0; i < series->n_points; i++) {
+        if (series->points[i].high > series->points[i].low) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Up along the high ends, back along the low ones, held inside the plot. */
+static void draw_band(drawing *d, const mf_chart_series *series, size_t colour)
+{
+    const mf_box *plot = &d->at.plot;
+    mf_str_printf(d->out, "<polygon class=\"band f%zu\" points=\"", colour);
+    for (size_t k = 0; k < 2 * series->n_points; k++) {
+        const size_t i = k < series->n_points ? k : 2 * series->n_points - 1 - k;
+        const mf_chart_point *p = &series->points[i];
+        const mf_point at = place(d, p->x, k < series->n_points ? p->high : p->low);
+        mf_str_printf(d->out,
+                      "%s%s,%s",
+                      k > 0 ? " " : "",
+                      px(clamped(at.x, plot->left, plot->right)).text,
+                      px(clamped(at.y, plot->top, plot->bottom)).text);
+    }
+    mf_str_add(d->out, "\"/>");
+}
+
+static void draw_curve(drawing *d, const mf_chart_series *series, size_t colour)
+{
+    mf_str_printf(
+        d->out, "<path class=\"line s%zu%s\" d=\"", colour, series->dashed ? " dashed" : "");
+    mf_point last = {NAN, NAN};
+    for (size_t i = 1; i < series->n_points; i++) {
+        mf_point a = place(d, series->points[i - 1].x, series->points[i - 1].y);
+        mf_point b = place(d, series->points[i].x, series->points[i].y);
+        if (!mf_clip_line(&a, &b, &d->at.plot)) {
+            continue;
+        }
+        const bool joined = fabs(a.x - last.x) < 0.01 && fabs(a.y - last.y) < 0.01;
+        if (!joined) {
+            mf_str_printf(d->out, "M%s %s", px(a.x).text, px(a.y).text);
+        }
+        mf_str_printf(d->out, "L%s %s", px(b.x).text, px(b.y).text);
+        last = b;
+    }
+    mf_str_add(d->out, "\"/>");
+}
+
+static bool is_inside(const mf_box *box, mf_point p)
+{
+    return p.x >= box->left - 1 && p.x <= box->right + 1 && p.y >= box->top - 1 &&
+           p.y <= box->bottom + 1;
+}
+
+static void draw_dots(drawing *d, const mf_chart_series *series, size_t colour)
+{
+    static const double reach = 5;
+    for (size_t i = 0; i < series->n_points; i++) {
+        const mf_chart_point *p = &series->points[i];
+        mf_point at = place(d, p->x, p->y);
+        if (!is_inside(&d->at.plot, at)) {
+            continue;
+        }
+        if (p->high > p->low) {
+            mf_point a = place(d, p->x, p->low);
+            mf_point b = place(d, p->x, p->high);
+            if (mf_clip_line(&a, &b, &d->at.plot)) {
+                char class[24];
+                (void)snprintf(class, sizeof class, "cross s%zu", colour);
+                add_line(d, class, a, b);
+            }
+        }
+        mf_str_printf(d->out,
+                      "<circle class=\"f%zu\" cx=\"%s\" cy=\"%s\" r=\"4\"><title>",
+                      colour,
+                      px(at.x).text,
+                      px(at.y).text);
+        mf_html_escape(d->out, p->label != NULL ? p->label : "");
+        mf_str_add(d->out, "</title></circle>");
+        if (d->labels.n_boxes < MF_MAX_LABELS) {
+            d->labels.boxes[d->labels.n_boxes++] =
+                (mf_box){at.x - reach, at.y - reach, at.x + reach, at.y + reach};
+        }
+    }
+}
+
+static size_t columns_of(const char *text)
+{
+    size_t n = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
+    }
+    return n;
+}
+
+/* Once all dots are there, so that no label lies on one. */
+static void draw_dot_labels(drawing *d, const mf_chart_series *series)
+{
+    static const double baseline = 3;
+    for (size_t i = 0; i < series->n_points; i++) {
+        const mf_chart_point *p = &series->points[i];
+        const mf_point at = place(d, p->x, p->y);
+        mf_box box;
+        if (p->label != NULL && is_inside(&d->at.plot, at) &&
+            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label))) {
+            add_text(d, "label", (mf_point){box.left, box.bottom - baseline}, "start", p->label);
+        }
+    }
+}
+
+/* Bytes of the first n characters of a UTF-8 text. */
+static size_t bytes_of(const char *text, size_t n)
+{
+    size_t i = 0;
+    while (text[i] != '\0' && (n > 0 || ((unsigned char)text[i] & 0xC0) == 0x80)) {
+        n -= ((unsigned char)text[i] & 0xC0) != 0x80 ? 1 : 0;
+        i++;
+    }
+    return i;
+}
+
+static void add_row_label(drawing *d, double y, const char *label)
+{
+    enum { MOST = 28 };
+    mf_str text = {0};
+    if (columns_of(label) > MOST) {
+        mf_str_add_n(&text, label, bytes_of(label, MOST - 1));
+        mf_str_add(&text, "\xE2\x80\xA6"); /* an ellipsis */
+    } else {
+        mf_str_add(&text, label);
+    }
+    add_text(d,
+             "label",
+             (mf_point){d->at.plot.left - 8, y + 4},
+             "end",
+             text.data != NULL ? text.data : "");
+    mf_str_free(&text);
+}
+
+static const char *tone_class(mf_tone tone)
+{
+    switch (tone) {
+    case MF_TONE_PLAIN:
+        return "f1";
+    case MF_TONE_GOOD:
+        return "good";
+    case MF_TONE_CAREFUL:
+        return "careful";
+    case MF_TONE_BAD:
+        return "bad";
+    }
+    return "f1";
+}
+
+static void draw_bars(drawing *d, const mf_chart_series *series)
+{
+    static const double thickness = 14;
+    const mf_box *plot = &d->at.plot;
+    for (size_t i = 0; i < series->n_points; i++) {
+        const mf_chart_point *p = &series->points[i];
+        const double y = mf_layout_row(&d->at, p->y);
+        const double a =
+            clamped(mf_scale_at(&d->at.x, fmin(p->low, p->high)), plot->left, plot->right);
+        const double b =
+            clamped(mf_scale_at(&d->at.x, fmax(p->low, p->high)), plot->left, plot->right);
+        mf_str_printf(d->out,
+                      "<rect class=\"%s\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" rx=\"2\"/>",
+                      tone_class(p->tone),
+                      px(a).text,
+                      px(y - thickness / 2).text,
+                      px(fmax(1, b - a)).text,
+                      px(thickness).text);
+        if (p->label != NULL) {
+            add_row_label(d, y, p->label);
+        }
+        if (p->note != NULL) {
+            add_text(d, "label", (mf_point){plot->right + 6, y + 4}, "start", p->note);
+        }
+    }
+}
+
+static void draw_rule(drawing *d, const mf_rule *rule)
+{
+    const mf_box *plot = &d->at.plot;
+    mf_point a = {plot->left, 0};
+    mf_point b = {plot->right, 0};
+    if (rule->vertical) {
+        a = (mf_point){mf_scale_at(&d->at.x, rule->value), plot->top};
+        b = (mf_point){a.x, plot->bottom};
+    } else if (d->at.n_rows == 0) {
+        a.y = mf_scale_at(&d->at.y, rule->value);
+        b.y = a.y;
+    } else {
+        return;
+    }
+    if (!mf_clip_line(&a, &b, plot)) {
+        return;
+    }
+    add_line(d, "rule", a, b);
+    if (rule->label == NULL) {
+        return;
+    }
+    const bool right = rule->vertical && a.x > (plot->left + plot->right) / 2;
+    const mf_point at = rule->vertical ? (mf_point){right ? a.x - 4 : a.x + 4, plot->top - 3}
+                                       : (mf_point){plot->right - 2, a.y - 4};
+    add_text(d, "label", at, rule->vertical && !right ? "start" : "end", rule->label);
+}
+
+static void draw_series(drawing *d, size_t index)
+{
+    const mf_chart_series *series = &d->chart->series[index];
+    const size_t colour = index % COLOURS + 1;
+    switch (series->mark) {
+    case MF_MARK_LINE:
+        if (has_band(series)) {
+            draw_band(d, series, colour);
+        }
+        draw_curve(d, series, colour);
+        break;
+    case MF_MARK_POINTS:
+        draw_dots(d, series, colour);
+        break;
+    case MF_MARK_BARS:
+        draw_bars(d, series);
+        break;
+    }
+}
+
+void mf_svg_write(mf_str *out, const mf_chart *chart)
+{
+    drawing d = {.out = out, .chart = chart, .at = mf_chart_layout(chart)};
+    mf_str_printf(out,
+                  "<svg viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"",
+                  px(d.at.width).text,
+                  px(d.at.height).text);
+    mf_html_escape(out, chart->alt != NULL ? chart->alt : "");
+    mf_str_add(out, "\">");
+    draw_x_axis(&d);
+    if (d.at.n_rows == 0) {
+        draw_y_axis(&d);
+    }
+    for (size_t i = 0; i < chart->n_series; i++) {
+        draw_series(&d, i);
+    }
+    for (size_t i = 0; i < chart->n_series; i++) {
+        if (chart->series[i].mark == MF_MARK_POINTS) {
+            draw_dot_labels(&d, &chart->series[i]);
+        }
+    }
+    for (size_t i = 0; i < chart->n_rules; i++) {
+        draw_rule(&d, &chart->rules[i]);
+    }
+    mf_str_add(out, "</svg>\n");
+}
