@@ -128,8 +128,74 @@ const char *mf_fixed_text(char buffer[MF_NUMBER_SIZE], double value, int decimal
     return print_fixed(buffer, value, decimals);
 }
 
+enum { FAST_DIGITS = 9 };
+
+/* Writes n as decimal digits, `decimals` of them behind a point, without zeros at the end. */
+static void print_scaled(char *out, uint64_t n, int decimals, bool negative)
+{
+    char digits[24];
+    int size = 0;
+    while (decimals > 0 && n % 10 == 0) {
+        n /= 10;
+        decimals--;
+    }
+    for (int i = 0; n > 0 || i <= decimals; i++) {
+        if (i == decimals && decimals > 0) {
+            digits[size++] = '.';
+        }
+        digits[size++] = (char)('0' + n % 10);
+        n /= 10;
+    }
+    if (negative) {
+        *out++ = '-';
+    }
+    while (size > 0) {
+        *out++ = digits[--size];
+    }
+    *out = '\0';
+}
+
+/* The same text as by printf, where doubles give it beyond doubt: powers of ten up to 10^22 are exact, so that the scaled
+   value is off by at most half a unit in its last place, far less than the distance from a tie that is asked for. */
+static bool print_fast(char buffer[MF_NUMBER_SIZE], double value, int digits)
+{
+    static const double powers[] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double smallest = 1e-5;
+    static const double largest = 1e14;
+    static const double doubt = 1e-4;
+    const double size = fabs(value);
+    if (digits < 1 || digits > FAST_DIGITS || !(size >= smallest) || !(size < largest)) {
+        return false;
+    }
+    int exponent = (int)floor(log10(size));
+    for (int attempt = 0; attempt < 2; attempt++) {
+        const int decimals = digits - 1 - exponent;
+        const double scaled = decimals >= 0 ? size * powers[decimals] : size / powers[-decimals];
+        const double whole = floor(scaled);
+        const double rest = scaled - whole;
+        if (scaled < powers[digits - 1] * (1 - 1e-12)) {
+            exponent--; /* log10 rounded up */
+            continue;
+        }
+        if (fabs(rest - 0.5) < doubt || scaled < powers[digits - 1]) {
+            return false;
+        }
+        uint64_t n = (uint64_t)(rest < 0.5 ? whole : whole + 1);
+        for (int i = 0; i < -decimals; i++) {
+            n *= 10;
+        }
+        print_scaled(buffer, n, decimals > 0 ? decimals : 0, value < 0);
+        return true;
+    }
+    return false;
+}
+
 const char *mf_number_text(char buffer[MF_NUMBER_SIZE], double value, int digits)
 {
+    if (print_fast(buffer, value, digits)) {
+        return buffer;
+    }
     if (!isfinite(value)) {
         (void)snprintf(buffer, MF_NUMBER_SIZE, "nan");
         return buffer;

@@ -5,6 +5,9 @@
 #include <locale.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char *shown(double value, int digits)
 {
@@ -77,4 +80,71 @@ Test(num, fixed_text_keeps_trailing_zeros)
     char buffer[MF_NUMBER_SIZE];
     cr_expect(eq(str, (char *)mf_fixed_text(buffer, 3.1, 2), "3.10"));
     cr_expect(eq(str, (char *)mf_fixed_text(buffer, NAN, 2), "nan"));
+}
+
+/* What printf gives: round in exponent form, print that, drop zeros at the end. */
+static const char *printed(char *out, size_t size, double value, int digits)
+{
+    char exponent_form[64];
+    (void)snprintf(exponent_form, sizeof exponent_form, "%.*e", digits - 1, value);
+    const int exponent = atoi(strchr(exponent_form, 'e') + 1);
+    const int decimals = digits - 1 - exponent;
+    (void)snprintf(out, size, "%.*f", decimals > 0 ? decimals : 0, strtod(exponent_form, NULL));
+    if (strchr(out, '.') != NULL) {
+        size_t n = strlen(out);
+        while (out[n - 1] == '0') {
+            out[--n] = '\0';
+        }
+        if (out[n - 1] == '.') {
+            out[n - 1] = '\0';
+        }
+    }
+    return out;
+}
+
+Test(num, the_fast_way_prints_what_printf_prints)
+{
+    uint64_t state = 88172645463325252u;
+    for (int i = 0; i < 200000; i++) {
+        char expected[64];
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        const double value =
+            ((double)(state >> 11) / 9007199254740992.0 - 0.5) * pow(10, (double)(state % 21) - 6);
+        const int digits = 1 + (int)(state >> 60) % 9;
+        cr_assert(eq(str,
+                     (char *)shown(value, digits),
+                     (char *)printed(expected, sizeof expected, value, digits)),
+                  "%.17g with %d digits",
+                  value,
+                  digits);
+    }
+}
+
+Test(num, ties_and_powers_of_ten_are_not_guessed)
+{
+    static const double values[] = {0.5,
+                                    1.5,
+                                    2.5,
+                                    1234565,
+                                    1234575,
+                                    0.1,
+                                    1,
+                                    10,
+                                    99999.95,
+                                    999999.5,
+                                    1e5,
+                                    1e6,
+                                    0.00001,
+                                    123456.5,
+                                    123455.5};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        for (int digits = 1; digits <= 9; digits++) {
+            char expected[64];
+            cr_expect(eq(str,
+                         (char *)shown(values[i], digits),
+                         (char *)printed(expected, sizeof expected, values[i], digits)));
+        }
+    }
 }
