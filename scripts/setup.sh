@@ -31,6 +31,8 @@ cmd qemu-aarch64 qemu-user    qemu-user          -
 float16 -     clang-16,libclang-rt-16-dev clang  -
 objc -        libobjc-12-dev  gcc-objc           -
 opencl -      ocl-icd-libopencl1,pocl-opencl-icd ocl-icd,pocl pocl
+cmd mpicc     libopenmpi-dev,openmpi-bin openmpi-devel  open-mpi
+cmd chromium  chromium        chromium           chromium
 fuzzer -      libclang-rt-14-dev compiler-rt     llvm
 '
 

@@ -60,6 +60,11 @@ void mf_str_add_char(mf_str *text, char c, size_t count)
     text->data[text->size] = '\0';
 }
 
+char *mf_str_room(mf_str *text, size_t size)
+{
+    return reserve(text, size) ? text->data + text->size : NULL;
+}
+
 void mf_str_printf(mf_str *text, const char *format, ...)
 {
     va_list args;

@@ -22,6 +22,8 @@ typedef struct mf_str {
 void mf_str_add(mf_str *text, const char *piece);
 void mf_str_add_n(mf_str *text, const char *piece, size_t size);
 void mf_str_add_char(mf_str *text, char c, size_t count);
+/* Room for `size` more bytes behind the text, NULL if there is none; whoever fills it adds to size. */
+char *mf_str_room(mf_str *text, size_t size);
 void mf_str_printf(mf_str *text, const char *format, ...) MF_PRINTF(2, 3);
 mf_status mf_str_status(const mf_str *text, mf_error *err);
 void mf_str_free(mf_str *text);

@@ -10,6 +10,7 @@
 #include "cli/own.h"
 #include "memfit/detect.h"
 #include "memfit/import.h"
+#include "memfit/plan.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -118,25 +119,6 @@ load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_e
         *err = other;
     }
     return by_prefix;
-}
-
-static mf_backend backend_of(const mf_machine *machine)
-{
-    static const mf_backend by_vendor[] = {
-        [MF_VENDOR_APPLE] = MF_BACKEND_METAL,
-        [MF_VENDOR_NVIDIA] = MF_BACKEND_CUDA,
-        [MF_VENDOR_AMD] = MF_BACKEND_ROCM,
-        [MF_VENDOR_INTEL] = MF_BACKEND_VULKAN,
-        [MF_VENDOR_OTHER] = MF_BACKEND_VULKAN,
-    };
-    const mf_device *device = machine->n_devices > 0 ? machine->devices[0].device : NULL;
-    if (device == NULL || device->chip_class == MF_CLASS_CPU) {
-        return MF_BACKEND_CPU;
-    }
-    const mf_vendor vendor = device->vendor == MF_VENDOR_OTHER
-                                 ? mf_chip_class_vendor(device->chip_class)
-                                 : device->vendor;
-    return by_vendor[vendor];
 }
 
 /* What people usually download for an engine; gpt-oss models are published in MXFP4. */
@@ -306,7 +288,7 @@ mf_status mf_cli_case_load(mf_cli_case *loaded,
     c->run.machine = c->machine;
     c->run.engine = c->engine;
     c->run.quant = c->quant;
-    c->run.backend = backend_of(c->machine);
+    c->run.backend = mf_plan_backend(c->machine);
     if (arguments->backend != NULL) {
         status = mf_backend_by_name(&c->run.backend, arguments->backend, err);
     }

@@ -33,7 +33,8 @@ typedef enum mf_command_bit {
 /* Commands about a model on a machine, and those of them that name machines with --on. */
 #define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN)
 #define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE)
-#define MF_FOR_ON (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE)
+#define MF_FOR_QUANT (MF_FOR_RUNS | MF_FOR_SWEEP)
+#define MF_FOR_ON (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE | MF_FOR_SWEEP)
 #define MF_FOR_MONEY (MF_FOR_COST | MF_FOR_PLAN)
 
 /* What was said; texts are borrowed from argv. Unset: NULL, -1 for numbers and switches. */
@@ -86,6 +87,8 @@ typedef struct mf_arguments {
     const char *rent;
     const char *rent_on;
     const char *sampler;
+    const char *contexts;
+    const char *shard;
     const char *scenario_file;
     mf_cost_options cost;
     mf_json *scenario; /* of --scenario; texts may be borrowed from it */

@@ -1,0 +1,311 @@
+/*
+ * cmd_sweep.c - the table of all cases, streamed. Parts are runs of whole units in order, so that the parts one behind the
+ * other are the table; ranks take models in turn and rank 0 writes them in order.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "cli/cli.h"
+#include "cli/ranks.h"
+#include "memfit/plan.h"
+
+/* A list of names: those that were said, cut at commas, or all of the database. */
+typedef struct list {
+    char *text;
+    const char **names;
+    size_t n;
+    mf_names all;
+} list;
+
+static void free_list(list *l)
+{
+    free(l->text);
+    free(l->names);
+    mf_names_free(&l->all);
+}
+
+static mf_status cut(list *l, const char *text, mf_error *err)
+{
+    size_t n = 1;
+    for (const char *c = text; *c != '\0'; c++) {
+        n += *c == ',' ? 1 : 0;
+    }
+    l->text = mf_strdup(text);
+    l->names = calloc(n, sizeof *l->names);
+    if (l->text == NULL || l->names == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a list");
+    }
+    for (char *name = l->text; name != NULL;) {
+        char *comma = strchr(name, ',');
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+        l->names[l->n++] = name;
+        name = comma != NULL ? comma + 1 : NULL;
+    }
+    return MF_OK;
+}
+
+static mf_status
+list_of(list *l, const char *said, const mf_database *database, mf_entry_kind kind, mf_error *err)
+{
+    if (said != NULL) {
+        return cut(l, said, err);
+    }
+    const mf_status status = mf_database_list(&l->all, database, kind, err);
+    l->names = status == MF_OK ? calloc(l->all.n_items + 1, sizeof *l->names) : NULL;
+    if (status == MF_OK && l->names == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a list");
+    }
+    for (size_t i = 0; status == MF_OK && i < l->all.n_items; i++) {
+        l->names[l->n++] = l->all.items[i];
+    }
+    return status;
+}
+
+enum { MOST_CONTEXTS = 64 };
+
+/* Everything a sweep needs. */
+typedef struct work {
+    mf_database *database;
+    list models;
+    list machines;
+    list quants;
+    list contexts;
+    uint64_t n_tokens[MOST_CONTEXTS];
+    mf_sweep_lists lists;
+    mf_sweep *sweep;
+    mf_ranks ranks;
+    size_t first; /* of the part's units */
+    size_t last;  /* behind them */
+    bool heads;   /* this is the part that begins the table */
+    FILE *out;
+    bool progress;
+} work;
+
+static mf_status set_contexts(work *w, mf_error *err)
+{
+    for (size_t i = 0; i < w->contexts.n; i++) {
+        if (i == MOST_CONTEXTS || !mf_parse_uint(&w->n_tokens[i], w->contexts.names[i]) ||
+            w->n_tokens[i] == 0 || w->n_tokens[i] > INT32_MAX) {
+            return mf_fail(err,
+                           MF_E_USAGE,
+                           "--contexts takes at most %d numbers of tokens, not '%s'",
+                           MOST_CONTEXTS,
+                           w->contexts.names[i]);
+        }
+    }
+    return MF_OK;
+}
+
+static mf_status set_lists(work *w, const mf_arguments *a, mf_error *err)
+{
+    enum { OUTPUT = 512 };
+    static const char *const quants =
+        "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0,IQ4_XS,Q3_K_M,IQ3_XXS,Q2_K,IQ2_XXS,IQ1_S";
+    static const char *const contexts = "2048,4096,8192,16384,32768,65536,131072,262144";
+    const char *models = a->n_positional > 0 ? a->positional[0] : NULL;
+    mf_status status = list_of(&w->models, models, w->database, MF_ENTRY_MODEL, err);
+    if (status == MF_OK) {
+        status = list_of(&w->machines, a->on, w->database, MF_ENTRY_MACHINE, err);
+    }
+    if (status == MF_OK) {
+        status = cut(&w->quants, a->quant != NULL ? a->quant : quants, err);
+    }
+    if (status == MF_OK) {
+        status = cut(&w->contexts, a->contexts != NULL ? a->contexts : contexts, err);
+    }
+    if (status == MF_OK) {
+        status = set_contexts(w, err);
+    }
+    w->lists = (mf_sweep_lists){.models = w->models.names,
+                                .n_models = w->models.n,
+                                .machines = w->machines.names,
+                                .n_machines = w->machines.n,
+                                .quants = w->quants.names,
+                                .n_quants = w->quants.n,
+                                .contexts = w->n_tokens,
+                                .n_contexts = w->contexts.n,
+                                .engine = a->engine != NULL ? a->engine : "llama.cpp",
+                                .n_output = a->output >= 0 ? (uint64_t)a->output : OUTPUT};
+    return status;
+}
+
+/* "2/8": the second eighth of the units. */
+static mf_status set_shard(work *w, const char *text, mf_error *err)
+{
+    const size_t n_units = mf_sweep_units(w->sweep);
+    uint64_t i = 1;
+    uint64_t n = 1;
+    if (text != NULL) {
+        char part[24];
+        const char *slash = strchr(text, '/');
+        const size_t size = slash != NULL ? (size_t)(slash - text) : sizeof part;
+        if (size < sizeof part) {
+            memcpy(part, text, size);
+            part[size] = '\0';
+        }
+        if (size >= sizeof part || !mf_parse_uint(&i, part) || !mf_parse_uint(&n, slash + 1) ||
+            i < 1 || i > n || n > UINT32_MAX) {
+            return mf_fail(err, MF_E_USAGE, "--shard takes I/N, like 2/8, not '%s'", text);
+        }
+    }
+    w->heads = i == 1;
+    w->first = (size_t)((i - 1) * n_units / n);
+    w->last = (size_t)(i * n_units / n);
+    return MF_OK;
+}
+
+static mf_status put(work *w, const char *text, size_t size, mf_error *err)
+{
+    return fwrite(text, 1, size, w->out) == size
+               ? MF_OK
+               : mf_fail(err, MF_E_IO, "the table can't be written (%s)", strerror(errno));
+}
+
+static void show_progress(const work *w, size_t unit)
+{
+    enum { STEP = 12, PERCENT = 100 };
+    if (w->progress && ((unit - w->first) % STEP == 0 || unit + 1 == w->last)) {
+        (void)fprintf(stderr,
+                      "\rmemfit: %3zu %%, %zu cases",
+                      PERCENT * (unit + 1 - w->first) / (w->last - w->first),
+                      (unit + 1 - w->first) * mf_sweep_unit_cases(w->sweep));
+        (void)fputs(unit + 1 == w->last ? "\n" : "", stderr);
+    }
+}
+
+/* Whole models in turn, as the schemes of a model share work. */
+static int rank_of(const work *w, size_t unit)
+{
+    return (int)(unit / w->quants.n % (size_t)w->ranks.n_ranks);
+}
+
+static mf_status receive(work *w, char **text, uint64_t *capacity, int rank, mf_error *err)
+{
+    uint64_t size = 0;
+    if (w->ranks.calls->receive(text, &size, capacity, rank) != 0) {
+        return mf_fail(err, MF_E_IO, "rank %d sent nothing", rank);
+    }
+    return put(w, *text, (size_t)size, err);
+}
+
+static mf_status stream(work *w, mf_error *err)
+{
+    char *received = NULL;
+    uint64_t capacity = 0;
+    const bool writes = w->ranks.rank == 0;
+    mf_status status = MF_OK;
+    if (writes && w->heads) {
+        const char *header = mf_sweep_header();
+        status = put(w, header, strlen(header), err);
+    }
+    for (size_t unit = w->first; status == MF_OK && unit < w->last; unit++) {
+        const int rank = rank_of(w, unit);
+        const char *text = NULL;
+        size_t size = 0;
+        if (rank == w->ranks.rank) {
+            status = mf_sweep_unit(&text, &size, w->sweep, unit, err);
+            if (status == MF_OK && writes) {
+                status = put(w, text, size, err);
+            } else if (status == MF_OK && w->ranks.calls->send(text, size) != 0) {
+                status = mf_fail(err, MF_E_IO, "rank %d could not send", rank);
+            }
+        } else if (writes) {
+            status = receive(w, &received, &capacity, rank, err);
+        }
+        if (writes) {
+            show_progress(w, unit);
+        }
+    }
+    free(received);
+    return status;
+}
+
+static mf_status sweep_to(work *w, const char *path, mf_error *err)
+{
+    if (path == NULL || w->ranks.rank > 0) {
+        w->out = stdout;
+        const mf_status status = stream(w, err);
+        return status == MF_OK && fflush(stdout) != 0
+                   ? mf_fail(err, MF_E_IO, "the table can't be written (%s)", strerror(errno))
+                   : status;
+    }
+    mf_str temporary = {0};
+    mf_str_printf(&temporary, "%s.tmp", path);
+    mf_status status = mf_str_status(&temporary, err);
+    w->out = status == MF_OK ? fopen(temporary.data, "wb") : NULL;
+    if (status == MF_OK && w->out == NULL) {
+        status = mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(errno));
+    }
+    status = status == MF_OK ? stream(w, err) : status;
+    if (w->out != NULL && fclose(w->out) != 0 && status == MF_OK) {
+        status = mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(errno));
+    }
+    if (status == MF_OK && rename(temporary.data, path) != 0) {
+        status = mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(errno));
+    }
+    if (status != MF_OK && temporary.data != NULL) {
+        (void)unlink(temporary.data);
+    }
+    mf_str_free(&temporary);
+    return status;
+}
+
+static mf_status sweep(const mf_arguments *a, mf_error *err)
+{
+    work w = {.progress = isatty(STDERR_FILENO) != 0};
+    mf_status status = mf_ranks_open(&w.ranks, err);
+    if (status == MF_OK) {
+        status = mf_cli_database(&w.database, a, err);
+    }
+    if (status == MF_OK) {
+        status = set_lists(&w, a, err);
+    }
+    if (status == MF_OK) {
+        status = mf_sweep_new(&w.sweep, w.database, &w.lists, err);
+    }
+    if (status == MF_OK) {
+        status = set_shard(&w, a->shard, err);
+    }
+    if (status == MF_OK) {
+        status = sweep_to(&w, a->output_file, err);
+    }
+    if (status != MF_OK && w.ranks.n_ranks > 1) {
+        (void)mf_cli_fail(status, err);
+        w.ranks.calls->stop(mf_status_exit_code(status));
+    }
+    mf_ranks_close(&w.ranks);
+    mf_sweep_free(w.sweep);
+    free_list(&w.models);
+    free_list(&w.machines);
+    free_list(&w.quants);
+    free_list(&w.contexts);
+    mf_database_close(w.database);
+    return status;
+}
+
+int mf_cmd_sweep(int n_words, char **words)
+{
+    mf_error err = {0};
+    mf_arguments a = {0};
+    mf_status status = mf_parse_arguments(&a, MF_FOR_SWEEP, n_words, words, &err);
+    if (status == MF_OK && a.help) {
+        return mf_cli_help(mf_cli_command("sweep"), MF_FOR_SWEEP);
+    }
+    if (status == MF_OK && a.n_positional > 1) {
+        status = mf_fail(&err, MF_E_USAGE, "sweep takes one list of models, cut by commas");
+    }
+    if (status == MF_OK && a.format != NULL && !mf_cli_is_format(&a, "csv")) {
+        status = mf_fail(&err, MF_E_USAGE, "sweep writes csv only");
+    }
+    if (status == MF_OK) {
+        status = sweep(&a, &err);
+    }
+    mf_arguments_free(&a);
+    return status == MF_OK ? MF_EXIT_YES : mf_cli_fail(status, &err);
+}

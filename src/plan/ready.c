@@ -1,0 +1,295 @@
+#include "plan/ready.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory/footprint.h"
+
+/* As in mf_predict: a machine without a fan settles at this share of its burst. */
+#define FANLESS_LOW 0.45
+
+mf_status mf_ready_model_make(mf_ready_model *ready,
+                              const mf_model *model,
+                              const mf_quant *quant,
+                              mf_error *err)
+{
+    *ready = (mf_ready_model){.model = model, .quant = quant};
+    const mf_work_part whole = {0};
+    mf_status status = mf_footprint_new(&ready->footprint, model, quant, err);
+    if (status == MF_OK) {
+        status = mf_work_build(&ready->work, model, ready->footprint->types, &whole, err);
+    }
+    if (status != MF_OK) {
+        mf_ready_model_free(ready);
+    }
+    return status;
+}
+
+void mf_ready_model_free(mf_ready_model *ready)
+{
+    mf_footprint_free(ready->footprint);
+    ready->footprint = NULL;
+}
+
+static mf_case
+case_of(const mf_ready_machine *machine, const mf_ready_model *model, const mf_workload *workload)
+{
+    return (mf_case){.model = model->model,
+                     .quant = model->quant,
+                     .machine = machine->machine,
+                     .engine = machine->engine,
+                     .backend = machine->backend,
+                     .workload = *workload,
+                     .footprint = model->footprint};
+}
+
+/* A context that every model has; weights do not depend on it. */
+static mf_workload short_workload(const mf_engine *engine)
+{
+    enum { CONTEXT = 256 };
+    mf_workload w = engine->defaults;
+    w.n_ctx = CONTEXT;
+    w.n_prompt = CONTEXT / 2;
+    w.n_output = CONTEXT / 4;
+    return w;
+}
+
+/* Devices alike take turns with parts of a model: their times add up to that of the whole on one of them, as the law
+   is linear in the work. */
+static void fold(mf_ready_machine *ready)
+{
+    mf_path *path = &ready->path;
+    for (size_t i = 1; i < path->n_segments; i++) {
+        const char *a = path->segments[0].setting.chip;
+        const char *b = path->segments[i].setting.chip;
+        if (a == NULL || b == NULL || strcmp(a, b) != 0) {
+            ready->mixed = true;
+            return;
+        }
+    }
+    path->n_segments = path->n_segments > 0 ? 1 : 0;
+}
+
+static mf_status build_path(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err)
+{
+    const mf_workload w = short_workload(ready->engine);
+    const mf_case run = case_of(ready, model, &w);
+    const char *reason = NULL;
+    if (ready->calibration == NULL) {
+        ready->no_speed = "the engine has no calibration";
+        return MF_OK;
+    }
+    const mf_status status = mf_path_build(
+        &ready->path, &reason, &run, model->footprint->types, NULL, ready->calibration, err);
+    ready->no_speed = reason;
+    if (status == MF_OK && reason == NULL) {
+        fold(ready);
+    }
+    return status;
+}
+
+static void fill_intervals(mf_ready_machine *ready)
+{
+    const mf_setting *setting = &ready->path.segments[0].setting;
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        const mf_speed_test test = (mf_speed_test)t;
+        ready->basis[t] = mf_interval_basis(ready->calibration, setting, test);
+        for (size_t deep = 0; deep < 2; deep++) {
+            const double half_width = mf_interval_half_width(
+                ready->calibration, setting, test, ready->basis[t], deep == 1 ? MF_DEEP_TOKENS : 0);
+            ready->low_factor[t][deep] = exp(-half_width);
+            ready->high_factor[t][deep] = exp(half_width);
+        }
+    }
+}
+
+mf_status mf_ready_machine_make(mf_ready_machine *ready,
+                                const mf_machine *machine,
+                                const mf_engine *engine,
+                                mf_backend backend,
+                                const mf_calibration *calibration,
+                                const mf_ready_model *any,
+                                mf_error *err)
+{
+    *ready = (mf_ready_machine){
+        .machine = machine, .engine = engine, .backend = backend, .calibration = calibration};
+    const mf_workload w = short_workload(engine);
+    const mf_case run = case_of(ready, any, &w);
+    mf_status status = mf_memory_need(&ready->places, &run, err);
+    if (status == MF_OK) {
+        status = build_path(ready, any, err);
+    }
+    if (status == MF_OK && ready->no_speed == NULL) {
+        fill_intervals(ready);
+    }
+    return status;
+}
+
+mf_status mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err)
+{
+    const bool turned = ready->path.n_pipelined < 2 || ready->turned_to == model->model;
+    ready->turned_to = model->model;
+    return turned || ready->no_speed != NULL ? MF_OK : build_path(ready, model, err);
+}
+
+static double device_limit(const mf_ready_machine *ready)
+{
+    double sum = 0;
+    for (size_t i = 0; i + 1 < ready->places.n_places; i++) {
+        sum += (double)ready->places.places[i].limit_bytes;
+    }
+    return sum;
+}
+
+/* Backends whose buffers are laid out alike (llamacpp.c: alignment, scratch, copies for a pipeline of devices). */
+static int layout_group(const mf_ready_machine *m)
+{
+    enum { METAL, PLAIN, CUDA, OTHER };
+    static const int groups[MF_BACKEND_COUNT] = {[MF_BACKEND_METAL] = METAL,
+                                                 [MF_BACKEND_CPU] = PLAIN,
+                                                 [MF_BACKEND_CUDA] = CUDA,
+                                                 [MF_BACKEND_ROCM] = CUDA,
+                                                 [MF_BACKEND_VULKAN] = OTHER,
+                                                 [MF_BACKEND_SYCL] = OTHER};
+    const int group = groups[m->backend];
+    const bool single = m->places.n_places <= 2;
+    return group == OTHER && single ? CUDA : group;
+}
+
+bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b)
+{
+    static const double slack = 1e-9;
+    if (a->engine != b->engine || layout_group(a) != layout_group(b) ||
+        a->places.n_places != b->places.n_places) {
+        return false;
+    }
+    const double sum_a = device_limit(a);
+    const double sum_b = device_limit(b);
+    for (size_t i = 0; i + 1 < a->places.n_places; i++) {
+        const double share_a = (double)a->places.places[i].limit_bytes / sum_a;
+        const double share_b = (double)b->places.places[i].limit_bytes / sum_b;
+        if (fabs(share_a - share_b) > slack) {
+            return false;
+        }
+    }
+    return true;
+}
+
+mf_status mf_ready_weights(mf_ready_bytes *bytes,
+                           const mf_ready_machine *machine,
+                           const mf_ready_model *model,
+                           mf_error *err)
+{
+    const mf_workload w = short_workload(machine->engine);
+    const mf_case run = case_of(machine, model, &w);
+    if (machine->engine->id == MF_ENGINE_LLAMACPP) {
+        return mf_ready_llamacpp_weights(bytes, &run, err);
+    }
+    mf_memory need;
+    const mf_status status = mf_memory_need(&need, &run, err);
+    for (size_t i = 0; status == MF_OK && i < need.n_places; i++) {
+        bytes->places[i] = need.places[i].terms[MF_TERM_WEIGHTS];
+    }
+    return status;
+}
+
+mf_status mf_ready_rest(mf_ready_bytes *bytes,
+                        const mf_ready_machine *machine,
+                        const mf_ready_model *model,
+                        const mf_workload *workload,
+                        mf_error *err)
+{
+    const mf_case run = case_of(machine, model, workload);
+    mf_memory need;
+    const mf_status status = mf_memory_need(&need, &run, err);
+    for (size_t i = 0; status == MF_OK && i < need.n_places; i++) {
+        const mf_place *place = &need.places[i];
+        bytes->places[i] =
+            place->need_bytes - place->terms[MF_TERM_WEIGHTS] - place->terms[MF_TERM_RUNTIME];
+    }
+    return status;
+}
+
+bool mf_ready_fits(uint64_t *total,
+                   const mf_ready_machine *machine,
+                   const mf_ready_bytes *weights,
+                   const mf_ready_bytes *rest)
+{
+    uint64_t sum = 0;
+    bool fits = true;
+    for (size_t i = 0; i < machine->places.n_places; i++) {
+        const uint64_t runtime = machine->places.places[i].terms[MF_TERM_RUNTIME];
+        const uint64_t need = weights->places[i] + rest->places[i] + runtime;
+        const uint64_t limit = machine->places.places[i].limit_bytes;
+        sum += need;
+        /* A machine given by its device alone says nothing of the computer around it. */
+        fits = fits && (limit == 0 || need <= limit);
+    }
+    if (total != NULL) {
+        *total = sum;
+    }
+    return fits &&
+           (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
+}
+
+typedef struct rate {
+    double tok_s;
+    double low;
+    double high;
+} rate;
+
+static rate rate_of(const mf_ready_machine *m,
+                    const mf_path_time *time,
+                    mf_speed_test test,
+                    double n_tokens,
+                    double depth)
+{
+    const size_t deep = depth >= MF_DEEP_TOKENS ? 1 : 0;
+    rate r = {.tok_s = n_tokens / time->total_s};
+    r.low = r.tok_s * m->low_factor[test][deep];
+    if (m->machine->fanless) {
+        r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
+    }
+    r.high = fmin(r.tok_s * m->high_factor[test][deep], n_tokens / time->ceiling_s);
+    return r;
+}
+
+mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
+                                 const mf_ready_model *model,
+                                 const mf_workload *workload)
+{
+    static const double default_ubatch = 512;
+    mf_ready_speed speed = {0};
+    if (machine->no_speed != NULL || machine->mixed) {
+        return speed;
+    }
+    const double prompt = (double)workload->n_prompt;
+    const double output = (double)workload->n_output;
+    machine->path.segments[0].work = model->work;
+    mf_step step = {.depth = prompt,
+                    .n_tokens = output,
+                    .ubatch = workload->n_ubatch > 0 ? workload->n_ubatch : default_ubatch,
+                    .cache = mf_cache_width_of(workload)};
+    const mf_path_time decode = mf_path_decode(&machine->path, step);
+    if (!(decode.total_s > 0)) {
+        return speed;
+    }
+    const rate d = rate_of(machine, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
+    speed = (mf_ready_speed){.known = true,
+                             .decode_tok_s = d.tok_s,
+                             .decode_low_tok_s = d.low,
+                             .decode_high_tok_s = d.high};
+    mf_path_time prefill = {0};
+    const char *reason = NULL;
+    step.depth = 0;
+    step.n_tokens = fmax(1, prompt);
+    if (mf_path_prefill(&prefill, &reason, &machine->path, step) && prefill.total_s > 0) {
+        const rate p =
+            rate_of(machine, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
+        speed.prefill_tok_s = p.tok_s;
+        speed.prefill_low_tok_s = p.low;
+        speed.prefill_high_tok_s = p.high;
+    }
+    return speed;
+}

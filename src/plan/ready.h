@@ -1,0 +1,105 @@
+/*
+ * ready.h - cases by the thousand: what a model is in one quantization and what a machine is are worked out once, a case
+ * is then a few sums and the law itself.
+ *
+ * Nothing is predicted here. Memory comes from mf_memory_need: weights do not depend on context and cache format, the
+ * rest does not depend on the quantization, and machines whose devices stand in the same proportions hold the same, so
+ * one breakdown serves many cases. Speed is mf_path_decode and mf_path_prefill on the path of mf_path_build, whose work
+ * is exchanged; the interval is that of mf_interval_half_width. A test compares all of it with mf_predict.
+ */
+#ifndef MF_PLAN_READY_H
+#define MF_PLAN_READY_H
+
+#include "memfit/predict.h"
+#include "speed/interval.h"
+#include "speed/path.h"
+
+/* A machine with its engine, ready for any model. */
+typedef struct mf_ready_machine {
+    const mf_machine *machine;
+    const mf_engine *engine;
+    const mf_calibration *calibration; /* NULL: no speeds */
+    mf_backend backend;
+    mf_memory places; /* names and limits; needs are those of a model that does not matter */
+    mf_path path;     /* devices alike are folded into one segment */
+    const mf_model *turned_to; /* the model whose hops between devices the path has */
+    const char *no_speed;      /* why there is none; NULL if there is */
+    bool mixed; /* devices differ: a model's parts can't be exchanged for another's */
+    mf_basis basis[MF_TEST_COUNT];
+    double low_factor[MF_TEST_COUNT][2]; /* of the interval's ends; shallow, deep */
+    double high_factor[MF_TEST_COUNT][2];
+} mf_ready_machine;
+
+/* A model in one quantization (NULL: as stored). */
+typedef struct mf_ready_model {
+    const mf_model *model;
+    const mf_quant *quant;
+    mf_footprint *footprint;
+    mf_work work; /* the whole model on one device */
+} mf_ready_model;
+
+/* Bytes by place. */
+typedef struct mf_ready_bytes {
+    uint64_t places[MF_MAX_PLACES];
+} mf_ready_bytes;
+
+typedef struct mf_ready_speed {
+    bool known;
+    double decode_tok_s;
+    double decode_low_tok_s;
+    double decode_high_tok_s;
+    double prefill_tok_s; /* 0: not known */
+    double prefill_low_tok_s;
+    double prefill_high_tok_s;
+} mf_ready_speed;
+
+/* MF_E_UNSUPPORTED if the scheme can't hold the model. End with mf_ready_model_free. */
+mf_status mf_ready_model_make(mf_ready_model *ready,
+                              const mf_model *model,
+                              const mf_quant *quant,
+                              mf_error *err);
+void mf_ready_model_free(mf_ready_model *ready);
+
+/* `any` is a model in some quantization that the machine's path is first made for. */
+mf_status mf_ready_machine_make(mf_ready_machine *ready,
+                                const mf_machine *machine,
+                                const mf_engine *engine,
+                                mf_backend backend,
+                                const mf_calibration *calibration,
+                                const mf_ready_model *any,
+                                mf_error *err);
+
+/* Several devices: what crosses their links depends on the model. Call before speeds of another model. */
+mf_status
+mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err);
+
+/* llama.cpp's weights, all layers on the devices; run.footprint is needed. */
+mf_status mf_ready_llamacpp_weights(mf_ready_bytes *bytes, const mf_case *run, mf_error *err);
+
+/* True if both hold the same of every model beside their runtimes: same engine, a backend that lays out alike, devices in
+   the same proportions. */
+bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b);
+
+/* Weights by place, and everything else but the runtime for a workload (of any quantization of the same model). */
+mf_status mf_ready_weights(mf_ready_bytes *bytes,
+                           const mf_ready_machine *machine,
+                           const mf_ready_model *model,
+                           mf_error *err);
+mf_status mf_ready_rest(mf_ready_bytes *bytes,
+                        const mf_ready_machine *machine,
+                        const mf_ready_model *model,
+                        const mf_workload *workload,
+                        mf_error *err);
+
+/* Every place has room, as mf_memory_need judges it; the machine's own runtime is added. total may be NULL. */
+bool mf_ready_fits(uint64_t *total,
+                   const mf_ready_machine *machine,
+                   const mf_ready_bytes *weights,
+                   const mf_ready_bytes *rest);
+
+/* Speed with all of the model on the machine's devices. */
+mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
+                                 const mf_ready_model *model,
+                                 const mf_workload *workload);
+
+#endif
