@@ -133,7 +133,7 @@ enum { FAST_DIGITS = 9 };
 /* Writes n as decimal digits, `decimals` of them behind a point, without zeros at the end. */
 static void print_scaled(char *out, uint64_t n, int decimals, bool negative)
 {
-    char digits[24];
+    char digits[24] = "";
     int size = 0;
     while (decimals > 0 && n % 10 == 0) {
         n /= 10;

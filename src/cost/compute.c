@@ -148,7 +148,7 @@ static double per_year(const mf_cost_case *run, double total)
 {
     const double r = run->inputs[MF_COST_INTEREST].value;
     double worth = 0;
-    for (double y = 0; y < run->years; y += 1) {
+    for (int y = 0; y < run->years; y++) {
         const double length = fmin(1, run->years - y);
         worth += length * pow(1 + r, -(y + length / 2));
     }

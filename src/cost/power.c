@@ -2,6 +2,7 @@
  * power.c - watts at the wall under a language model and at rest, with the best ground there is.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cost/setup.h"
@@ -39,7 +40,7 @@ static double nodes_of(const mf_machine *machine)
 /* Rows of this machine: of power while idle, or under load. */
 static bool measured(mf_range *range, setup *s, bool idle)
 {
-    double low = INFINITY;
+    double low = (double)INFINITY;
     double high = 0;
     double sum = 0;
     size_t n = 0;
@@ -177,4 +178,29 @@ mf_status mf_setup_power(setup *s)
 {
     const mf_status status = set_idle(s);
     return status == MF_OK ? set_active(s, s->plan->run.inputs[MF_COST_IDLE_W].value) : status;
+}
+
+mf_status mf_cost_watts(mf_range *active,
+                        mf_range *idle,
+                        const mf_prices *prices,
+                        const mf_machine *machine,
+                        mf_error *err)
+{
+    const mf_cost_options options = mf_cost_options_default();
+    mf_cost_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for power");
+    }
+    setup s = {.plan = plan,
+               .prices = prices,
+               .options = &options,
+               .buy = {.machine = machine},
+               .err = err};
+    const mf_status status = mf_setup_power(&s);
+    if (status == MF_OK) {
+        *active = plan->run.inputs[MF_COST_ACTIVE_W];
+        *idle = plan->run.inputs[MF_COST_IDLE_W];
+    }
+    free(plan);
+    return status;
 }

@@ -38,9 +38,7 @@ void mf_sweep_rows_make(mf_sweep_rows *rows, const mf_engine *engine, const mf_s
 
 static char *put_text(char *at, const char *text)
 {
-    const size_t size = strlen(text);
-    memcpy(at, text, size);
-    return at + size;
+    return stpcpy(at, text);
 }
 
 static char *put_uint(char *at, uint64_t value)

@@ -47,10 +47,13 @@ static double step_of(mf_axis_kind kind, double span, size_t wanted)
     return kind == MF_AXIS_TOKENS ? fmax(1, exp2(ceil(log2(least) - 1e-9))) : round_step(least);
 }
 
-mf_scale mf_scale_of(const mf_axis *axis, double low, double high, double from, double to)
+mf_scale mf_scale_of(const mf_axis *axis, mf_span values, mf_span pixels)
 {
+    const double low = values.low;
+    const double high = values.high;
     enum { TICKS = 5 };
-    mf_scale scale = {.kind = axis->kind, .low = low, .high = high, .from = from, .to = to};
+    mf_scale scale = {
+        .kind = axis->kind, .low = low, .high = high, .from = pixels.low, .to = pixels.high};
     if (axis->kind == MF_AXIS_LOG) {
         /* Zero and less have no place on it. */
         scale.high = high > 0 ? high : 1;
@@ -210,8 +213,8 @@ static void include(double *low, double *high, double value)
 
 bool mf_chart_extent(double *low, double *high, const mf_chart *chart, bool along_x)
 {
-    double least = INFINITY;
-    double most = -INFINITY;
+    double least = (double)INFINITY;
+    double most = -(double)INFINITY;
     for (size_t s = 0; s < chart->n_series; s++) {
         const mf_chart_series *series = &chart->series[s];
         for (size_t i = 0; i < series->n_points; i++) {

@@ -70,6 +70,11 @@ typedef struct mf_chart {
 
 void mf_chart_free(mf_chart *chart); /* NULL is fine */
 
+typedef struct mf_span {
+    double low;
+    double high;
+} mf_span;
+
 /* A range of values laid on a range of pixels. */
 typedef struct mf_scale {
     mf_axis_kind kind;
@@ -80,7 +85,7 @@ typedef struct mf_scale {
 } mf_scale;
 
 /* The scale of an axis over values between low and high: widened to whole ticks, never empty. */
-mf_scale mf_scale_of(const mf_axis *axis, double low, double high, double from, double to);
+mf_scale mf_scale_of(const mf_axis *axis, mf_span values, mf_span pixels);
 double mf_scale_at(const mf_scale *scale, double value);
 
 enum { MF_MAX_TICKS = 16 };

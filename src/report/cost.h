@@ -28,6 +28,6 @@ mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *
 mf_status mf_write_cost_csv(mf_str *out, const mf_cost_shown *shown, mf_error *err);
 
 /* "1 234 USD", rounded to whole money above 100. */
-const char *mf_money_text(char text[MF_NUMBER_SIZE + 16], double value, mf_currency currency);
+const char *mf_money_text(char out[MF_NUMBER_SIZE + 16], double value, mf_currency currency);
 
 #endif

@@ -79,13 +79,13 @@ mf_layout mf_chart_layout(const mf_chart *chart)
     at.plot.bottom = at.height - BOTTOM;
     if (at.n_rows == 0) {
         (void)mf_chart_extent(&low, &high, chart, false);
-        at.y = mf_scale_of(&chart->y, low, high, at.plot.bottom, at.plot.top);
+        at.y = mf_scale_of(&chart->y, (mf_span){low, high}, (mf_span){at.plot.bottom, at.plot.top});
         at.plot.left = AXIS_TITLE + widest_tick(&at.y) + 10;
     }
     low = 0;
     high = 1;
     (void)mf_chart_extent(&low, &high, chart, true);
-    at.x = mf_scale_of(&chart->x, low, high, at.plot.left, at.plot.right);
+    at.x = mf_scale_of(&chart->x, (mf_span){low, high}, (mf_span){at.plot.left, at.plot.right});
     return at;
 }
 

@@ -24,7 +24,7 @@ typedef struct number {
 
 static number px(double value)
 {
-    number n;
+    number n = {""};
     (void)mf_fixed_text(n.text, value, 1);
     return n;
 }
@@ -61,7 +61,7 @@ static void draw_x_axis(drawing *d)
     double ticks[MF_MAX_TICKS];
     char text[40];
     const size_t n = mf_scale_ticks(ticks, &d->at.x, TICKS);
-    double free_from = -INFINITY;
+    double free_from = -(double)INFINITY;
     for (size_t i = 0; i < n; i++) {
         const double x = mf_scale_at(&d->at.x, ticks[i]);
         const char *label = mf_tick_text(text, &d->at.x, ticks[i]);
@@ -149,7 +149,7 @@ static void draw_curve(drawing *d, const mf_chart_series *series, size_t colour)
 {
     mf_str_printf(
         d->out, "<path class=\"line s%zu%s\" d=\"", colour, series->dashed ? " dashed" : "");
-    mf_point last = {NAN, NAN};
+    mf_point last = {(double)NAN, (double)NAN};
     for (size_t i = 1; i < series->n_points; i++) {
         mf_point a = place(d, series->points[i - 1].x, series->points[i - 1].y);
         mf_point b = place(d, series->points[i].x, series->points[i].y);

@@ -114,6 +114,13 @@ MF_API mf_status mf_cost_offer_machine(char **id,
                                        const mf_database *database,
                                        mf_error *err);
 
+/* Watts of a machine under a language model and at rest, on the best ground there is. MF_E_USAGE if there is none. */
+MF_API mf_status mf_cost_watts(mf_range *active,
+                               mf_range *idle,
+                               const mf_prices *prices,
+                               const mf_machine *machine,
+                               mf_error *err);
+
 #ifdef __cplusplus
 }
 #endif
