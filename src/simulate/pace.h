@@ -1,0 +1,84 @@
+/*
+ * pace.h - how long a step of an engine takes: the one thing that the simulator asks of the speed model.
+ *
+ * Everything that depends on how many tokens and sequences a step holds is a table, made once for a case; what depends on
+ * depth is linear in the tokens that are seen, each up to a limit (sliding windows, sparse attention). Whole picoseconds
+ * throughout: sums are exact, so that a run of steps has a closed form that equals stepping to the last bit.
+ *
+ * Filled by pace_speed.c from the law of speed and by pace_kernels.c from a card's kernel profile.
+ */
+#ifndef MF_SIMULATE_PACE_H
+#define MF_SIMULATE_PACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "memfit/status.h"
+#include "simulate/clock.h"
+
+enum { MF_PACE_TERMS = 8 };
+
+#define MF_NO_LIMIT UINT64_MAX
+
+/* What it costs that a token is seen, for the layers that see this far back. */
+typedef struct mf_pace_term {
+    uint64_t limit_tokens; /* no more than so many are seen; MF_NO_LIMIT */
+    uint64_t decode_ps;    /* per token that a decoding sequence sees */
+    uint64_t mixed_ps;     /* the same in a step that also holds a prompt */
+    uint64_t pair_ps;      /* per token of a prompt and token that it sees */
+} mf_pace_term;
+
+typedef struct mf_pace {
+    uint32_t max_sequences;
+    uint32_t max_tokens; /* of a step */
+    uint64_t *decode_ps; /* [max_sequences + 1]: a step of so many decoding sequences */
+    uint64_t *prompt_ps; /* [max_tokens + 1]: a step of so many tokens, some of them of prompts */
+    uint64_t *rows_ps;   /* [max_sequences + 1]: so many rows of output beside prompt_ps */
+    uint64_t chunk_ps;   /* per prompt in a step */
+    uint32_t least_queries; /* a prompt's attention takes no less than that of so many tokens */
+    uint64_t host_ps;       /* the engine's own work between two steps */
+    uint64_t host_sequence_ps;
+    bool host_overlaps; /* it goes on while the device computes: the longer of the two counts */
+    mf_pace_term terms[MF_PACE_TERMS];
+    size_t n_terms;
+} mf_pace;
+
+/* Tables of zeros. MF_E_NOMEM. */
+mf_status mf_pace_init(mf_pace *pace, uint32_t max_sequences, uint32_t max_tokens, mf_error *err);
+void mf_pace_free(mf_pace *pace); /* frees the tables, not the struct */
+
+/* What one step holds. Start with zeros. */
+typedef struct mf_load {
+    uint32_t n_decode;
+    uint32_t n_tokens; /* of all sequences */
+    uint32_t n_rows;   /* tokens that come out */
+    uint32_t n_chunks;
+    uint64_t chunks_ps;              /* attention of the prompts */
+    uint64_t seen[MF_PACE_TERMS];    /* tokens that the decoding sequences see, per term */
+    uint32_t growing[MF_PACE_TERMS]; /* of these sequences, those below the term's limit */
+} mf_load;
+
+/* Adds a sequence that decodes and sees so many tokens, its own among them. */
+void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n_seen);
+
+/* Adds n_tokens of a prompt behind n_before that are in the cache. */
+void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint32_t n_tokens);
+
+uint64_t mf_pace_step_ps(const mf_pace *pace, const mf_load *load);
+
+/* A run of steps in which the same sequences decode: step j, from 0, takes max(least, first + j slope). */
+typedef struct mf_run {
+    uint64_t first_ps;
+    uint64_t slope_ps;
+    uint64_t least_ps;
+} mf_run;
+
+/* The run whose step 0 holds this load, no prompts. Holds until a sequence reaches the limit of a term. */
+mf_run mf_pace_run(const mf_pace *pace, const mf_load *load);
+
+mf_wide mf_run_sum(const mf_run *run, uint64_t n_steps);
+
+/* The most steps, up to max, that take less than room. */
+uint64_t mf_run_fit(const mf_run *run, mf_wide room_ps, uint64_t max);
+
+#endif
