@@ -71,6 +71,7 @@ typedef struct mf_command {
 int mf_cmd_fit(int n_words, char **words);
 int mf_cmd_compare(int n_words, char **words);
 int mf_cmd_cost(int n_words, char **words);
+int mf_cmd_simulate(int n_words, char **words);
 int mf_cmd_sweep(int n_words, char **words);
 int mf_cmd_db(int n_words, char **words);
 int mf_cmd_import(int n_words, char **words);

@@ -5,24 +5,27 @@
 #include "memfit/memfit.h"
 
 static const mf_command commands[] = {
-    {"fit",       mf_cmd_fit,    "MODEL --on MACHINE [options]",                 "does it fit, how fast, how sure" },
+    {"fit",       mf_cmd_fit,    "MODEL --on MACHINE [options]",                       "does it fit, how fast, how sure" },
     {"compare",
      mf_cmd_compare,             "MODEL[,..] --on MACHINE[,..] [options]",
-     "several models or machines side by side"                                                                     },
+     "several models or machines side by side"                                                                           },
     {"cost",
      mf_cmd_cost,                "MODEL --buy MACHINE --rent OFFER [options]",
-     "buy, rent or pay per token"                                                                                  },
+     "buy, rent or pay per token"                                                                                        },
+    {"simulate",
+     mf_cmd_simulate,            "MODEL --on MACHINE --rate R|--trace FILE [options]",
+     "requests over time: how long they wait and take"                                                                   },
     {"sweep",
      mf_cmd_sweep,               "[MODEL[,..]] [--on MACHINE[,..]] [options]",
-     "a table of all cases, in parts or on many machines"                                                          },
+     "a table of all cases, in parts or on many machines"                                                                },
     {"db",
      mf_cmd_db,                  "list|show|check|new|explain|schema [NAME]",
-     "what is known of machines and models"                                                                        },
-    {"import",    mf_cmd_import, "FILE.gguf|config.json|FOLDER",                 "a model as a file of modeldb"    },
-    {"detect",    mf_cmd_detect, "",                                             "what memfit sees of this machine"},
+     "what is known of machines and models"                                                                              },
+    {"import",    mf_cmd_import, "FILE.gguf|config.json|FOLDER",                       "a model as a file of modeldb"    },
+    {"detect",    mf_cmd_detect, "",                                                   "what memfit sees of this machine"},
     {"calibrate",
      mf_cmd_calibrate,           "[--save|--list|--show|--from FILE] [options]",
-     "measure this machine, or learn from an engine's runs on it"                                                  },
+     "measure this machine, or learn from an engine's runs on it"                                                        },
 };
 
 static const size_t n_commands = sizeof commands / sizeof commands[0];

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "facts/json.h"
 #include "memfit/cost_setup.h"
+#include "memfit/simulate.h"
 
 enum { MF_MAX_POSITIONAL = 8 };
 
@@ -27,15 +28,36 @@ typedef enum mf_command_bit {
     MF_FOR_SWEEP = 256,
     MF_FOR_REPORT = 512,
     MF_FOR_EXPLAIN = 1024,
+    MF_FOR_SIMULATE = 2048,
     MF_FOR_ALL = 65535,
 } mf_command_bit;
 
 /* Commands about a model on a machine, and those of them that name machines with --on. */
 #define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN)
 #define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE)
-#define MF_FOR_QUANT (MF_FOR_RUNS | MF_FOR_SWEEP)
-#define MF_FOR_ON (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE | MF_FOR_SWEEP)
+#define MF_FOR_ENGINES (MF_FOR_CASES | MF_FOR_SIMULATE) /* what the engine is told */
+#define MF_FOR_QUANT (MF_FOR_RUNS | MF_FOR_SWEEP | MF_FOR_SIMULATE)
+#define MF_FOR_ON                                                                                  \
+    (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE | MF_FOR_SWEEP | MF_FOR_SIMULATE)
 #define MF_FOR_MONEY (MF_FOR_COST | MF_FOR_PLAN)
+
+/* What only simulate takes. */
+typedef struct mf_simulate_arguments {
+    mf_open_load load;
+    double rate; /* 0: not said */
+    int64_t input;
+    int64_t count;
+    int64_t max_seqs;
+    int64_t max_batch_tokens;
+    int64_t kv_blocks;
+    int64_t slots;
+    int64_t tensor_parallel;
+    int64_t data_parallel;
+    int prefix_cache;
+    bool step_by_step;
+    const char *trace;
+    const char *requests;
+} mf_simulate_arguments;
 
 /* What was said; texts are borrowed from argv. Unset: NULL, -1 for numbers and switches. */
 typedef struct mf_arguments {
@@ -63,6 +85,7 @@ typedef struct mf_arguments {
     const char *kind;
     const char *url;
     const char *seen;
+    mf_simulate_arguments simulate;
     int64_t ctx;
     int64_t prompt;
     int64_t output;

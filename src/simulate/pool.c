@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-mf_status mf_pool_init(mf_pool *pool, uint32_t n_blocks, bool track, mf_error *err)
+mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_error *err)
 {
-    mf_pool made = {.n_blocks = n_blocks, .n_free = n_blocks};
+    mf_block_pool made = {.n_blocks = n_blocks, .n_free = n_blocks};
     if (track) {
         const size_t n = (size_t)n_blocks + 1;
         made.next = malloc(n * sizeof *made.next);
@@ -25,23 +25,23 @@ mf_status mf_pool_init(mf_pool *pool, uint32_t n_blocks, bool track, mf_error *e
     return MF_OK;
 }
 
-void mf_pool_free(mf_pool *pool)
+void mf_pool_free(mf_block_pool *pool)
 {
     free(pool->next);
     free(pool->previous);
     free(pool->n_users);
     free(pool->stamps);
-    *pool = (mf_pool){0};
+    *pool = (mf_block_pool){0};
 }
 
-static void unlink_block(mf_pool *pool, uint32_t block)
+static void unlink_block(mf_block_pool *pool, uint32_t block)
 {
     pool->next[pool->previous[block]] = pool->next[block];
     pool->previous[pool->next[block]] = pool->previous[block];
     pool->n_free--;
 }
 
-uint32_t mf_pool_take(mf_pool *pool)
+uint32_t mf_pool_take(mf_block_pool *pool)
 {
     const uint32_t block = pool->next[pool->n_blocks];
     unlink_block(pool, block);
@@ -50,7 +50,7 @@ uint32_t mf_pool_take(mf_pool *pool)
     return block;
 }
 
-void mf_pool_give(mf_pool *pool, uint32_t block)
+void mf_pool_give(mf_block_pool *pool, uint32_t block)
 {
     if (--pool->n_users[block] > 0) {
         return;
@@ -63,7 +63,7 @@ void mf_pool_give(mf_pool *pool, uint32_t block)
     pool->n_free++;
 }
 
-void mf_pool_share(mf_pool *pool, uint32_t block)
+void mf_pool_share(mf_block_pool *pool, uint32_t block)
 {
     if (pool->n_users[block]++ == 0) {
         unlink_block(pool, block);
@@ -171,7 +171,10 @@ static text *text_of(const mf_texts *texts, mf_stamp stamp)
     return &texts->items[(stamp >> 32) - 1];
 }
 
-bool mf_texts_find(uint32_t *block, const mf_texts *texts, const mf_pool *pool, mf_stamp stamp)
+bool mf_texts_find(uint32_t *block,
+                   const mf_texts *texts,
+                   const mf_block_pool *pool,
+                   mf_stamp stamp)
 {
     const text *t = text_of(texts, stamp);
     const uint32_t index = (uint32_t)stamp;
@@ -183,8 +186,12 @@ bool mf_texts_find(uint32_t *block, const mf_texts *texts, const mf_pool *pool, 
     return true;
 }
 
-mf_status mf_texts_put(
-    mf_texts *texts, mf_pool *pool, mf_stamp stamp, uint32_t block, bool replace, mf_error *err)
+mf_status mf_texts_put(mf_texts *texts,
+                       mf_block_pool *pool,
+                       mf_stamp stamp,
+                       uint32_t block,
+                       bool replace,
+                       mf_error *err)
 {
     text *t = text_of(texts, stamp);
     const uint32_t index = (uint32_t)stamp;

@@ -14,32 +14,32 @@
 /* What a block holds: number `index` of a text; 0: nothing that may be found again. */
 typedef uint64_t mf_stamp;
 
-typedef struct mf_pool {
+typedef struct mf_block_pool {
     uint32_t n_blocks;
     uint32_t n_free;
     uint32_t *next; /* of the list of free blocks; entry n_blocks is its head */
     uint32_t *previous;
     uint32_t *n_users;
     mf_stamp *stamps;
-} mf_pool;
+} mf_block_pool;
 
 /* Without tracking only numbers are kept, and blocks have none. */
-mf_status mf_pool_init(mf_pool *pool, uint32_t n_blocks, bool track, mf_error *err);
-void mf_pool_free(mf_pool *pool);
+mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_error *err);
+void mf_pool_free(mf_block_pool *pool);
 
-static inline bool mf_pool_tracks(const mf_pool *pool)
+static inline bool mf_pool_tracks(const mf_block_pool *pool)
 {
     return pool->next != NULL;
 }
 
 /* The block that was freed first. There must be one. */
-uint32_t mf_pool_take(mf_pool *pool);
+uint32_t mf_pool_take(mf_block_pool *pool);
 
 /* One user less; without users it is free. */
-void mf_pool_give(mf_pool *pool, uint32_t block);
+void mf_pool_give(mf_block_pool *pool, uint32_t block);
 
 /* One user more of a block that holds what is wanted. */
-void mf_pool_share(mf_pool *pool, uint32_t block);
+void mf_pool_share(mf_block_pool *pool, uint32_t block);
 
 /* Texts that several requests have in common, each a list of the blocks that hold it, by number of the text. */
 typedef struct mf_texts mf_texts;
@@ -51,10 +51,17 @@ void mf_texts_free(mf_texts *texts);
 mf_status mf_texts_stamp(mf_stamp *stamp, mf_texts *texts, uint64_t number, uint32_t index);
 
 /* Remembers which block has a stamp; a block that still has it is kept unless `replace`. MF_E_NOMEM. */
-mf_status mf_texts_put(
-    mf_texts *texts, mf_pool *pool, mf_stamp stamp, uint32_t block, bool replace, mf_error *err);
+mf_status mf_texts_put(mf_texts *texts,
+                       mf_block_pool *pool,
+                       mf_stamp stamp,
+                       uint32_t block,
+                       bool replace,
+                       mf_error *err);
 
 /* The block that has a stamp, if there still is one. */
-bool mf_texts_find(uint32_t *block, const mf_texts *texts, const mf_pool *pool, mf_stamp stamp);
+bool mf_texts_find(uint32_t *block,
+                   const mf_texts *texts,
+                   const mf_block_pool *pool,
+                   mf_stamp stamp);
 
 #endif

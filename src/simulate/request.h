@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memfit/simulate.h"
+
 /* Blocks of tokens that are the same wherever the same number stands (Mooncake's hash_ids): the beginning of an input. */
 typedef struct mf_chunks {
     size_t n_ids;
@@ -35,13 +37,6 @@ bool mf_chunks_copy(mf_chunks **copy, const mf_chunks *chunks);
 /* How many of the first tokens of an input are those of another request's text of n tokens. */
 uint32_t mf_request_common(const mf_request *request, const mf_request *other, uint64_t n_tokens);
 
-typedef enum mf_outcome {
-    MF_OUTCOME_DONE,
-    MF_OUTCOME_CUT,     /* ended early: its context was full */
-    MF_OUTCOME_FAILED,  /* ended with an error on the way */
-    MF_OUTCOME_REFUSED, /* never taken in: too long for the engine's context */
-} mf_outcome;
-
 /* What became of a request. */
 typedef struct mf_outcome_row {
     const mf_request *request;
@@ -53,7 +48,7 @@ typedef struct mf_outcome_row {
     uint32_t cached_tokens;  /* of its input, found in a cache when it was first taken up */
     uint32_t context_tokens; /* that it held at the end */
     uint32_t n_preempted;
-    mf_outcome outcome;
+    mf_served_outcome outcome;
 } mf_outcome_row;
 
 #endif

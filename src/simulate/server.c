@@ -10,21 +10,21 @@ mf_status mf_server_open(mf_server *server,
                          mf_lives *lives,
                          mf_error *err)
 {
-    mf_server made = {.rules = rules,
-                      .pace = pace,
-                      .settings = *settings,
-                      .lives = lives,
-                      .waiting_first = MF_NO_LIVE,
-                      .waiting_last = MF_NO_LIVE};
-    made.running = calloc((size_t)settings->max_sequences + 1, sizeof *made.running);
-    mf_status status = made.running != NULL ? MF_OK : MF_E_NOMEM;
-    if (status != MF_OK) {
+    uint32_t *running = calloc((size_t)settings->max_sequences + 1, sizeof *running);
+    if (running == NULL) {
         return mf_fail(err,
                        MF_E_NOMEM,
                        "no memory for %u sequences at once",
                        (unsigned)settings->max_sequences);
     }
-    status = rules->open != NULL ? rules->open(&made, err) : MF_OK;
+    mf_server made = {.rules = rules,
+                      .pace = pace,
+                      .settings = *settings,
+                      .lives = lives,
+                      .running = running,
+                      .waiting_first = MF_NO_LIVE,
+                      .waiting_last = MF_NO_LIVE};
+    const mf_status status = rules->open != NULL ? rules->open(&made, err) : MF_OK;
     if (status != MF_OK) {
         mf_server_close(&made);
         return status;
@@ -165,11 +165,12 @@ static void forget_running(mf_server *server, uint32_t live)
     }
 }
 
-mf_status mf_server_end_live(mf_server *server, uint32_t live, mf_outcome outcome, mf_error *err)
+mf_status
+mf_server_end_live(mf_server *server, uint32_t live, mf_served_outcome outcome, mf_error *err)
 {
     mf_live *entry = mf_server_live(server, live);
-    if (outcome == MF_OUTCOME_DONE && entry->target < entry->request.output_tokens) {
-        outcome = MF_OUTCOME_CUT;
+    if (outcome == MF_SERVED_DONE && entry->target < entry->request.output_tokens) {
+        outcome = MF_SERVED_CUT;
     }
     const mf_request request = entry->request;
     const mf_outcome_row row = {.request = &request,
@@ -232,7 +233,7 @@ static mf_status finish(mf_server *server, mf_error *err)
             live->first_ns = server->now_ns;
         }
         if (live->given == live->target) {
-            status = mf_server_end_live(server, part->live, MF_OUTCOME_DONE, err);
+            status = mf_server_end_live(server, part->live, MF_SERVED_DONE, err);
         }
     }
     return status;
@@ -356,7 +357,7 @@ mf_status mf_server_add(mf_server *server, uint32_t live, mf_error *err)
     if (room > 0 && entry->request.input_tokens >= room) {
         server->now_ns = arrival_ns;
         mf_waiting_push(server, live);
-        return mf_server_end_live(server, live, MF_OUTCOME_REFUSED, err);
+        return mf_server_end_live(server, live, MF_SERVED_REFUSED, err);
     }
     if (room > 0 && entry->target > room - entry->request.input_tokens) {
         entry->target = (uint32_t)(room - entry->request.input_tokens);

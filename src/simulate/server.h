@@ -29,7 +29,7 @@ typedef struct mf_live {
     uint32_t n_blocks; /* the engine's: blocks of cache held */
     uint32_t *blocks;  /* their numbers, as far as they matter; owned */
     uint32_t block_room;
-    mf_outcome outcome;
+    mf_served_outcome outcome;
     bool is_waiting;
 } mf_live;
 
@@ -181,7 +181,8 @@ mf_status mf_batch_add(mf_batch *batch, mf_part part, mf_error *err);
 void mf_waiting_push(mf_server *server, uint32_t live);       /* at the end */
 void mf_waiting_push_front(mf_server *server, uint32_t live); /* it was preempted */
 void mf_waiting_remove(mf_server *server, uint32_t live);
-mf_status mf_server_end_live(mf_server *server, uint32_t live, mf_outcome outcome, mf_error *err);
+mf_status
+mf_server_end_live(mf_server *server, uint32_t live, mf_served_outcome outcome, mf_error *err);
 
 static inline mf_live *mf_server_live(const mf_server *server, uint32_t live)
 {

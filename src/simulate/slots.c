@@ -276,7 +276,7 @@ static mf_status fail_all(mf_server *server, mf_error *err)
 {
     mf_status status = MF_OK;
     while (status == MF_OK && server->n_running > 0) {
-        status = mf_server_end_live(server, server->running[0], MF_OUTCOME_FAILED, err);
+        status = mf_server_end_live(server, server->running[0], MF_SERVED_FAILED, err);
     }
     return status;
 }

@@ -7,7 +7,7 @@
 #include "memfit/status.h"
 #include "simulate/request.h"
 
-typedef struct mf_source {
+typedef struct mf_arrivals {
     void *self;
     /* When the next request comes, as far as is known now; MF_NEVER if none does. */
     uint64_t (*next_ns)(void *self);
@@ -15,6 +15,6 @@ typedef struct mf_source {
     mf_status (*take)(void *self, mf_request *request, mf_error *err);
     /* A request has ended: closed loops may answer with another. NULL: arrivals do not depend on it. */
     mf_status (*ended)(void *self, const mf_outcome_row *row, mf_error *err);
-} mf_source;
+} mf_arrivals;
 
 #endif

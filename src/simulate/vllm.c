@@ -14,7 +14,7 @@
 #include "simulate/rules.h"
 
 typedef struct vllm {
-    mf_pool pool;
+    mf_block_pool pool;
     mf_texts *texts; /* NULL without prefix caching */
     uint32_t block_tokens;
     uint32_t *order;  /* scratch of grow: running requests by when they need a block */
@@ -350,7 +350,8 @@ static mf_status refuse_too_large(mf_server *server, mf_error *err)
         if (can_admit(server, live, &none) || entry->given < entry->asked) {
             break; /* it fits, or a token of it is still on the way */
         }
-        const mf_outcome outcome = entry->n_preempted > 0 ? MF_OUTCOME_FAILED : MF_OUTCOME_REFUSED;
+        const mf_served_outcome outcome =
+            entry->n_preempted > 0 ? MF_SERVED_FAILED : MF_SERVED_REFUSED;
         status = mf_server_end_live(server, live, outcome, err);
     }
     return status;

@@ -24,7 +24,7 @@ static mf_status on_ended(void *payload, const mf_outcome_row *row, mf_error *er
     w->totals.sojourn_ns += row->end_ns - row->request->arrival_ns;
     w->totals.context_tokens += row->context_tokens;
     if (row->context_tokens > 0 &&
-        (row->outcome == MF_OUTCOME_DONE || row->outcome == MF_OUTCOME_CUT)) {
+        (row->outcome == MF_SERVED_DONE || row->outcome == MF_SERVED_CUT)) {
         const uint64_t made = (uint64_t)row->request->input_tokens + row->given_tokens - 1;
         w->totals.n_odd += row->context_tokens != made ? 1 : 0;
     }
@@ -61,7 +61,7 @@ static mf_status take_arrival(world *w, mf_error *err)
 {
     mf_request request = {0};
     uint32_t live = 0;
-    const mf_source *source = &w->setup->source;
+    const mf_arrivals *source = &w->setup->source;
     mf_status status = source->take(source->self, &request, err);
     if (status != MF_OK) {
         return status;
@@ -74,6 +74,7 @@ static mf_status take_arrival(world *w, mf_error *err)
     if (w->totals.n_arrived == 0) {
         w->totals.first_ns = request.arrival_ns;
     }
+    w->totals.last_ns = request.arrival_ns;
     w->lives.items[live].request = request;
     w->lives.items[live].id = w->totals.n_arrived++;
     w->until_ns = MF_NEVER;
@@ -101,7 +102,7 @@ static mf_server *next_server(const world *w, uint64_t *other_ns)
 
 static mf_status run_events(world *w, mf_error *err)
 {
-    const mf_source *source = &w->setup->source;
+    const mf_arrivals *source = &w->setup->source;
     mf_status status = MF_OK;
     while (status == MF_OK) {
         uint64_t other_ns = MF_NEVER;

@@ -12,7 +12,7 @@ typedef struct mf_world_setup {
     const mf_pace *pace;
     mf_server_settings settings;
     uint32_t n_servers; /* that share the requests: the one with the fewest takes the next */
-    mf_source source;
+    mf_arrivals source;
     mf_server_hooks hooks;
 } mf_world_setup;
 
@@ -22,6 +22,7 @@ typedef struct mf_world_totals {
     uint64_t n_arrived;
     uint64_t n_ended;
     uint64_t first_ns; /* first arrival */
+    uint64_t last_ns;  /* last arrival */
     uint64_t end_ns;   /* last end of a step */
     uint64_t n_left;   /* inside when nothing more happened: 0, or a fault */
     mf_wide

@@ -1,7 +1,7 @@
 /*
  * memfit.h - everything at once, and the library as a whole.
  *
- * facts (database, import, machine, model, quant, engine, workload) -> memory -> predict: each header stands alone, so
+ * facts (database, import, machine, model, quant, engine, workload) -> memory -> predict -> simulate: each header stands alone, so
  * include only the ones you use if you prefer.
  */
 #ifndef MF_MEMFIT_MEMFIT_H
@@ -24,6 +24,7 @@
 #include "memfit/predict.h"
 #include "memfit/price.h"
 #include "memfit/quant.h"
+#include "memfit/simulate.h"
 #include "memfit/status.h"
 #include "memfit/tensor_type.h"
 #include "memfit/vllm.h"

@@ -30,9 +30,9 @@ static mf_status drawn_take(void *self, mf_request *request, mf_error *err)
     return MF_OK;
 }
 
-mf_source source_of_drawn(drawn *d)
+mf_arrivals source_of_drawn(drawn *d)
 {
-    return (mf_source){.self = d, .next_ns = drawn_next, .take = drawn_take};
+    return (mf_arrivals){.self = d, .next_ns = drawn_next, .take = drawn_take};
 }
 
 static uint64_t listed_next(void *self)
@@ -49,9 +49,9 @@ static mf_status listed_take(void *self, mf_request *request, mf_error *err)
     return mf_chunks_copy(&request->chunks, request->chunks) ? MF_OK : MF_E_NOMEM;
 }
 
-mf_source source_of_list(listed *l)
+mf_arrivals source_of_list(listed *l)
 {
-    return (mf_source){.self = l, .next_ns = listed_next, .take = listed_take};
+    return (mf_arrivals){.self = l, .next_ns = listed_next, .take = listed_take};
 }
 
 void ledger_free(ledger *l)
@@ -83,7 +83,7 @@ static mf_status note(void *payload, const mf_outcome_row *row, mf_error *err)
                                        .n_preempted = row->n_preempted,
                                        .outcome = row->outcome};
     }
-    if ((double)row->id < l->skip || row->outcome == MF_OUTCOME_REFUSED) {
+    if ((double)row->id < l->skip || row->outcome == MF_SERVED_REFUSED) {
         return MF_OK;
     }
     const mf_status status =

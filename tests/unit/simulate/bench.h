@@ -20,7 +20,7 @@ typedef struct drawn {
     void *payload;
 } drawn;
 
-mf_source source_of_drawn(drawn *d);
+mf_arrivals source_of_drawn(drawn *d);
 
 /* A list of requests, sorted by arrival. */
 typedef struct listed {
@@ -29,7 +29,7 @@ typedef struct listed {
     size_t n_taken;
 } listed;
 
-mf_source source_of_list(listed *l);
+mf_arrivals source_of_list(listed *l);
 
 /* Everything that became of the requests. */
 typedef struct ended_row {
@@ -41,7 +41,7 @@ typedef struct ended_row {
     uint32_t given;
     uint32_t cached;
     uint32_t n_preempted;
-    mf_outcome outcome;
+    mf_served_outcome outcome;
 } ended_row;
 
 typedef struct ledger {

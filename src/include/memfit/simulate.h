@@ -1,0 +1,168 @@
+/*
+ * simulate.h - requests over time: what a workload feels like on a machine that is predicted, not owned.
+ *
+ * A discrete-event simulation of the engine's own scheduling: llama.cpp's slots, vLLM's continuous batching. Capacity (cells,
+ * blocks of KV cache) is the memory model's number, the time of a step the speed model's. docs/simulate.md says what is modelled.
+ */
+#ifndef MF_MEMFIT_SIMULATE_H
+#define MF_MEMFIT_SIMULATE_H
+
+#include "memfit/predict.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Requests that arrive whatever the server does, drawn from a seed. */
+typedef struct mf_open_load {
+    uint64_t seed;
+    uint64_t n_requests;
+    double rate_per_s;
+    double
+        burstiness; /* coefficient of variation of the gaps (gamma distributed): 1 is Poisson, 0 a metronome */
+    double input_tokens;
+    double output_tokens;
+    double spread; /* coefficient of variation of both lengths (log-normal); 0: all alike */
+} mf_open_load;
+
+/* One Poisson arrival a second, 1024 tokens in, 128 out. */
+MF_API mf_open_load mf_open_load_default(void);
+
+/* Where requests come from. Read once: a second simulation needs another. */
+typedef struct mf_requests mf_requests;
+
+/* MF_E_USAGE for rates and lengths that are not above 0. The caller frees *out. */
+MF_API mf_status mf_requests_draw(mf_requests **out, const mf_open_load *load, mf_error *err);
+
+/* A trace: a CSV file with the columns arrival_s, input_tokens, output_tokens and, if they are there, session and prefix_tokens,
+   in order of arrival. Read while the simulation runs, so that its size doesn't matter. MF_E_IO, MF_E_DATA with the
+   line. `path` is kept for messages: it must outlive *out. */
+MF_API mf_status mf_requests_open(mf_requests **out, const char *path, mf_error *err);
+
+MF_API void mf_requests_free(mf_requests *requests); /* NULL is fine */
+
+/* Settings of the engine. 0 (prefix_cache: -1): the engine's default, or what the memory leaves. */
+typedef struct mf_serving {
+    uint32_t max_sequences; /* vLLM: max_num_seqs; llama.cpp: slots */
+    uint32_t max_batch_tokens;
+    uint64_t context_tokens; /* llama.cpp: -c, all slots together; vLLM: max_model_len */
+    uint64_t kv_blocks;      /* vLLM */
+    uint32_t tensor_parallel;
+    uint32_t data_parallel;
+    int prefix_cache;
+    bool step_by_step; /* no leaps: for tests, the figures are the same */
+} mf_serving;
+
+#define MF_SERVING_DEFAULT                                                                         \
+    {                                                                                              \
+        .prefix_cache = -1                                                                         \
+    }
+
+typedef enum mf_served_outcome {
+    MF_SERVED_DONE,
+    MF_SERVED_CUT,     /* ended early: its context was full */
+    MF_SERVED_FAILED,  /* ended with an error: the cache was full */
+    MF_SERVED_REFUSED, /* too long for the engine's context or its whole cache */
+} mf_served_outcome;
+
+MF_API const char *
+mf_served_name(mf_served_outcome outcome); /* "done", "cut", "failed", "refused" */
+
+/* One request and what became of it. Times are seconds; of a refused one they are 0. */
+typedef struct mf_served_request {
+    double arrival_s;
+    uint64_t input_tokens;
+    uint64_t output_tokens; /* that came out */
+    double queue_s;         /* until its first token was given to the device */
+    double ttft_s;          /* arrival to first token */
+    double tpot_s;          /* per token after the first */
+    double e2e_s;
+    uint64_t cached_tokens; /* of the input, found in a cache */
+    uint32_t n_preempted;
+    mf_served_outcome outcome;
+} mf_served_request;
+
+/* Told of every request, in order of arrival. A status other than MF_OK ends the simulation. */
+typedef mf_status mf_served_fn(void *payload, const mf_served_request *served, mf_error *err);
+
+#define MF_QUANTILE_LIST(X)                                                                        \
+    X(MF_P50, 0.5, "p50")                                                                          \
+    X(MF_P90, 0.9, "p90")                                                                          \
+    X(MF_P95, 0.95, "p95")                                                                         \
+    X(MF_P99, 0.99, "p99")
+
+typedef enum mf_quantile {
+#define MF_QUANTILE_ENUM(name, share, key) name,
+    MF_QUANTILE_LIST(MF_QUANTILE_ENUM)
+#undef MF_QUANTILE_ENUM
+        MF_QUANTILE_COUNT
+} mf_quantile;
+
+/* A measure over requests. known is false where there is none, or no steady state that it would be the measure of. */
+typedef struct mf_latency {
+    bool known;
+    uint64_t n;
+    double mean;
+    double quantiles[MF_QUANTILE_COUNT];
+    bool error_known;
+    double mean_error; /* half of the 95 % interval of the mean, from batch means */
+} mf_latency;
+
+typedef struct mf_simulation {
+    bool
+        fits; /* the model, its buffers and at least one request; otherwise there is nothing but the warning that says why */
+    uint64_t n_requests;
+    uint64_t n_outcomes[MF_SERVED_REFUSED + 1];
+    uint64_t n_warm_up; /* the first of them, left out of the measures below */
+    double duration_s;  /* first arrival to last end */
+    mf_latency ttft_s;
+    mf_latency tpot_s;
+    mf_latency e2e_s;
+    mf_latency queue_s;
+    double request_per_s;
+    double output_tok_s;
+    double total_tok_s;
+    double utilization;  /* share of the time in which the device computes */
+    double mean_running; /* requests in work */
+    double mean_waiting;
+    double kv_mean_fraction;
+    double kv_peak_fraction;
+    uint64_t kv_tokens;     /* what the cache of one server holds */
+    uint32_t max_sequences; /* of one server */
+    uint32_t max_batch_tokens;
+    uint64_t context_tokens; /* of one request */
+    uint32_t n_servers;
+    uint32_t devices_per_server;
+    uint64_t n_preempted;
+    uint64_t computed_tokens;
+    uint64_t cached_tokens;
+    uint64_t recomputed_tokens;
+    uint64_t n_steps;
+    uint64_t n_leaps;
+    bool saturated; /* more comes in than can be served: the queue grows as long as requests come */
+    mf_basis basis; /* of the time of steps */
+    char warnings[MF_MAX_WARNINGS][MF_WARNING_SIZE];
+    size_t n_warnings;
+} mf_simulation;
+
+/* A case served. The workload's prompt, output and number of sequences don't count: the requests have their own. */
+typedef struct mf_simulation_run {
+    const mf_case *run;
+    const struct mf_calibration *calibration; /* may be NULL for vLLM */
+    mf_serving serving;
+    mf_requests *requests;
+    mf_served_fn *served; /* may be NULL */
+    void *payload;
+} mf_simulation_run;
+
+/* Simulates until the last request has ended. MF_E_UNSUPPORTED with the reason where there is no ground for the
+   speed or no rules of scheduling; MF_E_USAGE for settings the machine can't have. */
+MF_API mf_status mf_simulate(mf_simulation *simulation,
+                             const mf_simulation_run *run,
+                             mf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

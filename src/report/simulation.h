@@ -1,0 +1,25 @@
+/*
+ * simulation.h - a simulation as JSON (schema memfit.simulation/1, docs/json.md), as a document, and its requests as CSV.
+ */
+#ifndef MF_REPORT_SIMULATION_H
+#define MF_REPORT_SIMULATION_H
+
+#include "memfit/simulate.h"
+#include "report/prediction.h"
+
+/* What a view needs to know; borrowed. */
+typedef struct mf_simulation_shown {
+    mf_shown of; /* model, machine, engine */
+    const mf_simulation *simulation;
+    const mf_open_load *load; /* NULL: a trace */
+    const char *trace;
+} mf_simulation_shown;
+
+void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown);
+mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown, mf_error *err);
+
+/* The header line and one line of the per-request CSV. */
+void mf_served_csv_header(mf_str *out);
+void mf_served_csv_line(mf_str *out, const mf_served_request *served);
+
+#endif

@@ -1,0 +1,93 @@
+#include "report/json_writer.h"
+#include "report/simulation.h"
+
+#define KEY_OF(name, share, key) [name] = (key),
+static const char *const quantile_keys[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(KEY_OF)};
+
+static void write_spread(mf_json_writer *w, const char *key, const mf_latency *spread)
+{
+    mf_jw_open(w, key, '{');
+    mf_jw_number(w, "mean", spread->known, spread->mean);
+    mf_jw_number(w, "mean_error", spread->known && spread->error_known, spread->mean_error);
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        mf_jw_number(w, quantile_keys[q], spread->known, spread->quantiles[q]);
+    }
+    mf_jw_close(w, '}');
+}
+
+static void write_engine(mf_json_writer *w, const mf_simulation *s)
+{
+    mf_jw_open(w, "engine_settings", '{');
+    mf_jw_uint(w, "max_sequences", s->max_sequences);
+    mf_jw_uint(w, "max_batch_tokens", s->max_batch_tokens);
+    mf_jw_uint(w, "context_tokens", s->context_tokens);
+    mf_jw_uint(w, "kv_tokens", s->kv_tokens);
+    mf_jw_uint(w, "servers", s->n_servers);
+    mf_jw_uint(w, "devices_per_server", s->devices_per_server);
+    mf_jw_close(w, '}');
+}
+
+static void write_outcomes(mf_json_writer *w, const mf_simulation *s)
+{
+    mf_jw_open(w, "outcomes", '{');
+    for (size_t i = 0; i <= MF_SERVED_REFUSED; i++) {
+        mf_jw_uint(w, mf_served_name((mf_served_outcome)i), s->n_outcomes[i]);
+    }
+    mf_jw_close(w, '}');
+}
+
+static void write_measures(mf_json_writer *w, const mf_simulation *s)
+{
+    write_spread(w, "ttft_s", &s->ttft_s);
+    write_spread(w, "tpot_s", &s->tpot_s);
+    write_spread(w, "e2e_s", &s->e2e_s);
+    write_spread(w, "queue_s", &s->queue_s);
+    mf_jw_number(w, "request_per_s", s->fits, s->request_per_s);
+    mf_jw_number(w, "output_tok_s", s->fits, s->output_tok_s);
+    mf_jw_number(w, "total_tok_s", s->fits, s->total_tok_s);
+    mf_jw_number(w, "utilization", s->fits, s->utilization);
+    mf_jw_number(w, "mean_running", s->fits, s->mean_running);
+    mf_jw_number(w, "mean_waiting", s->fits, s->mean_waiting);
+    mf_jw_number(w, "kv_mean_fraction", s->fits, s->kv_mean_fraction);
+    mf_jw_number(w, "kv_peak_fraction", s->fits, s->kv_peak_fraction);
+    mf_jw_uint(w, "preemptions", s->n_preempted);
+    mf_jw_uint(w, "computed_tokens", s->computed_tokens);
+    mf_jw_uint(w, "cached_tokens", s->cached_tokens);
+    mf_jw_uint(w, "recomputed_tokens", s->recomputed_tokens);
+    mf_jw_uint(w, "steps", s->n_steps);
+    mf_jw_bool(w, "saturated", s->saturated);
+    mf_jw_text(w, "basis", s->fits ? mf_basis_name(s->basis) : NULL);
+}
+
+mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown, mf_error *err)
+{
+    mf_json_writer writer = {.out = out};
+    mf_json_writer *w = &writer;
+    const mf_simulation *s = shown->simulation;
+    const mf_case *run = shown->of.run;
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "schema", "memfit.simulation/1");
+    mf_jw_text(w, "model", run->model->id);
+    mf_jw_text(w, "machine", run->machine->id);
+    mf_jw_text(w, "quant", shown->of.quant_name);
+    mf_jw_text(w, "engine", run->engine->name);
+    write_engine(w, s);
+    mf_jw_bool(w, "fits", s->fits);
+    mf_jw_uint(w, "requests", s->n_requests);
+    write_outcomes(w, s);
+    mf_jw_uint(w, "warm_up_requests", s->n_warm_up);
+    mf_jw_number(w, "duration_s", s->fits, s->duration_s);
+    if (shown->load != NULL) {
+        mf_jw_uint(w, "seed", shown->load->seed);
+    } else {
+        mf_jw_null(w, "seed");
+    }
+    write_measures(w, s);
+    mf_jw_open(w, "warnings", '[');
+    for (size_t i = 0; i < s->n_warnings; i++) {
+        mf_jw_text(w, NULL, s->warnings[i]);
+    }
+    mf_jw_close(w, ']');
+    mf_jw_close(w, '}');
+    return mf_str_status(out, err);
+}

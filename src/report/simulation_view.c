@@ -1,0 +1,205 @@
+/*
+ * simulation_view.c - a simulation for people: what was asked, how long requests wait and take, how busy the machine is.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/units.h"
+#include "report/simulation.h"
+#include "report/wording.h"
+
+static const char *time_text(char text[MF_NUMBER_SIZE + 16], double seconds)
+{
+    enum { DIGITS = 3 };
+    return mf_quantity_text(text, seconds, MF_DIM_TIME, DIGITS);
+}
+
+static void show_load(mf_document *d, const mf_simulation_shown *shown)
+{
+    char rate[MF_NUMBER_SIZE];
+    char spread[MF_NUMBER_SIZE];
+    char burst[MF_NUMBER_SIZE];
+    char input[MF_NUMBER_SIZE];
+    char output[MF_NUMBER_SIZE];
+    const mf_open_load *load = shown->load;
+    mf_document_cell(d, "requests");
+    if (load == NULL) {
+        mf_document_cell(d, "%s", shown->trace);
+        return;
+    }
+    static const double alike = 1e-9;
+    const bool poisson = load->burstiness > 1 - alike && load->burstiness < 1 + alike;
+    mf_document_cell(d,
+                     "%" PRIu64 ", %s a second%s%s, %s tokens in, %s out%s%s, seed %" PRIu64,
+                     load->n_requests,
+                     mf_number_text(rate, load->rate_per_s, 6),
+                     poisson ? " (Poisson)" : ", gaps with variation ",
+                     poisson ? "" : mf_number_text(burst, load->burstiness, 3),
+                     mf_number_text(input, load->input_tokens, 6),
+                     mf_number_text(output, load->output_tokens, 6),
+                     load->spread > 0 ? ", lengths with variation " : "",
+                     load->spread > 0 ? mf_number_text(spread, load->spread, 3) : "",
+                     load->seed);
+}
+
+static void show_head(mf_document *d, const mf_simulation_shown *shown)
+{
+    const mf_case *run = shown->of.run;
+    const mf_simulation *s = shown->simulation;
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(d, "model");
+    mf_document_cell(d, "%s %s", run->model->id, shown->of.quant_name);
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "%s", run->machine->name);
+    mf_document_cell(d, "engine");
+    mf_document_cell(d, "%s %s", run->engine->name, run->engine->version);
+    show_load(d, shown);
+    if (!s->fits) {
+        return;
+    }
+    if (s->n_servers > 1 || s->devices_per_server > 1) {
+        mf_document_cell(d, "servers");
+        mf_document_cell(d, "%u of %u devices", s->n_servers, s->devices_per_server);
+    }
+    mf_document_cell(d, "capacity");
+    mf_document_cell(d,
+                     "%u requests at once, %" PRIu64 " tokens of cache, batches of %u tokens",
+                     s->max_sequences,
+                     s->kv_tokens,
+                     s->max_batch_tokens);
+}
+
+static void show_verdict(mf_document *d, const mf_simulation *s)
+{
+    char span[MF_NUMBER_SIZE + 16];
+    mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+    if (!s->fits) {
+        mf_document_tone(d, MF_TONE_BAD);
+        mf_document_cell(d, "DOES NOT FIT");
+        mf_document_cell(d, "%s", s->n_warnings > 0 ? s->warnings[0] : "");
+        return;
+    }
+    const uint64_t served = s->n_outcomes[MF_SERVED_DONE];
+    const bool all = served == s->n_requests;
+    mf_document_tone(d, s->saturated ? MF_TONE_BAD : all ? MF_TONE_GOOD : MF_TONE_CAREFUL);
+    mf_document_cell(d, "%s", s->saturated ? "SATURATED" : all ? "SERVED" : "NOT ALL SERVED");
+    mf_document_cell(d,
+                     "%" PRIu64 " of %" PRIu64 " requests in %s",
+                     served,
+                     s->n_requests,
+                     time_text(span, s->duration_s));
+}
+
+static void show_spread(mf_document *d, const char *name, const mf_latency *spread)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    char error[MF_NUMBER_SIZE + 16];
+    mf_document_cell(d, "%s", name);
+    if (!spread->known) {
+        for (size_t i = 0; i < MF_QUANTILE_COUNT + 2; i++) {
+            mf_document_cell(d, "-");
+        }
+        return;
+    }
+    mf_document_cell(d, "%s", time_text(text, spread->mean));
+    mf_document_cell(
+        d,
+        "%s",
+        spread->error_known ? mf_quantity_text(error, spread->mean_error, MF_DIM_TIME, 2) : "-");
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        mf_document_cell(d, "%s", time_text(text, spread->quantiles[q]));
+    }
+}
+
+static void show_latencies(mf_document *d, const mf_simulation *s)
+{
+#define HEADING_OF(name, share, key) [name] = (key),
+    static const char *const quantiles[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(HEADING_OF)};
+    mf_document_begin(d, MF_BLOCK_TABLE, MF_QUANTILE_COUNT + 3, "Latency");
+    mf_document_cell(d, " ");
+    mf_document_cell(d, "mean");
+    mf_document_cell(d, "+-");
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        mf_document_cell(d, "%s", quantiles[q]);
+    }
+    show_spread(d, "waiting", &s->queue_s);
+    show_spread(d, "to the first token", &s->ttft_s);
+    show_spread(d, "per token after it", &s->tpot_s);
+    show_spread(d, "to the end", &s->e2e_s);
+}
+
+static void show_rates(mf_document *d, const mf_simulation *s)
+{
+    enum { DIGITS = 4 };
+    char text[MF_NUMBER_SIZE];
+    char other[MF_NUMBER_SIZE];
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, "Throughput");
+    mf_document_cell(d, "requests");
+    mf_document_cell(d, "%s a second", mf_number_text(text, s->request_per_s, DIGITS));
+    mf_document_cell(d, "output");
+    mf_document_cell(d,
+                     "%s tokens a second, %s with the input",
+                     mf_number_text(text, s->output_tok_s, DIGITS),
+                     mf_number_text(other, s->total_tok_s, DIGITS));
+    mf_document_cell(d, "at once");
+    mf_document_cell(d,
+                     "%s in work, %s waiting, on average",
+                     mf_number_text(text, s->mean_running, 3),
+                     mf_number_text(other, s->mean_waiting, 3));
+    if (s->cached_tokens > 0) {
+        mf_document_cell(d, "found in a cache");
+        mf_document_cell(d,
+                         "%s of the input and what was lost",
+                         mf_percent_text((char[MF_WORDING_SIZE]){0},
+                                         (double)s->cached_tokens,
+                                         (double)(s->cached_tokens + s->computed_tokens)));
+    }
+    if (s->n_preempted > 0) {
+        mf_document_cell(d, "preempted");
+        mf_document_cell(d,
+                         "%" PRIu64 " times, %" PRIu64 " tokens computed again",
+                         s->n_preempted,
+                         s->recomputed_tokens);
+    }
+    mf_document_cell(d, "basis");
+    mf_document_cell(d, "%s, for the time of a step", mf_basis_name(s->basis));
+}
+
+static void show_bar(mf_document *d, const char *name, double share, const char *remark)
+{
+    mf_document_cell(d, "%s", name);
+    mf_document_cell(d, "%s", mf_percent_text((char[MF_WORDING_SIZE]){0}, share, 1));
+    mf_document_cell(d, "%s", remark);
+    mf_document_share(d, share < 1 ? share : 1);
+}
+
+static void show_load_bars(mf_document *d, const mf_simulation *s)
+{
+    mf_document_begin(d, MF_BLOCK_BARS, 3, "How full");
+    show_bar(d, "computing", s->utilization, "of the time");
+    show_bar(d, "cache, mean", s->kv_mean_fraction, "of its tokens");
+    show_bar(d, "cache, peak", s->kv_peak_fraction, "of its tokens");
+}
+
+static void show_notes(mf_document *d, const mf_simulation *s)
+{
+    if (s->n_warnings > 0) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
+        for (size_t i = 0; i < s->n_warnings; i++) {
+            mf_document_cell(d, "- %s", s->warnings[i]);
+        }
+    }
+}
+
+void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
+{
+    const mf_simulation *s = shown->simulation;
+    show_head(document, shown);
+    show_verdict(document, s);
+    if (s->fits) {
+        show_latencies(document, s);
+        show_rates(document, s);
+        show_load_bars(document, s);
+        show_notes(document, s);
+    }
+}

@@ -1,0 +1,90 @@
+/*
+ * pace_kernels.c - steps of vLLM from the rates of its kernels.
+ *
+ * Steps of nothing but decoding run as captured graphs of 1, 2, 4 and every 8 sequences up to 512 (vllm/config/compilation.py), so that
+ * their number is rounded up.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "simulate/kernels.h"
+#include "simulate/pace_make.h"
+
+enum { LARGEST_GRAPH = 512, GRAPH_STEP = 8 };
+
+typedef struct kernels {
+    mf_kernel_rates rates;
+    mf_kernel_work work;
+} kernels;
+
+static uint32_t graph_of(uint32_t n)
+{
+    if (n <= 2 || n > LARGEST_GRAPH) {
+        return n;
+    }
+    return n <= 4 ? 4 : (n + GRAPH_STEP - 1) / GRAPH_STEP * GRAPH_STEP;
+}
+
+static double decode_depth_s(const void *context, double n_tokens)
+{
+    const kernels *k = context;
+    return mf_work_kv_bytes(&k->work.work, k->work.cache, n_tokens) / k->rates.cache_bytes_per_s;
+}
+
+static double prompt_depth_s(const void *context, double n_tokens)
+{
+    const kernels *k = context;
+    return (mf_work_attention_flop(&k->work.work, n_tokens, false) +
+            mf_work_attention_flop(&k->work.work, n_tokens, true)) /
+           k->rates.attention_flop_per_s;
+}
+
+static void fill(mf_pace *pace, const kernels *k)
+{
+    mf_depth_cost cost = {0};
+    for (size_t g = 0; g < k->work.work.n_groups; g++) {
+        mf_depth_break(&cost, k->work.work.groups[g].window);
+        mf_depth_break(&cost, k->work.work.groups[g].top_k);
+    }
+    mf_pace_terms_set(
+        pace,
+        &cost,
+        &(mf_depth_costs){.decode_s = decode_depth_s, .prompt_s = prompt_depth_s, .context = k});
+    for (uint32_t b = 1; b <= pace->max_sequences; b++) {
+        const double rows = graph_of(b);
+        const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows);
+        pace->decode_ps[b] = mf_picoseconds(step);
+        pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
+                                          mf_kernel_step_s(&k->rates, &k->work, 1, 0));
+    }
+    for (uint32_t t = 1; t <= pace->max_tokens; t++) {
+        pace->prompt_ps[t] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, t, 0));
+    }
+    pace->host_ps = mf_picoseconds(k->rates.host_s);
+    pace->host_sequence_ps = mf_picoseconds(k->rates.host_sequence_s);
+}
+
+mf_status mf_pace_from_kernels(
+    mf_pace *pace, mf_pace_ground *ground, const mf_case *run, mf_pace_size size, mf_error *err)
+{
+    kernels k = {0};
+    mf_pace made = {0};
+    mf_status status = mf_kernel_rates_of(&k.rates, run, err);
+    if (status == MF_OK) {
+        status = mf_kernel_work_build(&k.work, run, err);
+    }
+    if (status == MF_OK) {
+        status = mf_pace_init(&made, size.max_sequences, size.max_tokens, err);
+    }
+    if (status != MF_OK) {
+        return status;
+    }
+    fill(&made, &k);
+    *ground = (mf_pace_ground){.basis = MF_BASIS_DATASHEET};
+    (void)snprintf(ground->warning,
+                   sizeof ground->warning,
+                   "no kernels measured on this card: usual shares of its data sheet, and 2 ms of "
+                   "host work a step");
+    *pace = made;
+    return MF_OK;
+}

@@ -1,0 +1,21 @@
+/*
+ * requests.h - what stands behind mf_requests: a source, and whether its load goes on for ever or is a record.
+ */
+#ifndef MF_SIMULATE_REQUESTS_H
+#define MF_SIMULATE_REQUESTS_H
+
+#include "memfit/simulate.h"
+#include "simulate/source.h"
+
+struct mf_requests {
+    mf_arrivals source; /* its self is owned */
+    void (*free_self)(void *self);
+    uint64_t n_requests; /* 0: not known in advance */
+    bool
+        is_drawn; /* a sample of a load that goes on: a warm-up is left out, and saturation has no mean */
+};
+
+/* Wraps a source. On failure free_self is called. */
+mf_status mf_requests_wrap(mf_requests **out, const mf_requests *made, mf_error *err);
+
+#endif

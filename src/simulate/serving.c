@@ -1,0 +1,234 @@
+#include "simulate/serving.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "memfit/vllm.h"
+#include "simulate/rules.h"
+
+enum {
+    LLAMA_SLOTS = 4,             /* llama-server -np auto (tools/server/server.cpp, b10470) */
+    LLAMA_HOST_CACHE_MIB = 8192, /* --cache-ram */
+    MOST_SEQUENCES = 65536,
+    MOST_BATCH = 1 << 20,
+    MOST_SERVERS = 1024,
+};
+
+static uint32_t said_or(uint32_t said, uint32_t otherwise)
+{
+    return said > 0 ? said : otherwise;
+}
+
+static uint32_t count_devices(const mf_machine *machine)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        n += machine->devices[i].count;
+    }
+    return n;
+}
+
+/* Cuts the machine's devices into servers of as many each. */
+static mf_status share_devices(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    const mf_machine *machine = s->one.machine;
+    const uint32_t n = count_devices(machine) * (machine->n_nodes > 0 ? machine->n_nodes : 1);
+    const uint32_t servers = said_or(serving->data_parallel, 1);
+    const uint32_t each = said_or(serving->tensor_parallel, n / servers);
+    s->n_servers = servers;
+    s->devices_per_server = each;
+    if (servers > MOST_SERVERS || each == 0 || (uint64_t)servers * each > n) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "%u servers of %u devices need more than the %u that '%s' has",
+                       (unsigned)servers,
+                       (unsigned)(each > 0 ? each : 1),
+                       (unsigned)n,
+                       machine->id);
+    }
+    if (each == n) {
+        return MF_OK;
+    }
+    if (machine->n_devices != 1 || machine->n_nodes > 1) {
+        return mf_fail(
+            err, MF_E_UNSUPPORTED, "only a machine of one kind of card can be shared out");
+    }
+    s->machine = *machine;
+    s->device = machine->devices[0];
+    s->device.count = each;
+    s->machine.devices = &s->device;
+    s->one.machine = &s->machine;
+    return MF_OK;
+}
+
+static mf_status no_fit(mf_served_setup *s, const char *what)
+{
+    s->fits = false;
+    (void)snprintf(s->why, sizeof s->why, "%s", what);
+    return MF_OK;
+}
+
+/* Cells that --cache-ram holds beside the slots. */
+static mf_status set_host_cache(mf_served_setup *s, mf_error *err)
+{
+    mf_cache_size size = {0};
+    const mf_status status = mf_cache_bytes(&size, s->one.model, &s->one.workload, err);
+    const uint64_t cells = size.cells * size.streams;
+    if (status == MF_OK && cells > 0 && size.kv_bytes > 0) {
+        const uint64_t bytes = (uint64_t)LLAMA_HOST_CACHE_MIB << 20;
+        s->settings.host_cache_tokens =
+            (uint64_t)((double)bytes / ((double)size.kv_bytes / (double)cells));
+    }
+    return status;
+}
+
+/* -c: what was said, else the largest context that fits, at most what the model was trained for, as -c 0 and --fit make it. */
+static mf_status set_llamacpp_context(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    mf_memory memory = {0};
+    mf_workload *w = &s->one.workload;
+    w->n_ctx = serving->context_tokens;
+    if (w->n_ctx == 0) {
+        mf_status status = mf_memory_max_context(&w->n_ctx, &s->one, err);
+        if (status != MF_OK || w->n_ctx == 0) {
+            return status != MF_OK ? status : no_fit(s, "the model does not fit with any context");
+        }
+    }
+    const mf_status status = mf_memory_need(&memory, &s->one, err);
+    if (status == MF_OK && !memory.fits) {
+        char text[MF_WARNING_SIZE];
+        (void)snprintf(text,
+                       sizeof text,
+                       "the model with a context of %llu tokens does not fit",
+                       (unsigned long long)w->n_ctx);
+        return no_fit(s, text);
+    }
+    return status;
+}
+
+static mf_status set_up_llamacpp(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    mf_workload *w = &s->one.workload;
+    const bool one_by_one = strcmp(s->one.engine->name, "ollama") == 0;
+    const uint32_t slots = said_or(serving->max_sequences, one_by_one ? 1 : LLAMA_SLOTS);
+    w->n_parallel = slots;
+    w->n_outputs = slots;
+    w->kv_unified = serving->max_sequences == 0 || w->kv_unified;
+    w->n_prompt = 0;
+    w->n_output = 1;
+    mf_status status = set_llamacpp_context(s, serving, err);
+    if (status != MF_OK || !s->fits) {
+        return status;
+    }
+    s->rules = &mf_rules_slots;
+    s->settings =
+        (mf_server_settings){.max_sequences = slots,
+                             .max_tokens = said_or(serving->max_batch_tokens, w->n_batch),
+                             .context_tokens = w->kv_unified ? w->n_ctx : w->n_ctx / slots,
+                             .cache_tokens = w->n_ctx,
+                             .unified = w->kv_unified,
+                             .prefix_cache = serving->prefix_cache != 0};
+    return s->settings.prefix_cache ? set_host_cache(s, err) : MF_OK;
+}
+
+static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    mf_workload *w = &s->one.workload;
+    mf_vllm_cache cache = {0};
+    w->split = MF_SPLIT_TENSOR;
+    w->n_batch = said_or(serving->max_batch_tokens, w->n_batch);
+    w->n_outputs = said_or(serving->max_sequences, w->n_outputs);
+    w->n_parallel = 1;
+    mf_status status = mf_vllm_cache_size(&cache, &s->one, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    const uint64_t n_blocks = serving->kv_blocks > 0 ? serving->kv_blocks : cache.n_blocks;
+    if (n_blocks == 0 || (cache.n_tokens == 0 && serving->kv_blocks == 0)) {
+        return no_fit(s, "the weights leave no room for blocks of KV cache");
+    }
+    /* Kinds of layers have blocks of their own: a token takes one of each. */
+    const uint64_t per_token = cache.n_groups > 0 ? cache.n_groups : 1;
+    const uint64_t tokens =
+        serving->kv_blocks > 0 ? n_blocks / per_token * cache.block_tokens : cache.n_tokens;
+    const uint64_t longest = s->one.model->context_max;
+    s->rules = &mf_rules_vllm;
+    s->settings = (mf_server_settings){
+        .max_sequences = w->n_outputs,
+        .max_tokens = w->n_batch,
+        .context_tokens = serving->context_tokens > 0 ? serving->context_tokens : longest,
+        .cache_tokens = tokens,
+        .block_tokens = (uint32_t)cache.block_tokens,
+        .prefix_cache = serving->prefix_cache != 0};
+    return MF_OK;
+}
+
+static mf_status make_pace(mf_served_setup *s, const mf_simulation_run *run, mf_error *err)
+{
+    const mf_pace_size size = {.max_sequences = s->settings.max_sequences,
+                               .max_tokens = s->settings.max_tokens};
+    return s->one.engine->id == MF_ENGINE_VLLM
+               ? mf_pace_from_kernels(&s->pace, &s->ground, &s->one, size, err)
+               : mf_pace_from_law(&s->pace, &s->ground, &s->one, run->calibration, size, err);
+}
+
+static mf_status check_settings(const mf_serving *serving, mf_engine_id engine, mf_error *err)
+{
+    if (serving->max_sequences > MOST_SEQUENCES || serving->max_batch_tokens > MOST_BATCH) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "at most %d sequences and batches of %d tokens",
+                       (int)MOST_SEQUENCES,
+                       (int)MOST_BATCH);
+    }
+    const bool parallel = serving->tensor_parallel > 0 || serving->data_parallel > 0;
+    if (engine != MF_ENGINE_VLLM && (parallel || serving->kv_blocks > 0)) {
+        return mf_fail(err, MF_E_USAGE, "blocks and parallel groups are settings of vllm");
+    }
+    return MF_OK;
+}
+
+static mf_status set_up_engine(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    switch (s->one.engine->id) {
+    case MF_ENGINE_LLAMACPP:
+        s->n_servers = 1;
+        s->devices_per_server = count_devices(s->one.machine);
+        return set_up_llamacpp(s, serving, err);
+    case MF_ENGINE_VLLM: {
+        const mf_status status = share_devices(s, serving, err);
+        return status == MF_OK ? set_up_vllm(s, serving, err) : status;
+    }
+    case MF_ENGINE_MLX:
+    case MF_ENGINE_COUNT:
+        break;
+    }
+    return mf_fail(err,
+                   MF_E_UNSUPPORTED,
+                   "how %s schedules requests is not modelled: choose llama.cpp, ollama or vllm",
+                   s->one.engine->name);
+}
+
+mf_status mf_served_set_up(mf_served_setup *setup, const mf_simulation_run *run, mf_error *err)
+{
+    mf_served_setup *s = setup;
+    *s = (mf_served_setup){.one = *run->run, .fits = true};
+    mf_status status = check_settings(&run->serving, run->run->engine->id, err);
+    if (status == MF_OK) {
+        status = set_up_engine(s, &run->serving, err);
+    }
+    s->settings.one_by_one = run->serving.step_by_step;
+    if (status == MF_OK && s->fits && s->settings.max_tokens < s->settings.max_sequences) {
+        status = mf_fail(err,
+                         MF_E_USAGE,
+                         "a batch of %u tokens can't hold one of each of %u sequences",
+                         (unsigned)s->settings.max_tokens,
+                         (unsigned)s->settings.max_sequences);
+    }
+    return status == MF_OK && s->fits ? make_pace(s, run, err) : status;
+}
+
+void mf_served_free(mf_served_setup *setup)
+{
+    mf_pace_free(&setup->pace);
+}

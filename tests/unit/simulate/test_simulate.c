@@ -1,0 +1,214 @@
+/* Whole simulations of cases from the databases. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "served.h"
+
+static const mf_serving defaults = MF_SERVING_DEFAULT;
+
+/* Requests so far apart that each has the machine for itself. */
+static mf_open_load alone(double input, double output)
+{
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 3;
+    load.rate_per_s = 1e-3;
+    load.burstiness = 0;
+    load.input_tokens = input;
+    load.output_tokens = output;
+    return load;
+}
+
+static void assert_one_request_is_as_predicted(const char *model, const char *machine)
+{
+    served_case c = open_case(model, "Q4_K_M", machine, "llama.cpp");
+    mf_prediction *p = calloc(1, sizeof *p);
+    mf_serving serving = defaults;
+    serving.max_sequences = 1;
+    serving.context_tokens = 32768;
+    const mf_simulation s = serve(&c, serving, draw_requests(alone(6000, 300)));
+    c.run.workload.n_ctx = 32768;
+    c.run.workload.n_prompt = 6000;
+    c.run.workload.n_output = 300;
+    cr_assert(eq(int, mf_predict(p, &c.run, c.calibration, NULL), MF_OK));
+    cr_assert(p->memory.fits);
+    cr_assert(epsilon_eq(dbl, s.ttft_s.mean, p->ttft.s, 1e-5 * p->ttft.s), "%s", model);
+    cr_assert(epsilon_eq(dbl, s.tpot_s.mean, 1 / p->decode.tok_s, 1e-5 / p->decode.tok_s));
+    free(p);
+    close_case(&c);
+}
+
+Test(simulate, one_request_takes_what_the_estimator_says)
+{
+    assert_one_request_is_as_predicted("llama-3.1-8b", "mac-studio-m4-max-40c-128gb");
+    assert_one_request_is_as_predicted("qwen3-30b-a3b", "pc-rtx-4090");
+}
+
+/* Windows of 1024 tokens beside full layers, and a cache that is no straight line of depth. */
+Test(simulate, one_request_takes_what_the_estimator_says_with_windows)
+{
+    assert_one_request_is_as_predicted("gemma-3-12b", "pc-rtx-4090");
+}
+
+Test(simulate, capacity_is_the_memory_models_own)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    mf_vllm_cache cache = {0};
+    const mf_simulation s = serve(&c, defaults, draw_requests(alone(100, 10)));
+    c.run.workload.split = MF_SPLIT_TENSOR;
+    cr_assert(eq(int, mf_vllm_cache_size(&cache, &c.run, NULL), MF_OK));
+    cr_assert(eq(u64, s.kv_tokens, cache.n_tokens));
+    cr_assert(cache.n_tokens > 40000 && cache.n_tokens < 46000);
+    close_case(&c);
+}
+
+/* Simulators that were given another capacity than the card has were off by a fifth: fewer blocks must show. */
+Test(simulate, a_fifth_fewer_blocks_make_a_full_card_wait_longer)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 300;
+    load.rate_per_s = 10;
+    load.input_tokens = 857;
+    load.output_tokens = 653;
+    load.spread = 0.5;
+    mf_serving fewer = defaults;
+    const mf_simulation whole = serve(&c, defaults, draw_requests(load));
+    fewer.kv_blocks = (uint64_t)(0.78 * (double)whole.kv_tokens / 16);
+    const mf_simulation part = serve(&c, fewer, draw_requests(load));
+    cr_assert(whole.saturated && !whole.ttft_s.known);
+    cr_assert(part.kv_peak_fraction > 0.99 && whole.kv_peak_fraction > 0.99);
+    cr_assert(part.duration_s > 1.05 * whole.duration_s);
+    cr_assert(part.tpot_s.mean < whole.tpot_s.mean);
+    cr_assert(whole.n_preempted > 0);
+    close_case(&c);
+}
+
+Test(simulate, leaps_and_steps_give_the_same_figures)
+{
+    static const char *const engines[] = {"llama.cpp", "vllm"};
+    for (int e = 0; e < 2; e++) {
+        served_case c =
+            open_case("llama-3.1-8b", e == 0 ? "Q4_K_M" : "bf16", "pc-rtx-4090", engines[e]);
+        mf_open_load load = mf_open_load_default();
+        load.n_requests = 400;
+        load.rate_per_s = 2;
+        load.spread = 1;
+        mf_serving steps = defaults;
+        steps.step_by_step = true;
+        mf_simulation a = serve(&c, defaults, draw_requests(load));
+        const mf_simulation b = serve(&c, steps, draw_requests(load));
+        cr_assert(a.n_leaps > 0 && b.n_leaps == 0);
+        cr_assert(eq(u64, a.n_steps, b.n_steps));
+        cr_assert(eq(dbl, a.ttft_s.mean, b.ttft_s.mean));
+        cr_assert(eq(dbl, a.e2e_s.quantiles[MF_P99], b.e2e_s.quantiles[MF_P99]));
+        cr_assert(eq(dbl, a.duration_s, b.duration_s));
+        close_case(&c);
+    }
+}
+
+Test(simulate, what_does_not_fit_is_said_and_not_simulated)
+{
+    served_case c = open_case("llama-3.3-70b", "bf16", "pc-rtx-4090", "vllm");
+    const mf_simulation s = serve(&c, defaults, draw_requests(alone(100, 10)));
+    cr_assert(s.n_requests == 0 && s.n_warnings > 0);
+    cr_assert_not(s.fits);
+    cr_assert_not_null(strstr(s.warnings[0], "no room"));
+    close_case(&c);
+}
+
+Test(simulate, a_saturated_load_has_throughput_but_no_mean_wait)
+{
+    served_case c = open_case("llama-3.1-8b", "Q4_K_M", "pc-rtx-4090", "llama.cpp");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 2000;
+    load.rate_per_s = 100;
+    const mf_simulation s = serve(&c, defaults, draw_requests(load));
+    cr_assert(s.saturated && !s.ttft_s.known && !s.queue_s.known && s.tpot_s.known);
+    cr_assert(s.output_tok_s > 0 && s.utilization > 0.99);
+    close_case(&c);
+}
+
+Test(simulate, requests_longer_than_the_context_are_cut_or_refused)
+{
+    served_case c = open_case("llama-3.1-8b", "Q4_K_M", "pc-rtx-4090", "llama.cpp");
+    mf_serving serving = defaults;
+    serving.context_tokens = 1024;
+    mf_simulation s = serve(&c, serving, draw_requests(alone(1000, 100)));
+    cr_assert(eq(u64, s.n_outcomes[MF_SERVED_CUT], 3));
+    s = serve(&c, serving, draw_requests(alone(1024, 100)));
+    cr_assert(eq(u64, s.n_outcomes[MF_SERVED_REFUSED], 3));
+    cr_assert_not(s.ttft_s.known);
+    close_case(&c);
+}
+
+Test(simulate, settings_that_the_machine_cannot_have_are_refused)
+{
+    served_case vllm = open_case("llama-3.1-8b", "bf16", "pc-2x-rtx-4090", "vllm");
+    served_case mlx = open_case("llama-3.1-8b", "mlx-4bit", "mac-studio-m4-max-40c-128gb", "mlx");
+    mf_requests *r = draw_requests(alone(10, 10));
+    mf_simulation s;
+    mf_simulation_run run = {.run = &vllm.run, .requests = r, .serving = defaults};
+    run.serving.tensor_parallel = 3;
+    cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_USAGE));
+    run.serving = (mf_serving){.max_sequences = 300, .max_batch_tokens = 200};
+    cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_USAGE));
+    run = (mf_simulation_run){.run = &mlx.run, .calibration = mlx.calibration, .requests = r};
+    cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_UNSUPPORTED));
+    mf_requests_free(r);
+    close_case(&vllm);
+    close_case(&mlx);
+}
+
+/* Two servers with half of the requests each against one that has both cards. */
+Test(simulate, data_parallel_servers_share_the_requests)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-2x-rtx-4090", "vllm");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 200;
+    load.rate_per_s = 3;
+    mf_serving two = defaults;
+    two.data_parallel = 2;
+    const mf_simulation a = serve(&c, defaults, draw_requests(load));
+    const mf_simulation b = serve(&c, two, draw_requests(load));
+    cr_assert(a.n_servers == 1 && a.devices_per_server == 2);
+    cr_assert(b.n_servers == 2 && b.devices_per_server == 1);
+    cr_assert(a.kv_tokens > 2 * b.kv_tokens);
+    cr_assert(a.tpot_s.mean < b.tpot_s.mean);
+    close_case(&c);
+}
+
+typedef struct order {
+    double last_s;
+    uint64_t n;
+} order;
+
+static mf_status in_order(void *payload, const mf_served_request *served, mf_error *err)
+{
+    (void)err;
+    order *o = payload;
+    cr_assert(served->arrival_s >= o->last_s);
+    cr_assert(served->ttft_s >= served->queue_s && served->e2e_s >= served->ttft_s);
+    o->last_s = served->arrival_s;
+    o->n++;
+    return o->n == 900 ? MF_E_IO : MF_OK;
+}
+
+Test(simulate, tells_of_requests_in_order_of_arrival_until_it_is_stopped)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 1000;
+    load.rate_per_s = 4;
+    load.spread = 2;
+    order o = {0};
+    mf_simulation s;
+    mf_requests *r = draw_requests(load);
+    const mf_simulation_run run = {
+        .run = &c.run, .serving = defaults, .requests = r, .served = in_order, .payload = &o};
+    cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_IO));
+    cr_assert(eq(u64, o.n, 900));
+    mf_requests_free(r);
+    close_case(&c);
+}
