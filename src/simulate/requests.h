@@ -4,6 +4,8 @@
 #ifndef MF_SIMULATE_REQUESTS_H
 #define MF_SIMULATE_REQUESTS_H
 
+#include <stdio.h>
+
 #include "memfit/simulate.h"
 #include "simulate/source.h"
 
@@ -17,5 +19,8 @@ struct mf_requests {
 
 /* Wraps a source. On failure free_self is called. */
 mf_status mf_requests_wrap(mf_requests **out, const mf_requests *made, mf_error *err);
+
+/* A trace from an open file, which it closes, whatever happens. */
+mf_status mf_requests_read(mf_requests **out, FILE *file, const char *path, mf_error *err);
 
 #endif

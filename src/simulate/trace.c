@@ -198,26 +198,21 @@ static mf_status trace_take(void *self, mf_request *request, mf_error *err)
 static void trace_free(void *self)
 {
     trace *t = self;
-    if (t->file != NULL) {
-        (void)fclose(t->file);
-    }
+    (void)fclose(t->file);
     free(t->line);
     free(t);
 }
 
-mf_status mf_requests_open(mf_requests **out, const char *path, mf_error *err)
+mf_status mf_requests_read(mf_requests **out, FILE *file, const char *path, mf_error *err)
 {
     trace *t = calloc(1, sizeof *t);
     if (t == NULL) {
+        (void)fclose(file);
         return mf_fail(err, MF_E_NOMEM, "no memory for a trace");
     }
     t->path = path;
-    t->file = fopen(path, "r");
-    mf_status status = MF_OK;
-    if (t->file == NULL) {
-        status = mf_fail(err, MF_E_IO, "can't open '%s': %s", path, strerror(errno));
-    }
-    status = status == MF_OK ? read_header(t, err) : status;
+    t->file = file;
+    mf_status status = read_header(t, err);
     status = status == MF_OK ? read_next(t, err) : status;
     if (status == MF_OK && !t->has_next) {
         status = mf_fail(err, MF_E_DATA, "%s: holds no request", path);
@@ -231,4 +226,11 @@ mf_status mf_requests_open(mf_requests **out, const char *path, mf_error *err)
           .free_self = trace_free
     };
     return mf_requests_wrap(out, &made, err);
+}
+
+mf_status mf_requests_open(mf_requests **out, const char *path, mf_error *err)
+{
+    FILE *file = fopen(path, "r");
+    return file != NULL ? mf_requests_read(out, file, path, err)
+                        : mf_fail(err, MF_E_IO, "can't open '%s': %s", path, strerror(errno));
 }
