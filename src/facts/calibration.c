@@ -13,14 +13,24 @@ mf_status mf_calibration_new(mf_calibration **out, const char *engine, mf_error 
     if (c) {
         c->engine = mf_strdup(engine);
         c->effects = calloc(n, sizeof *c->effects);
+        c->spreads = calloc(mf_effect_family_count(), sizeof *c->spreads);
     }
-    if (!c || !c->engine || !c->effects) {
+    if (!c || !c->engine || !c->effects || !c->spreads) {
         mf_calibration_free(c);
         return mf_fail(err, MF_E_NOMEM, "no memory for the calibration of '%s'", engine);
     }
     for (size_t i = 0; i < n; i++) {
         const mf_effect_info info = mf_effect_describe(i);
         c->effects[i] = (mf_effect){.log_value = info.prior_log_value, .log_sd = info.prior_log_sd};
+    }
+    for (size_t f = 0; f < mf_effect_family_count(); f++) {
+        c->spreads[f] = mf_effect_family_sd(f);
+    }
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        c->chip_spreads[k] = mf_chip_effect_sd((mf_knob)k);
+    }
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        c->architecture_spreads[t] = mf_architecture_effect_sd((mf_speed_test)t);
     }
     *out = c;
     return MF_OK;
@@ -34,7 +44,12 @@ void mf_calibration_free(mf_calibration *calibration)
     for (size_t i = 0; calibration->chips && i < calibration->n_chips; i++) {
         free(calibration->chips[i].device_id);
     }
+    for (size_t i = 0; calibration->architectures && i < calibration->n_architectures; i++) {
+        free(calibration->architectures[i].name);
+    }
     free(calibration->chips);
+    free(calibration->architectures);
+    free(calibration->spreads);
     free(calibration->pools);
     free(calibration->effects);
     free(calibration->engine);
@@ -84,22 +99,31 @@ mf_chip_effects *mf_calibration_add_chip(mf_calibration *calibration, const char
     return &chips[at];
 }
 
+static int compare_architecture(const void *key, const void *item)
+{
+    return strcmp(key, ((const mf_architecture_effects *)item)->name);
+}
+
+const mf_architecture_effects *mf_calibration_architecture(const mf_calibration *calibration,
+                                                           const char *name)
+{
+    if (!name || calibration->n_architectures == 0) {
+        return NULL;
+    }
+    return bsearch(name,
+                   calibration->architectures,
+                   calibration->n_architectures,
+                   sizeof *calibration->architectures,
+                   compare_architecture);
+}
+
 double mf_calibration_value(const mf_calibration *calibration,
                             mf_knob knob,
                             const mf_setting *setting,
                             mf_format format)
 {
-    size_t indices[MF_MAX_KNOB_EFFECTS];
-    const size_t n = mf_knob_effects(indices, knob, setting, format);
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += calibration->effects[indices[i]].log_value;
-    }
-    const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
-    if (chip != NULL) {
-        sum += chip->knobs[knob].log_value;
-        sum += knob == MF_KNOB_LANE ? chip->lane_log[format] : 0;
-        sum += knob == MF_KNOB_WORK ? chip->work_log[format] : 0;
-    }
-    return exp(sum);
+    const mf_knob_logs logs = mf_calibration_logs(calibration, setting);
+    return exp(knob == MF_KNOB_LANE   ? logs.lane[format]
+               : knob == MF_KNOB_WORK ? logs.work[format]
+                                      : logs.value[knob]);
 }

@@ -173,6 +173,94 @@ static mf_status read_effects(reader *r)
     return status;
 }
 
+static const char *family_at(size_t i)
+{
+    return mf_effect_family_name(i);
+}
+
+/* {"effect": NAME} of a family, {"chip": KNOB} or {"architecture": TEST}, with its log_sd. */
+static mf_status read_spread(reader *r, const mf_node *entry)
+{
+    mf_calibration *c = r->calibration;
+    const struct {
+        const char *key;
+        const char *(*name_of)(size_t);
+        size_t n;
+        double *out;
+    } kinds[] = {
+        {"effect",       family_at, mf_effect_family_count(), c->spreads             },
+        {"chip",         knob_at,   MF_KNOB_COUNT,            c->chip_spreads        },
+        {"architecture", test_at,   MF_TEST_COUNT,            c->architecture_spreads},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t at = 0;
+        if (find_name(&at, mf_node_get(entry, kinds[i].key), kinds[i].name_of, kinds[i].n)) {
+            return read_number(&kinds[i].out[at], r, entry, "log_sd", 0, MAX_LOG_SD);
+        }
+    }
+    return mf_json_fail(
+        r->json, entry, r->err, "a spread needs 'effect', 'chip' or 'architecture'");
+}
+
+static mf_status read_spreads(reader *r)
+{
+    const mf_node *array = NULL;
+    size_t n = 0;
+    mf_status status = find_array(&array, &n, r, "spreads", MAX_ENTRIES);
+    const mf_node *entry = mf_node_first(array);
+    for (; status == MF_OK && entry; entry = mf_node_next(entry)) {
+        status = read_spread(r, entry);
+    }
+    return status;
+}
+
+static mf_status read_architecture(reader *r, mf_architecture_effects *to, const mf_node *entry)
+{
+    const char *name = mf_node_string(mf_node_get(entry, "architecture"));
+    if (!name) {
+        return mf_json_fail(r->json, entry, r->err, "an entry needs 'architecture'");
+    }
+    to->name = mf_strdup(name);
+    if (!to->name) {
+        return mf_fail(r->err, MF_E_NOMEM, "no memory for architecture '%s'", name);
+    }
+    mf_status status = MF_OK;
+    const mf_node *item = mf_node_first(mf_node_get(entry, "effects"));
+    for (; status == MF_OK && item; item = mf_node_next(item)) {
+        size_t test = 0;
+        status = find_name(&test, mf_node_get(item, "test"), test_at, MF_TEST_COUNT)
+                     ? read_factor(&to->tests[test], r, item)
+                     : mf_json_fail(r->json, item, r->err, "'test' is neither decode nor prefill");
+    }
+    return status;
+}
+
+static mf_status read_architectures(reader *r)
+{
+    mf_calibration *c = r->calibration;
+    const mf_node *array = NULL;
+    size_t n = 0;
+    mf_status status = find_array(&array, &n, r, "architectures", MAX_ENTRIES);
+    if (status != MF_OK || n == 0) {
+        return status;
+    }
+    c->architectures = calloc(n, sizeof *c->architectures);
+    if (!c->architectures) {
+        return mf_fail(r->err, MF_E_NOMEM, "no memory for %zu architectures", n);
+    }
+    const mf_node *entry = mf_node_first(array);
+    for (; status == MF_OK && entry; entry = mf_node_next(entry)) {
+        mf_architecture_effects *to = &c->architectures[c->n_architectures];
+        c->n_architectures++;
+        status = read_architecture(r, to, entry);
+        if (status == MF_OK && c->n_architectures > 1 && strcmp(to[-1].name, to->name) >= 0) {
+            status = mf_json_fail(
+                r->json, entry, r->err, "'%s' is out of order, sort architectures", to->name);
+        }
+    }
+    return status;
+}
+
 static mf_status read_chip_knob(reader *r, mf_chip_effects *chip, const mf_node *entry)
 {
     size_t knob = 0;
@@ -313,7 +401,8 @@ static mf_status read_all(reader *r)
         status = read_text(texts[i], r, keys[i]);
     }
     typedef mf_status read_part(reader *);
-    read_part *const parts[] = {read_class_rows, read_effects, read_chips, read_pools};
+    read_part *const parts[] = {
+        read_class_rows, read_spreads, read_effects, read_architectures, read_chips, read_pools};
     for (size_t i = 0; status == MF_OK && i < sizeof parts / sizeof parts[0]; i++) {
         status = parts[i](r);
     }

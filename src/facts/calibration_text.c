@@ -48,6 +48,58 @@ static void add_effects(mf_str *text, const mf_calibration *c)
     mf_str_add(text, "\n  ],\n");
 }
 
+static void add_spread(mf_str *text, const char *start, const char *key, const char *of, double sd)
+{
+    char number[MF_NUMBER_SIZE];
+    mf_str_printf(text,
+                  "%s    {\"%s\": \"%s\", \"log_sd\": %s}",
+                  start,
+                  key,
+                  of,
+                  mf_number_text(number, sd, FILE_DIGITS));
+}
+
+static void add_spreads(mf_str *text, const mf_calibration *c)
+{
+    mf_str_add(text, "  \"spreads\": [");
+    for (size_t f = 0; f < mf_effect_family_count(); f++) {
+        add_spread(text, f > 0 ? ",\n" : "\n", "effect", mf_effect_family_name(f), c->spreads[f]);
+    }
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        if (c->chip_spreads[k] > 0) {
+            add_spread(text, ",\n", "chip", mf_knob_name((mf_knob)k), c->chip_spreads[k]);
+        }
+    }
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        const char *test = mf_speed_test_name((mf_speed_test)t);
+        add_spread(text, ",\n", "architecture", test, c->architecture_spreads[t]);
+    }
+    mf_str_add(text, "\n  ],\n");
+}
+
+static void add_architectures(mf_str *text, const mf_calibration *c)
+{
+    mf_str_add(text, "  \"architectures\": [");
+    for (size_t i = 0; i < c->n_architectures; i++) {
+        const mf_architecture_effects *a = &c->architectures[i];
+        const char *separator = "";
+        mf_str_printf(
+            text, "%s\n    {\"architecture\": \"%s\", \"effects\": [", i > 0 ? "," : "", a->name);
+        for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+            if (a->tests[t].n_rows == 0) {
+                continue;
+            }
+            mf_str_printf(
+                text, "%s{\"test\": \"%s\", ", separator, mf_speed_test_name((mf_speed_test)t));
+            add_factor(text, &a->tests[t]);
+            mf_str_add(text, "}");
+            separator = ", ";
+        }
+        mf_str_add(text, "]}");
+    }
+    mf_str_add(text, "\n  ],\n");
+}
+
 static void add_chips(mf_str *text, const mf_calibration *c)
 {
     mf_str_add(text, "  \"chips\": [");
@@ -130,7 +182,9 @@ mf_status mf_calibration_text(char **text, const mf_calibration *calibration, mf
     add_text_field(&out, "data", calibration->data);
     add_text_field(&out, "method", calibration->method);
     add_class_rows(&out, calibration);
+    add_spreads(&out, calibration);
     add_effects(&out, calibration);
+    add_architectures(&out, calibration);
     add_chips(&out, calibration);
     add_pools(&out, calibration);
     mf_str_add(&out, "}\n");

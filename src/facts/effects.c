@@ -8,58 +8,100 @@ typedef enum key_kind {
     KEY_NONE,
     KEY_VENDOR,
     KEY_CLASS,
+    KEY_GENERATION,
     KEY_RUNTIME,
     KEY_FLASH,
     KEY_FORMAT,
     KEY_KIND_COUNT
 } key_kind;
 
+/* What an effect is multiplied with: a setting's continuous property. */
+typedef enum property { PROPERTY_ONE, PROPERTY_CLOCK, PROPERTY_DIES, PROPERTY_POWER } property;
+
 #define MAX_KEYS 3
 
 typedef struct family {
     const char *name;
-    mf_knob knob;
+    unsigned knobs; /* bits of those that it multiplies */
     key_kind keys[MAX_KEYS];
-    double prior; /* of the base; factors start at 1 */
+    double prior; /* of the base; factors start at 1, exponents at this value */
     double log_sd;
+    property property;
 } family;
 
+#define BIT(knob) (1U << (knob))
+#define OVERHEADS (BIT(MF_KNOB_LAYER) | BIT(MF_KNOB_MOE) | BIT(MF_KNOB_LINEAR))
+
 /* Forms and prior widths: the ablation in docs/speed.md. A base is wide, what shares it is narrow, so that a class or
-   runtime without rows stays at the base. */
+   runtime without rows stays at the base. Where a family has several effects with rows, the fit estimates the width. */
 static const family families[] = {
-    {"eta",                              MF_KNOB_ETA,           {KEY_NONE},                          0.92,   0.03},
-    {"eta_by_class",                     MF_KNOB_ETA,           {KEY_CLASS},                         1,      0.03},
-    {"lane",                             MF_KNOB_LANE,          {KEY_NONE},                          4,      1.5 },
-    {"lane_by_format",                   MF_KNOB_LANE,          {KEY_FORMAT},                        1,      0.5 },
-    {"lane_by_class",                    MF_KNOB_LANE,          {KEY_CLASS},                         1,      0.4 },
-    {"lane_by_vendor_format",            MF_KNOB_LANE,          {KEY_VENDOR, KEY_FORMAT},            1,      0.3 },
-    {"layer",                            MF_KNOB_LAYER,         {KEY_NONE},                          60e-6,  1   },
-    {"layer_by_runtime",                 MF_KNOB_LAYER,         {KEY_RUNTIME},                       1,      0.5 },
-    {"layer_by_class",                   MF_KNOB_LAYER,         {KEY_CLASS},                         1,      0.3 },
-    {"moe",                              MF_KNOB_MOE,           {KEY_NONE},                          45e-6,  0.7 },
-    {"moe_by_vendor",                    MF_KNOB_MOE,           {KEY_VENDOR},                        1,      0.5 },
-    {"linear",                           MF_KNOB_LINEAR,        {KEY_NONE},                          20e-6,  0.7 },
-    {"linear_by_vendor",                 MF_KNOB_LINEAR,        {KEY_VENDOR},                        1,      0.5 },
-    {"kv",                               MF_KNOB_KV,            {KEY_NONE},                          2.2,    1   },
-    {"kv_by_runtime_flash",              MF_KNOB_KV,            {KEY_RUNTIME, KEY_FLASH},            1,      0.5 },
-    {"kv_by_class_runtime_flash",        MF_KNOB_KV,            {KEY_CLASS, KEY_RUNTIME, KEY_FLASH}, 1,      0.4 },
-    {"mla",                              MF_KNOB_MLA,           {KEY_NONE},                          8,      1   },
-    {"mla_by_vendor",                    MF_KNOB_MLA,           {KEY_VENDOR},                        1,      0.7 },
-    {"work",                             MF_KNOB_WORK,          {KEY_NONE},                          1.8,    0.4 },
-    {"work_by_class",                    MF_KNOB_WORK,          {KEY_CLASS},                         1,      0.4 },
-    {"work_by_runtime_format",           MF_KNOB_WORK,          {KEY_RUNTIME, KEY_FORMAT},           1,      0.4 },
-    {"work_by_class_runtime",            MF_KNOB_WORK,          {KEY_CLASS, KEY_RUNTIME},            1,      0.3 },
-    {"expert",                           MF_KNOB_EXPERT,        {KEY_NONE},                          1.9,    0.5 },
-    {"expert_by_runtime",                MF_KNOB_EXPERT,        {KEY_RUNTIME},                       1,      0.3 },
-    {"attention",                        MF_KNOB_ATTENTION,     {KEY_NONE},                          3,      0.4 },
-    {"attention_by_runtime_flash",       MF_KNOB_ATTENTION,     {KEY_RUNTIME, KEY_FLASH},            1,      0.8 },
+    {"eta",                              BIT(MF_KNOB_ETA),           {KEY_NONE},                  0.92,   0.03, PROPERTY_ONE  },
+    {"eta_by_class",                     BIT(MF_KNOB_ETA),           {KEY_CLASS},                 1,      0.03, PROPERTY_ONE  },
+    {"eta_by_generation",                BIT(MF_KNOB_ETA),           {KEY_CLASS, KEY_GENERATION}, 1,      0.03, PROPERTY_ONE  },
+    {"eta_by_dies",                      BIT(MF_KNOB_ETA),           {KEY_NONE},                  0,      0.1,  PROPERTY_DIES },
+    {"lane",                             BIT(MF_KNOB_LANE),          {KEY_NONE},                  4,      1.5,  PROPERTY_ONE  },
+    {"lane_by_format",                   BIT(MF_KNOB_LANE),          {KEY_FORMAT},                1,      0.5,  PROPERTY_ONE  },
+    {"lane_by_vendor",                   BIT(MF_KNOB_LANE),          {KEY_VENDOR},                1,      0.4,  PROPERTY_ONE  },
+    {"lane_by_class",                    BIT(MF_KNOB_LANE),          {KEY_CLASS},                 1,      0.4,  PROPERTY_ONE  },
+    {"lane_by_generation",               BIT(MF_KNOB_LANE),          {KEY_CLASS, KEY_GENERATION}, 1,      0.2,  PROPERTY_ONE  },
+    {"lane_by_vendor_format",            BIT(MF_KNOB_LANE),          {KEY_VENDOR, KEY_FORMAT},    1,      0.3,  PROPERTY_ONE  },
+    {"layer",                            BIT(MF_KNOB_LAYER),         {KEY_NONE},                  60e-6,  1,    PROPERTY_ONE  },
+    {"layer_by_vendor",                  BIT(MF_KNOB_LAYER),         {KEY_VENDOR},                1,      0.3,  PROPERTY_ONE  },
+    {"layer_by_runtime",                 BIT(MF_KNOB_LAYER),         {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
+    {"layer_by_class",                   BIT(MF_KNOB_LAYER),         {KEY_CLASS},                 1,      0.3,  PROPERTY_ONE  },
+    {"layer_by_generation",              BIT(MF_KNOB_LAYER),         {KEY_CLASS, KEY_GENERATION}, 1,      0.2,  PROPERTY_ONE  },
+    {"overhead_by_clock",                OVERHEADS,                  {KEY_NONE},                  -1,     0.5,  PROPERTY_CLOCK},
+    {"overhead_by_dies",                 OVERHEADS,                  {KEY_NONE},                  0,      0.3,  PROPERTY_DIES },
+    {"moe",                              BIT(MF_KNOB_MOE),           {KEY_NONE},                  45e-6,  0.7,  PROPERTY_ONE  },
+    {"moe_by_vendor",                    BIT(MF_KNOB_MOE),           {KEY_VENDOR},                1,      0.5,  PROPERTY_ONE  },
+    {"moe_by_runtime",                   BIT(MF_KNOB_MOE),           {KEY_RUNTIME},               1,      0.4,  PROPERTY_ONE  },
+    {"linear",                           BIT(MF_KNOB_LINEAR),        {KEY_NONE},                  20e-6,  0.7,  PROPERTY_ONE  },
+    {"linear_by_vendor",                 BIT(MF_KNOB_LINEAR),        {KEY_VENDOR},                1,      0.5,  PROPERTY_ONE  },
+    {"linear_by_runtime",                BIT(MF_KNOB_LINEAR),        {KEY_RUNTIME},               1,      0.4,  PROPERTY_ONE  },
+    {"kv",                               BIT(MF_KNOB_KV),            {KEY_NONE},                  2.2,    1,    PROPERTY_ONE  },
+    {"kv_by_flash",                      BIT(MF_KNOB_KV),            {KEY_FLASH},                 1,      0.7,  PROPERTY_ONE  },
+    {"kv_by_vendor",                     BIT(MF_KNOB_KV),            {KEY_VENDOR},                1,      0.3,  PROPERTY_ONE  },
+    {"kv_by_runtime_flash",              BIT(MF_KNOB_KV),            {KEY_RUNTIME, KEY_FLASH},    1,      0.5,  PROPERTY_ONE  },
+    {"kv_by_class_runtime_flash",
+     BIT(MF_KNOB_KV),
+     {KEY_CLASS, KEY_RUNTIME, KEY_FLASH},
+     1,                                                                                                   0.4,
+     PROPERTY_ONE                                                                                                             },
+    {"mla",                              BIT(MF_KNOB_MLA),           {KEY_NONE},                  8,      1,    PROPERTY_ONE  },
+    {"mla_by_vendor",                    BIT(MF_KNOB_MLA),           {KEY_VENDOR},                1,      0.7,  PROPERTY_ONE  },
+    {"mla_by_runtime",                   BIT(MF_KNOB_MLA),           {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
+    {"slot",                             BIT(MF_KNOB_SLOT),          {KEY_NONE},                  2e-6,   1.5,  PROPERTY_ONE  },
+    {"work",                             BIT(MF_KNOB_WORK),          {KEY_NONE},                  1.8,    0.4,  PROPERTY_ONE  },
+    {"work_by_vendor",                   BIT(MF_KNOB_WORK),          {KEY_VENDOR},                1,      0.3,  PROPERTY_ONE  },
+    {"work_by_class",                    BIT(MF_KNOB_WORK),          {KEY_CLASS},                 1,      0.4,  PROPERTY_ONE  },
+    {"work_by_generation",               BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_GENERATION}, 1,      0.2,  PROPERTY_ONE  },
+    {"work_by_power",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0,      0.5,  PROPERTY_POWER},
+    {"work_by_format",                   BIT(MF_KNOB_WORK),          {KEY_FORMAT},                1,      0.3,  PROPERTY_ONE  },
+    {"work_by_runtime_format",           BIT(MF_KNOB_WORK),          {KEY_RUNTIME, KEY_FORMAT},   1,      0.4,  PROPERTY_ONE  },
+    {"work_by_class_runtime",            BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_RUNTIME},    1,      0.3,  PROPERTY_ONE  },
+    {"work_by_class_format",             BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_FORMAT},     1,      0.2,  PROPERTY_ONE  },
+    {"expert",                           BIT(MF_KNOB_EXPERT),        {KEY_NONE},                  1.9,    0.5,  PROPERTY_ONE  },
+    {"expert_by_runtime",                BIT(MF_KNOB_EXPERT),        {KEY_RUNTIME},               1,      0.3,  PROPERTY_ONE  },
+    {"attention",                        BIT(MF_KNOB_ATTENTION),     {KEY_NONE},                  3,      0.4,  PROPERTY_ONE  },
+    {"attention_by_flash",               BIT(MF_KNOB_ATTENTION),     {KEY_FLASH},                 1,      0.7,  PROPERTY_ONE  },
+    {"attention_by_runtime_flash",
+     BIT(MF_KNOB_ATTENTION),
+     {KEY_RUNTIME, KEY_FLASH},
+     1,                                                                                                   0.8,
+     PROPERTY_ONE                                                                                                             },
     {"attention_by_class_runtime_flash",
-     MF_KNOB_ATTENTION,                                         {KEY_CLASS, KEY_RUNTIME, KEY_FLASH},
-     1,                                                                                                      0.5 },
-    {"attention_mla",                    MF_KNOB_ATTENTION_MLA, {KEY_NONE},                          1,      0.7 },
-    {"attention_mla_by_vendor",          MF_KNOB_ATTENTION_MLA, {KEY_VENDOR},                        1,      0.5 },
-    {"pass",                             MF_KNOB_PASS,          {KEY_NONE},                          500e-6, 0.5 },
-    {"pass_by_runtime",                  MF_KNOB_PASS,          {KEY_RUNTIME},                       1,      0.5 },
+     BIT(MF_KNOB_ATTENTION),
+     {KEY_CLASS, KEY_RUNTIME, KEY_FLASH},
+     1,                                                                                                   0.5,
+     PROPERTY_ONE                                                                                                             },
+    {"attention_mla",                    BIT(MF_KNOB_ATTENTION_MLA), {KEY_NONE},                  1,      0.7,  PROPERTY_ONE  },
+    {"attention_mla_by_vendor",          BIT(MF_KNOB_ATTENTION_MLA), {KEY_VENDOR},                1,      0.5,  PROPERTY_ONE  },
+    {"pass",                             BIT(MF_KNOB_PASS),          {KEY_NONE},                  500e-6, 0.5,  PROPERTY_ONE  },
+    {"pass_by_runtime",                  BIT(MF_KNOB_PASS),          {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
+    {"padding",                          BIT(MF_KNOB_PADDING),       {KEY_NONE},                  8,      1,    PROPERTY_ONE  },
+    {"padding_by_runtime",               BIT(MF_KNOB_PADDING),       {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
+    {"scan",                             BIT(MF_KNOB_SCAN),          {KEY_NONE},                  0.3e-6, 1.5,  PROPERTY_ONE  },
+    {"scan_by_runtime",                  BIT(MF_KNOB_SCAN),          {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
@@ -88,10 +130,16 @@ static const double chip_sd[MF_KNOB_COUNT] = {
     [MF_KNOB_WORK] = 0.2,
 };
 
+static const double architecture_sd[MF_TEST_COUNT] = {
+    [MF_TEST_DECODE] = 0.06,
+    [MF_TEST_PREFILL] = 0.1,
+};
+
 #define NAME_OF(name, text) [name] = (text),
 #define NAME_OF3(name, text, unused) [name] = (text),
 static const char *const runtime_names[] = {MF_RUNTIME_LIST(NAME_OF)};
 static const char *const format_names[] = {MF_FORMAT_LIST(NAME_OF)};
+static const char *const generation_names[] = {MF_GENERATION_LIST(NAME_OF)};
 static const char *const knob_names[] = {MF_KNOB_LIST(NAME_OF3)};
 static const char *const test_names[MF_TEST_COUNT] = {"decode", "prefill"};
 static const char *const left_out_names[MF_LEFT_OUT_COUNT] = {"model", "chip", "class"};
@@ -118,6 +166,21 @@ const char *mf_knob_name(mf_knob knob)
     return knob_names[knob];
 }
 
+const char *mf_generation_name(mf_generation generation)
+{
+    return generation_names[generation];
+}
+
+mf_generation mf_generation_of(const char *architecture)
+{
+    for (size_t i = 0; architecture && i < MF_GENERATION_COUNT; i++) {
+        if (strcmp(generation_names[i], architecture) == 0) {
+            return (mf_generation)i;
+        }
+    }
+    return MF_GENERATION_OTHER;
+}
+
 const char *mf_speed_test_name(mf_speed_test test)
 {
     return test_names[test];
@@ -133,25 +196,20 @@ double mf_chip_effect_sd(mf_knob knob)
     return chip_sd[knob];
 }
 
-static size_t key_size(key_kind kind)
+double mf_architecture_effect_sd(mf_speed_test test)
 {
-    switch (kind) {
-    case KEY_VENDOR:
-        return N_VENDORS;
-    case KEY_CLASS:
-        return MF_CLASS_COUNT;
-    case KEY_RUNTIME:
-        return MF_RUNTIME_COUNT;
-    case KEY_FLASH:
-        return 2;
-    case KEY_FORMAT:
-        return MF_FORMAT_COUNT;
-    case KEY_NONE:
-    case KEY_KIND_COUNT:
-        break;
-    }
-    return 1;
+    return architecture_sd[test];
 }
+
+static const size_t key_sizes[KEY_KIND_COUNT] = {
+    [KEY_NONE] = 1,
+    [KEY_VENDOR] = N_VENDORS,
+    [KEY_CLASS] = MF_CLASS_COUNT,
+    [KEY_GENERATION] = MF_GENERATION_COUNT,
+    [KEY_RUNTIME] = MF_RUNTIME_COUNT,
+    [KEY_FLASH] = 2,
+    [KEY_FORMAT] = MF_FORMAT_COUNT,
+};
 
 static size_t key_value(key_kind kind, const mf_setting *setting, mf_format format)
 {
@@ -160,6 +218,8 @@ static size_t key_value(key_kind kind, const mf_setting *setting, mf_format form
         return mf_chip_class_vendor(setting->chip_class);
     case KEY_CLASS:
         return setting->chip_class;
+    case KEY_GENERATION:
+        return setting->generation;
     case KEY_RUNTIME:
         return setting->runtime;
     case KEY_FLASH:
@@ -180,6 +240,8 @@ static const char *key_name(key_kind kind, size_t value)
         return mf_vendor_name((mf_vendor)value);
     case KEY_CLASS:
         return mf_chip_class_name((mf_chip_class)value);
+    case KEY_GENERATION:
+        return generation_names[value];
     case KEY_RUNTIME:
         return runtime_names[value];
     case KEY_FLASH:
@@ -195,11 +257,7 @@ static const char *key_name(key_kind kind, size_t value)
 
 static size_t family_size(const family *f)
 {
-    size_t size = 1;
-    for (size_t k = 0; k < MAX_KEYS; k++) {
-        size *= key_size(f->keys[k]);
-    }
-    return size;
+    return key_sizes[f->keys[0]] * key_sizes[f->keys[1]] * key_sizes[f->keys[2]];
 }
 
 size_t mf_effect_count(void)
@@ -211,7 +269,37 @@ size_t mf_effect_count(void)
     return count;
 }
 
-size_t mf_knob_effects(size_t indices[MF_MAX_KNOB_EFFECTS],
+size_t mf_effect_family_count(void)
+{
+    return N_FAMILIES;
+}
+
+const char *mf_effect_family_name(size_t number)
+{
+    return families[number].name;
+}
+
+double mf_effect_family_sd(size_t number)
+{
+    return families[number].log_sd;
+}
+
+static double weight_of(property p, const mf_setting *setting)
+{
+    switch (p) {
+    case PROPERTY_CLOCK:
+        return setting->clock_log;
+    case PROPERTY_DIES:
+        return setting->extra_dies;
+    case PROPERTY_POWER:
+        return setting->power_log;
+    case PROPERTY_ONE:
+        break;
+    }
+    return 1;
+}
+
+size_t mf_knob_effects(mf_effect_use uses[MF_MAX_KNOB_EFFECTS],
                        mf_knob knob,
                        const mf_setting *setting,
                        mf_format format)
@@ -219,18 +307,68 @@ size_t mf_knob_effects(size_t indices[MF_MAX_KNOB_EFFECTS],
     size_t n = 0;
     size_t offset = 0;
     for (size_t f = 0; f < N_FAMILIES; f++) {
-        if (families[f].knob == knob) {
+        const double weight = weight_of(families[f].property, setting);
+        if ((families[f].knobs & BIT(knob)) != 0 && fabs(weight) > 0) {
             size_t index = 0;
             for (size_t k = 0; k < MAX_KEYS; k++) {
                 const key_kind kind = families[f].keys[k];
-                index = index * key_size(kind) + key_value(kind, setting, format);
+                index = index * key_sizes[kind] + key_value(kind, setting, format);
             }
-            indices[n] = offset + index;
+            uses[n] = (mf_effect_use){.index = offset + index, .weight = weight};
             n++;
         }
         offset += family_size(&families[f]);
     }
     return n;
+}
+
+/* Adds a family's effect to every knob and format that it multiplies. */
+static void
+add_family(mf_knob_logs *logs, const family *f, const mf_effect *effects, const mf_setting *setting)
+{
+    size_t first = 0;
+    size_t stride = 0;
+    for (size_t k = 0; k < MAX_KEYS; k++) {
+        const key_kind kind = f->keys[k];
+        const bool by_format = kind == KEY_FORMAT;
+        first = first * key_sizes[kind] + (by_format ? 0 : key_value(kind, setting, MF_FORMAT_F16));
+        stride = by_format ? 1 : stride * key_sizes[kind];
+    }
+    const double weight = weight_of(f->property, setting);
+    const bool formats = (f->knobs & (BIT(MF_KNOB_LANE) | BIT(MF_KNOB_WORK))) != 0;
+    double *const by_format = (f->knobs & BIT(MF_KNOB_LANE)) != 0 ? logs->lane : logs->work;
+    for (size_t i = 0; formats && i < MF_FORMAT_COUNT; i++) {
+        by_format[i] += weight * effects[first + i * stride].log_value;
+    }
+    for (size_t k = 0; !formats && k < MF_KNOB_COUNT; k++) {
+        if ((f->knobs & BIT(k)) != 0) {
+            logs->value[k] += weight * effects[first].log_value;
+        }
+    }
+}
+
+mf_knob_logs mf_calibration_logs(const mf_calibration *calibration, const mf_setting *setting)
+{
+    mf_knob_logs logs = {0};
+    size_t offset = 0;
+    for (size_t f = 0; f < N_FAMILIES; f++) {
+        add_family(&logs, &families[f], calibration->effects + offset, setting);
+        offset += family_size(&families[f]);
+    }
+    const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
+    for (size_t k = 0; chip && k < MF_KNOB_COUNT; k++) {
+        logs.value[k] += chip->knobs[k].log_value;
+    }
+    for (size_t f = 0; chip && f < MF_FORMAT_COUNT; f++) {
+        logs.lane[f] += chip->knobs[MF_KNOB_LANE].log_value + chip->lane_log[f];
+        logs.work[f] += chip->knobs[MF_KNOB_WORK].log_value + chip->work_log[f];
+    }
+    const mf_architecture_effects *model =
+        mf_calibration_architecture(calibration, setting->architecture);
+    for (size_t t = 0; model && t < MF_TEST_COUNT; t++) {
+        logs.test[t] = model->tests[t].log_value;
+    }
+    return logs;
 }
 
 /* The CPU has no rows of its own in the fit: figures of a 2-core Zen 4 with llama.cpp b10470, 0.5 to 3 B models
@@ -248,13 +386,16 @@ static const struct {
 
 static double prior_of(const family *f, const size_t values[MAX_KEYS])
 {
+    if (f->property != PROPERTY_ONE) {
+        return f->prior;
+    }
     for (size_t i = 0; i < sizeof cpu_priors / sizeof cpu_priors[0]; i++) {
         if (strcmp(cpu_priors[i].family, f->name) == 0 && cpu_priors[i].first_key == values[0]) {
             return log(cpu_priors[i].prior);
         }
     }
-    const bool by_format_only = f->keys[0] == KEY_FORMAT;
-    return log(by_format_only ? lane_prior_of_format[values[0]] : f->prior);
+    const bool unpacking = (f->knobs & BIT(MF_KNOB_LANE)) != 0 && f->keys[0] == KEY_FORMAT;
+    return log(unpacking ? lane_prior_of_format[values[0]] : f->prior);
 }
 
 mf_effect_info mf_effect_describe(size_t index)
@@ -266,12 +407,12 @@ mf_effect_info mf_effect_describe(size_t index)
     }
     size_t values[MAX_KEYS] = {0};
     for (size_t k = MAX_KEYS; k > 0; k--) {
-        const size_t size = key_size(families[f].keys[k - 1]);
+        const size_t size = key_sizes[families[f].keys[k - 1]];
         values[k - 1] = index % size;
         index /= size;
     }
     mf_effect_info info = {.name = families[f].name,
-                           .knob = families[f].knob,
+                           .family = f,
                            .prior_log_value = prior_of(&families[f], values),
                            .prior_log_sd = families[f].log_sd};
     for (size_t k = 0; k < MAX_KEYS && families[f].keys[k] != KEY_NONE; k++) {

@@ -190,9 +190,8 @@ mf_status mf_calibration_apply(mf_calibration *calibration,
         return mf_fail(err, MF_E_NOMEM, "no memory for chip '%s'", device->id);
     }
     a.chip = chip;
-    a.setting = (mf_setting){.chip_class = device->chip_class,
-                             .runtime = runtime_of(calibration, record),
-                             .flash_attention = true};
+    a.setting = mf_setting_of(device, runtime_of(calibration, record), true, NULL);
+    a.setting.chip = NULL;
     if (device->chip_class == MF_CLASS_CPU) {
         apply_cpu(&a);
     } else {

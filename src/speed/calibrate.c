@@ -67,8 +67,12 @@ static mf_status add_residual(residual_list *list, residual one, mf_error *err)
     return MF_OK;
 }
 
-static mf_status keep_residuals(
-    residual_list *list, const mf_fit *fit, const bool *used, mf_left_out left_out, mf_error *err)
+static mf_status keep_residuals(residual_list *list,
+                                const mf_fit *fit,
+                                const bool *used,
+                                const double *log_errors,
+                                mf_left_out left_out,
+                                mf_error *err)
 {
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
@@ -83,20 +87,21 @@ static mf_status keep_residuals(
                                          .chip_class = row->setting.chip_class,
                                          .engine = row->measurement->engine,
                                          .deep = middle >= MF_DEEP_TOKENS,
-                                         .log_ratio = mf_fit_residual(fit, i)},
+                                         .log_ratio = log_errors[i]},
                               err);
     }
     return status;
 }
 
 /* Fits again without each fold, from the full solution. */
-static mf_status
-leave_out(residual_list *list, mf_fit *fit, const mf_fit *full, mf_left_out left_out, mf_error *err)
+static mf_status leave_out(residual_list *list, mf_fit *fit, mf_left_out left_out, mf_error *err)
 {
     const size_t n = mf_fit_row_count(fit);
     bool *used = calloc(n + 1, sizeof *used);
     bool *done = calloc(n + 1, sizeof *done);
-    mf_status status = used && done ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
+    double *log_errors = calloc(n + 1, sizeof *log_errors);
+    mf_status status =
+        used && done && log_errors ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
     for (size_t first = 0; status == MF_OK && first < n; first++) {
         if (done[first]) {
             continue;
@@ -106,14 +111,14 @@ leave_out(residual_list *list, mf_fit *fit, const mf_fit *full, mf_left_out left
             used[i] = fold_of(mf_fit_row(fit, i), left_out) != fold;
             done[i] = done[i] || !used[i];
         }
-        mf_fit_copy(fit, full);
-        status = mf_fit_solve(fit, used, err);
+        status = mf_fit_leave_out(log_errors, fit, used, err);
         if (status == MF_OK) {
-            status = keep_residuals(list, fit, used, left_out, err);
+            status = keep_residuals(list, fit, used, log_errors, left_out, err);
         }
     }
     free(used);
     free(done);
+    free(log_errors);
     return status;
 }
 
@@ -205,23 +210,18 @@ static mf_status fit_test(mf_calibration *out[N_ENGINES],
                           bool residuals,
                           mf_error *err)
 {
-    mf_fit *full = NULL;
-    mf_fit *part = NULL;
-    mf_status status = mf_fit_new(&full, rows, test, err);
+    mf_fit *fit = NULL;
+    mf_status status = mf_fit_new(&fit, rows, test, NULL, err);
     if (status == MF_OK) {
-        status = mf_fit_solve(full, NULL, err);
+        status = mf_fit_solve(fit, err);
     }
     for (size_t e = 0; status == MF_OK && e < N_ENGINES; e++) {
-        status = mf_fit_export(out[e], full, engine_ids[e], err);
-    }
-    if (status == MF_OK && residuals) {
-        status = mf_fit_new(&part, rows, test, err);
+        status = mf_fit_export(out[e], fit, engine_ids[e], err);
     }
     for (size_t l = 0; status == MF_OK && residuals && l < MF_LEFT_OUT_COUNT; l++) {
-        status = leave_out(list, part, full, (mf_left_out)l, err);
+        status = leave_out(list, fit, (mf_left_out)l, err);
     }
-    mf_fit_free(part);
-    mf_fit_free(full);
+    mf_fit_free(fit);
     return status;
 }
 

@@ -1,14 +1,25 @@
+#include <gsl/gsl_linalg.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "speed/arrow.h"
 #include "speed/fit_columns.h"
 
-#include <gsl/gsl_errno.h>
-#include <gsl/gsl_multilarge_nlinear.h>
-#include <math.h>
-#include <stdlib.h>
-
 #define HUBER_K 1.5
-#define MAX_ITERATIONS 60
-#define FIRST_ROUNDS 3 /* of reweighting */
-#define NEXT_ROUNDS 1
+#define MAX_STEPS 60
+#define MAX_CHORD_STEPS 12
+#define CONVERGED 1e-6 /* of the objective */
+#define CHORD_CONVERGED 1e-5
+#define MOST_STEP 1.5 /* of one coefficient: a factor of 4.5 */
+#define FIRST_DAMPING 1e-6
+#define MOST_DAMPING 1e8
+#define SPREAD_ROUNDS 8
+#define LEAST_FAMILY 4 /* effects from which a spread can be told */
+#define LEAST_SPREAD 0.01
+#define UNUSED_KNOB                                                                                \
+    100.0 /* multiplies nothing; far from the limits of physics, which cost time to bend */
 
 /* Spread of a good row about the law (decode: sources differ by 8 %, the law's form adds the rest). */
 static const double row_sd[MF_TEST_COUNT] = {
@@ -16,29 +27,50 @@ static const double row_sd[MF_TEST_COUNT] = {
     [MF_TEST_PREFILL] = 0.18,
 };
 
-/* The p of overlapping memory and lanes makes local minima: plain sum first, each fit starts from the last. */
-static const double overlap_steps[] = {0, 0.5, 1};
+/* The p of overlapping memory and lanes makes local minima, and so do outliers that are none: kernels ten times slower
+   than their kind. A plain sum and plain squares first; each fit starts from the last. */
+static const struct {
+    double overlap_step;
+    double huber_k;
+} stages[] = {
+    {0,   1000   },
+    {0.5, 1000   },
+    {1,   1000   },
+    {1,   HUBER_K}
+};
 
-static mf_knobs knobs_at(const fit_row *r, const double *x)
+/* A linear system in the columns that a used row has; the others hold their prior. Chips come first, each a block. */
+typedef struct normal {
+    mf_arrow arrow; /* of J^T W J + ridge */
+    gsl_vector *gradient;
+    gsl_vector *step;
+    size_t *active; /* column of each unknown */
+    size_t *place;  /* unknown of each column, SIZE_MAX without */
+    size_t n;
+} normal;
+
+static mf_knobs knobs_at(const mf_fit *fit, const fit_row *r, const double *x)
 {
-    mf_knobs knobs = {0};
+    mf_knobs knobs = {.skips_tail = mf_skips_tail(r->row->setting.runtime)};
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
-        knobs.value[k] = 1;
+        knobs.value[k] = UNUSED_KNOB;
     }
+    knobs.value[MF_KNOB_SLOT] = 0;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        knobs.lane[f] = knobs.work[f] = 1;
+        knobs.lane[f] = knobs.work[f] = UNUSED_KNOB;
     }
     for (size_t i = 0; i < r->n_slots; i++) {
         const slot *s = &r->slots[i];
         double sum = 0;
-        for (size_t c = 0; c < s->n_columns; c++) {
-            sum += x[s->columns[c]];
+        for (size_t u = 0; u < s->n_uses; u++) {
+            sum += s->uses[u].weight * x[s->uses[u].column];
         }
         double *value = s->knob == MF_KNOB_LANE   ? &knobs.lane[s->format]
                         : s->knob == MF_KNOB_WORK ? &knobs.work[s->format]
                                                   : &knobs.value[s->knob];
         *value = exp(sum);
     }
+    knobs.scale[fit->test] = exp(x[r->scale]);
     mf_knobs_limit(&knobs);
     return knobs;
 }
@@ -46,7 +78,7 @@ static mf_knobs knobs_at(const fit_row *r, const double *x)
 /* ln t predicted minus ln t measured; shares may be NULL. */
 static double log_error(const mf_fit *fit, const fit_row *r, const double *x, mf_shares *shares)
 {
-    const mf_knobs knobs = knobs_at(r, x);
+    const mf_knobs knobs = knobs_at(fit, r, x);
     const mf_speed_row *row = r->row;
     mf_peaks peaks = row->peaks;
     peaks.overlap = 1 + fit->overlap_step * (peaks.overlap - 1);
@@ -64,32 +96,40 @@ static double log_error(const mf_fit *fit, const fit_row *r, const double *x, mf
     return log(t.total_s / row->step.n_tokens * row->measurement->tok_s);
 }
 
-static double row_scale(const mf_fit *fit, const fit_row *r)
+static double huber_loss(double u, double k)
 {
-    return r->used ? r->weight * r->robust / row_sd[fit->test] : 0;
+    const double size = fabs(u);
+    return size <= k ? u * u : k * (2 * size - k);
 }
 
-static int residuals(const gsl_vector *x, void *data, gsl_vector *f)
+static double huber_weight(double u, double k)
 {
-    const mf_fit *fit = data;
+    const double size = fabs(u);
+    return size <= k ? 1 : k / size;
+}
+
+static double objective(const mf_fit *fit, const bool *used, const double *x)
+{
+    double sum = 0;
     for (size_t i = 0; i < fit->n_rows; i++) {
-        const fit_row *r = &fit->rows[i];
-        const double scale = row_scale(fit, r);
-        gsl_vector_set(f, i, r->used ? scale * log_error(fit, r, x->data, NULL) : 0);
+        if (!used || used[i]) {
+            const double u = log_error(fit, &fit->rows[i], x, NULL) / row_sd[fit->test];
+            sum += fit->rows[i].weight * huber_loss(u, fit->huber_k);
+        }
     }
     for (size_t c = 0; c < fit->n_columns; c++) {
-        const column *col = &fit->columns[c];
-        const double distance = (gsl_vector_get(x, c) - col->prior) / col->sd;
-        gsl_vector_set(f, fit->n_rows + c, distance);
+        const double distance =
+            (x[c] - fit->columns[c].prior) / fit->spreads[fit->columns[c].spread];
+        sum += distance * distance;
     }
-    return GSL_SUCCESS;
+    return sum;
 }
 
 /* One row of the Jacobian: only the columns that it has. */
 typedef struct sparse_row {
     size_t n;
-    size_t columns[MAX_SLOTS * MAX_SLOT_COLUMNS];
-    double values[MAX_SLOTS * MAX_SLOT_COLUMNS];
+    size_t columns[MAX_SLOTS * MAX_SLOT_COLUMNS + 1];
+    double values[MAX_SLOTS * MAX_SLOT_COLUMNS + 1];
 } sparse_row;
 
 static void add_entry(sparse_row *sparse, size_t column_index, double value)
@@ -106,220 +146,349 @@ static void add_entry(sparse_row *sparse, size_t column_index, double value)
     sparse->values[i] += value;
 }
 
-static void fill_row(sparse_row *sparse, const mf_fit *fit, const fit_row *r, const double *x)
+static double fill_row(sparse_row *sparse, const mf_fit *fit, const fit_row *r, const double *x)
 {
     mf_shares shares = {0};
-    const double scale = row_scale(fit, r);
     sparse->n = 0;
-    log_error(fit, r, x, &shares);
+    const double error = log_error(fit, r, x, &shares);
     for (size_t s = 0; s < r->n_slots; s++) {
         const slot *knob = &r->slots[s];
         const double share = knob->knob == MF_KNOB_LANE   ? shares.lane[knob->format]
                              : knob->knob == MF_KNOB_WORK ? shares.work[knob->format]
                                                           : shares.value[knob->knob];
-        for (size_t c = 0; c < knob->n_columns; c++) {
-            add_entry(sparse, knob->columns[c], scale * share);
+        for (size_t u = 0; u < knob->n_uses; u++) {
+            add_entry(sparse, knob->uses[u].column, knob->uses[u].weight * share);
         }
     }
+    add_entry(sparse, r->scale, 1);
+    return error;
 }
 
-/* v = J u or J^T u, one row's part. */
-static void multiply_row(
-    gsl_vector *v, const sparse_row *sparse, const gsl_vector *u, size_t row, bool transposed)
-{
-    for (size_t k = 0; k < sparse->n; k++) {
-        const size_t c = sparse->columns[k];
-        if (transposed) {
-            *gsl_vector_ptr(v, c) += sparse->values[k] * gsl_vector_get(u, row);
-        } else {
-            *gsl_vector_ptr(v, row) += sparse->values[k] * gsl_vector_get(u, c);
-        }
-    }
-}
-
-/* The lower triangle of J^T J, one row's part. */
-static void square_row(gsl_matrix *JTJ, const sparse_row *sparse)
+static void add_row(normal *e, const sparse_row *sparse, double weight, double error, bool squares)
 {
     for (size_t a = 0; a < sparse->n; a++) {
-        for (size_t b = 0; b < sparse->n; b++) {
-            if (sparse->columns[a] >= sparse->columns[b]) {
-                *gsl_matrix_ptr(JTJ, sparse->columns[a], sparse->columns[b]) +=
-                    sparse->values[a] * sparse->values[b];
+        const size_t i = e->place[sparse->columns[a]];
+        const double value = weight * sparse->values[a];
+        double *row = e->arrow.matrix->data + i * e->arrow.matrix->tda;
+        e->gradient->data[i] += error * value;
+        for (size_t b = 0; squares && b < sparse->n; b++) {
+            const size_t j = e->place[sparse->columns[b]];
+            row[j] += j <= i ? value * sparse->values[b] : 0;
+        }
+    }
+}
+
+/* Gradient, and if asked for the lower triangle of the Gauss-Newton matrix, of half the objective. */
+static void assemble(normal *e, const mf_fit *fit, const bool *used, const double *x, bool squares)
+{
+    sparse_row sparse = {0};
+    gsl_vector_set_zero(e->gradient);
+    if (squares) {
+        gsl_matrix_set_zero(e->arrow.matrix);
+    }
+    for (size_t i = 0; i < fit->n_rows; i++) {
+        if (used && !used[i]) {
+            continue;
+        }
+        const double error = fill_row(&sparse, fit, &fit->rows[i], x);
+        const double sd = row_sd[fit->test];
+        const double weight =
+            fit->rows[i].weight * huber_weight(error / sd, fit->huber_k) / (sd * sd);
+        add_row(e, &sparse, weight, error, squares);
+    }
+    for (size_t k = 0; k < e->n; k++) {
+        const column *col = &fit->columns[e->active[k]];
+        const double ridge = 1 / (fit->spreads[col->spread] * fit->spreads[col->spread]);
+        *gsl_vector_ptr(e->gradient, k) += ridge * (x[e->active[k]] - col->prior);
+        if (squares) {
+            *gsl_matrix_ptr(e->arrow.matrix, k, k) += ridge;
+        }
+    }
+}
+
+static void normal_free(normal *e)
+{
+    gsl_matrix_free(e->arrow.matrix);
+    gsl_vector_free(e->gradient);
+    gsl_vector_free(e->step);
+    free(e->arrow.block_ends);
+    free(e->active);
+    free(e->place);
+}
+
+static void add_unknown(normal *e, size_t c)
+{
+    e->active[e->n] = c;
+    e->place[c] = e->n;
+    e->n++;
+}
+
+static void number_unknowns(normal *e, const mf_fit *fit, const bool *seen)
+{
+    for (size_t i = 0; i < fit->n_chips; i++) {
+        const size_t start = e->n;
+        for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+            const size_t c = fit->chip_columns[i * MF_KNOB_COUNT + k];
+            if (c != SIZE_MAX && seen[c]) {
+                add_unknown(e, c);
+            }
+        }
+        if (e->n > start) {
+            e->arrow.block_ends[e->arrow.n_blocks] = e->n;
+            e->arrow.n_blocks++;
+        }
+    }
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        if (!seen[c]) {
+            e->place[c] = SIZE_MAX;
+        } else if (fit->columns[c].kind != COLUMN_CHIP) {
+            add_unknown(e, c);
+        }
+    }
+}
+
+static mf_status normal_new(normal *out, const mf_fit *fit, const bool *used, mf_error *err)
+{
+    normal e = {.active = calloc(fit->n_columns + 1, sizeof *e.active),
+                .place = calloc(fit->n_columns + 1, sizeof *e.place)};
+    e.arrow.block_ends = calloc(fit->n_chips + 1, sizeof *e.arrow.block_ends);
+    bool *seen = calloc(fit->n_columns + 1, sizeof *seen);
+    for (size_t i = 0; seen && i < fit->n_rows; i++) {
+        const fit_row *r = &fit->rows[i];
+        if (used && !used[i]) {
+            continue;
+        }
+        seen[r->scale] = true;
+        for (size_t s = 0; s < r->n_slots; s++) {
+            for (size_t u = 0; u < r->slots[s].n_uses; u++) {
+                seen[r->slots[s].uses[u].column] = true;
             }
         }
     }
+    if (seen && e.active && e.place && e.arrow.block_ends) {
+        number_unknowns(&e, fit, seen);
+    }
+    free(seen);
+    if (e.n > 0) {
+        e.arrow.matrix = gsl_matrix_alloc(e.n, e.n);
+        e.gradient = gsl_vector_alloc(e.n);
+        e.step = gsl_vector_alloc(e.n);
+    }
+    if (!e.arrow.matrix || !e.gradient || !e.step) {
+        const bool none = fit->n_rows == 0;
+        normal_free(&e);
+        return none ? mf_fail(err, MF_E_DATA, "no rows of %s to fit", mf_speed_test_name(fit->test))
+                    : mf_fail(err, MF_E_NOMEM, "no memory to fit %zu effects", fit->n_columns);
+    }
+    *out = e;
+    return MF_OK;
 }
 
-static int jacobian(CBLAS_TRANSPOSE_t transposed,
-                    const gsl_vector *x,
-                    const gsl_vector *u,
-                    void *data,
-                    gsl_vector *v,
-                    gsl_matrix *JTJ)
+/* Columns without a used row are their prior, wherever x has them. */
+static void reset_unseen(const normal *e, const mf_fit *fit, double *x)
 {
-    const mf_fit *fit = data;
-    sparse_row sparse = {0};
-    if (v) {
-        gsl_vector_set_zero(v);
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        if (e->place[c] == SIZE_MAX) {
+            x[c] = fit->columns[c].prior;
+        }
     }
-    if (JTJ) {
-        gsl_matrix_set_zero(JTJ);
+}
+
+/* to = x minus the factored system's solution; every move is at most MOST_STEP. */
+static void step_to(double *to, const normal *e, const double *x, size_t n_columns)
+{
+    memcpy(to, x, n_columns * sizeof *to);
+    gsl_vector_memcpy(e->step, e->gradient);
+    mf_arrow_solve(&e->arrow, e->step);
+    for (size_t k = 0; k < e->n; k++) {
+        const double move = gsl_vector_get(e->step, k);
+        to[e->active[k]] -= fmax(-MOST_STEP, fmin(MOST_STEP, move));
     }
-    for (size_t i = 0; i < fit->n_rows + fit->n_columns; i++) {
-        if (i < fit->n_rows && !fit->rows[i].used) {
+}
+
+/* Factors the assembled matrix with its diagonal raised by `damping`; false if it is not positive definite. */
+static bool factor(normal *e, double damping)
+{
+    for (size_t k = 0; k < e->n; k++) {
+        *gsl_matrix_ptr(e->arrow.matrix, k, k) *= 1 + damping;
+    }
+    return mf_arrow_factor(&e->arrow);
+}
+
+/* Levenberg's damping: more after a step that made things worse, less after one that helped. */
+static mf_status minimise(normal *e, const mf_fit *fit, const bool *used, double *x, mf_error *err)
+{
+    double *tried = calloc(fit->n_columns + 1, sizeof *tried);
+    if (!tried) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    }
+    double now = objective(fit, used, x);
+    double damping = FIRST_DAMPING;
+    for (size_t i = 0; i < MAX_STEPS && damping < MOST_DAMPING; i++) {
+        assemble(e, fit, used, x, true);
+        double next = INFINITY;
+        if (factor(e, damping)) {
+            step_to(tried, e, x, fit->n_columns);
+            next = objective(fit, used, tried);
+        }
+        if (!(next <= now)) {
+            damping = fmax(1e-4, 10 * damping);
             continue;
         }
-        if (i < fit->n_rows) {
-            fill_row(&sparse, fit, &fit->rows[i], x->data);
-        } else {
-            sparse.n = 1;
-            sparse.columns[0] = i - fit->n_rows;
-            sparse.values[0] = 1 / fit->columns[i - fit->n_rows].sd;
-        }
-        if (v) {
-            multiply_row(v, &sparse, u, i, transposed == CblasTrans);
-        }
-        if (JTJ) {
-            square_row(JTJ, &sparse);
+        const double gain = now - next;
+        memcpy(x, tried, fit->n_columns * sizeof *x);
+        now = next;
+        damping = fmax(1e-9, damping / 10);
+        if (gain <= CONVERGED * now) {
+            break;
         }
     }
-    return GSL_SUCCESS;
+    free(tried);
+    return isfinite(now) ? MF_OK : mf_fail(err, MF_E_INTERNAL, "the fit went astray");
 }
 
-static void reweigh(mf_fit *fit, const double *x)
+static void read_values(double *x, const mf_fit *fit)
 {
-    for (size_t i = 0; i < fit->n_rows; i++) {
-        fit_row *r = &fit->rows[i];
-        const double distance = fabs(log_error(fit, r, x, NULL)) / row_sd[fit->test];
-        r->robust = distance > HUBER_K ? sqrt(HUBER_K / distance) : 1;
-    }
-}
-
-static void keep_covariance(mf_fit *fit, gsl_multilarge_nlinear_workspace *w)
-{
-    gsl_matrix *covariance = gsl_matrix_alloc(fit->n_columns, fit->n_columns);
-    if (covariance && gsl_multilarge_nlinear_covar(covariance, w) == GSL_SUCCESS) {
-        for (size_t c = 0; c < fit->n_columns; c++) {
-            fit->columns[c].posterior_sd = sqrt(gsl_matrix_get(covariance, c, c));
-        }
-    }
-    gsl_matrix_free(covariance);
-}
-
-/* Takes the solution over; false if the solver failed. Running out of iterations or of progress leaves a usable point:
-   the ridge bounds it. */
-static bool take_over(mf_fit *fit, gsl_multilarge_nlinear_workspace *w, int result)
-{
-    if (result != GSL_SUCCESS && result != GSL_EMAXITER && result != GSL_ENOPROG) {
-        return false;
-    }
-    const gsl_vector *solution = gsl_multilarge_nlinear_position(w);
-    for (size_t c = 0; c < fit->n_columns; c++) {
-        fit->columns[c].value = gsl_vector_get(solution, c);
-    }
-    return true;
-}
-
-/* gsl_multilarge wants J^T J alone, which a sparse J makes ten times faster than gsl_multifit's dense one. */
-static mf_status solve_once(mf_fit *fit, bool with_covariance, mf_error *err)
-{
-    const gsl_multilarge_nlinear_parameters parameters =
-        gsl_multilarge_nlinear_default_parameters();
-    gsl_multilarge_nlinear_fdf problem = {.f = residuals,
-                                          .df = jacobian,
-                                          .n = fit->n_rows + fit->n_columns,
-                                          .p = fit->n_columns,
-                                          .params = fit};
-    gsl_multilarge_nlinear_workspace *w = gsl_multilarge_nlinear_alloc(
-        gsl_multilarge_nlinear_trust, &parameters, problem.n, problem.p);
-    gsl_vector *x = gsl_vector_alloc(fit->n_columns);
-    if (!w || !x) {
-        gsl_vector_free(x);
-        gsl_multilarge_nlinear_free(w);
-        return mf_fail(err, MF_E_NOMEM, "no memory to fit %zu coefficients", fit->n_columns);
-    }
-    for (size_t c = 0; c < fit->n_columns; c++) {
-        gsl_vector_set(x, c, fit->columns[c].value);
-    }
-    int info = 0;
-    int result = gsl_multilarge_nlinear_init(x, &problem, w);
-    if (result == GSL_SUCCESS) {
-        result =
-            gsl_multilarge_nlinear_driver(MAX_ITERATIONS, 1e-5, 1e-8, 1e-8, NULL, NULL, &info, w);
-    }
-    const bool solved = take_over(fit, w, result);
-    if (solved && with_covariance) {
-        keep_covariance(fit, w);
-    }
-    gsl_vector_free(x);
-    gsl_multilarge_nlinear_free(w);
-    return solved ? MF_OK : mf_fail(err, MF_E_INTERNAL, "the fit failed: %s", gsl_strerror(result));
-}
-
-static double *values_of(const mf_fit *fit, mf_error *err)
-{
-    double *x = calloc(fit->n_columns + 1, sizeof *x);
-    if (!x) {
-        mf_fail(err, MF_E_NOMEM, "no memory for %zu coefficients", fit->n_columns);
-        return NULL;
-    }
     for (size_t c = 0; c < fit->n_columns; c++) {
         x[c] = fit->columns[c].value;
     }
-    return x;
 }
 
-/* A column without a used row is its prior, wherever the last solution had it. */
-static void reset_unused(mf_fit *fit)
+/* Posterior sds, from the matrix at the solution. */
+static void keep_sds(mf_fit *fit, normal *e, const double *x)
 {
-    for (size_t c = 0; c < fit->n_columns; c++) {
-        fit->columns[c].seen = false;
+    assemble(e, fit, NULL, x, true);
+    if (gsl_linalg_cholesky_decomp1(e->arrow.matrix) != GSL_SUCCESS ||
+        gsl_linalg_cholesky_invert(e->arrow.matrix) != GSL_SUCCESS) {
+        return;
     }
-    for (size_t i = 0; i < fit->n_rows; i++) {
-        const fit_row *r = &fit->rows[i];
-        for (size_t s = 0; r->used && s < r->n_slots; s++) {
-            for (size_t c = 0; c < r->slots[s].n_columns; c++) {
-                fit->columns[r->slots[s].columns[c]].seen = true;
+    for (size_t k = 0; k < e->n; k++) {
+        fit->columns[e->active[k]].posterior_sd = sqrt(gsl_matrix_get(e->arrow.matrix, k, k));
+    }
+}
+
+/* EM step for the variance components: the mean of squared effects and of what is not known of them. */
+static void update_spreads(mf_fit *fit, const double *x)
+{
+    for (size_t s = 0; s < fit->n_spreads; s++) {
+        double sum = 0;
+        size_t n = 0;
+        for (size_t c = 0; c < fit->n_columns; c++) {
+            const column *col = &fit->columns[c];
+            if (col->spread == s) {
+                const double distance = x[c] - col->prior;
+                sum += distance * distance + col->posterior_sd * col->posterior_sd;
+                n++;
             }
         }
-    }
-    for (size_t c = 0; c < fit->n_columns; c++) {
-        column *col = &fit->columns[c];
-        col->value = col->seen ? col->value : col->prior;
+        if (n >= LEAST_FAMILY) {
+            fit->spreads[s] = fmax(LEAST_SPREAD, sqrt(sum / (double)n));
+        }
     }
 }
 
-mf_status mf_fit_solve(mf_fit *fit, const bool *used, mf_error *err)
+mf_status mf_fit_solve(mf_fit *fit, mf_error *err)
 {
-    for (size_t i = 0; i < fit->n_rows; i++) {
-        fit->rows[i].used = !used || used[i];
-    }
-    reset_unused(fit);
-    const size_t n_steps = sizeof overlap_steps / sizeof overlap_steps[0];
-    mf_status status = MF_OK;
-    for (size_t s = fit->solved ? n_steps - 1 : 0; status == MF_OK && s < n_steps; s++) {
-        fit->overlap_step = overlap_steps[s];
-        status = solve_once(fit, false, err);
-    }
-    const size_t n_rounds = fit->solved ? NEXT_ROUNDS : FIRST_ROUNDS;
-    for (size_t round = 0; status == MF_OK && round < n_rounds; round++) {
-        double *x = values_of(fit, err);
-        if (!x) {
-            status = MF_E_NOMEM;
-            break;
-        }
-        reweigh(fit, x);
+    normal e = {0};
+    double *x = calloc(fit->n_columns + 1, sizeof *x);
+    mf_status status = x ? normal_new(&e, fit, NULL, err)
+                         : mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    if (status != MF_OK) {
         free(x);
-        status = solve_once(fit, round + 1 == n_rounds && !fit->solved, err);
+        return status;
     }
-    fit->solved = status == MF_OK;
+    read_values(x, fit);
+    for (size_t s = 0; status == MF_OK && s < sizeof stages / sizeof stages[0]; s++) {
+        fit->overlap_step = stages[s].overlap_step;
+        fit->huber_k = stages[s].huber_k;
+        status = minimise(&e, fit, NULL, x, err);
+    }
+    for (size_t round = 0; status == MF_OK && round < SPREAD_ROUNDS; round++) {
+        keep_sds(fit, &e, x);
+        update_spreads(fit, x);
+        status = minimise(&e, fit, NULL, x, err);
+    }
+    if (status == MF_OK) {
+        keep_sds(fit, &e, x);
+    }
+    for (size_t c = 0; status == MF_OK && c < fit->n_columns; c++) {
+        fit->columns[c].value = x[c];
+    }
+    normal_free(&e);
+    free(x);
     return status;
 }
 
-double mf_fit_residual(const mf_fit *fit, size_t i)
+/* The rest's matrix is factored once, at the full solution: few rows move the solution little, so the same factor serves
+   for all steps (a chord method). Where it does not descend, the fit is done in full. */
+static mf_status descend(normal *e, const mf_fit *fit, const bool *used, double *x, mf_error *err)
 {
-    double *x = values_of(fit, NULL);
-    const double error = x ? log_error(fit, &fit->rows[i], x, NULL) : 0;
+    double *tried = calloc(fit->n_columns + 1, sizeof *tried);
+    if (!tried) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    }
+    double now = objective(fit, used, x);
+    assemble(e, fit, used, x, true);
+    bool good = factor(e, 0);
+    bool done = false;
+    for (size_t i = 0; good && !done && i < MAX_CHORD_STEPS; i++) {
+        if (i > 0) {
+            assemble(e, fit, used, x, false);
+        }
+        step_to(tried, e, x, fit->n_columns);
+        const double next = objective(fit, used, tried);
+        done = fabs(now - next) <= CHORD_CONVERGED * now;
+        good = next <= now || done;
+        if (next <= now) {
+            memcpy(x, tried, fit->n_columns * sizeof *x);
+            now = next;
+        }
+    }
+    free(tried);
+    return done ? MF_OK : minimise(e, fit, used, x, err);
+}
+
+static mf_status
+leave_out(double *log_errors, const mf_fit *fit, const bool *used, bool in_full, mf_error *err)
+{
+    normal e = {0};
+    double *x = calloc(fit->n_columns + 1, sizeof *x);
+    mf_status status = x ? normal_new(&e, fit, used, err)
+                         : mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    if (status == MF_OK) {
+        read_values(x, fit);
+        reset_unseen(&e, fit, x);
+        status = in_full ? minimise(&e, fit, used, x, err) : descend(&e, fit, used, x, err);
+        normal_free(&e);
+    }
+    for (size_t i = 0; status == MF_OK && i < fit->n_rows; i++) {
+        if (!used[i]) {
+            log_errors[i] = log_error(fit, &fit->rows[i], x, NULL);
+        }
+    }
+    free(x);
+    return status;
+}
+
+mf_status mf_fit_leave_out(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err)
+{
+    return leave_out(log_errors, fit, used, false, err);
+}
+
+mf_status
+mf_fit_leave_out_in_full(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err)
+{
+    return leave_out(log_errors, fit, used, true, err);
+}
+
+double mf_fit_log_error(const mf_fit *fit, size_t i)
+{
+    double *x = calloc(fit->n_columns + 1, sizeof *x);
+    if (!x) {
+        return 0;
+    }
+    read_values(x, fit);
+    const double error = log_error(fit, &fit->rows[i], x, NULL);
     free(x);
     return error;
 }

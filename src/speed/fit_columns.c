@@ -7,6 +7,11 @@
 
 #include "base/str.h"
 
+/* How unequal numbers of rows count: a chip with 257 of them shall not outvote seventy others, nor repeats of a case the
+   rest of its chip. */
+#define DEVICE_POWER (-0.6)
+#define CASE_POWER (-0.3)
+
 static bool is_fitted(const mf_speed_row *row, mf_speed_test test)
 {
     const mf_measurement *m = row->measurement;
@@ -37,10 +42,10 @@ static size_t effect_column(mf_fit *fit, size_t effect)
     if (fit->column_of_effect[effect] == SIZE_MAX) {
         const mf_effect_info info = mf_effect_describe(effect);
         fit->column_of_effect[effect] = new_column(fit,
-                                                   (column){.effect = effect,
-                                                            .knob = info.knob,
-                                                            .prior = info.prior_log_value,
-                                                            .sd = info.prior_log_sd});
+                                                   (column){.kind = COLUMN_EFFECT,
+                                                            .effect = effect,
+                                                            .spread = info.family,
+                                                            .prior = info.prior_log_value});
     }
     return fit->column_of_effect[effect];
 }
@@ -49,12 +54,29 @@ static size_t chip_column(mf_fit *fit, size_t chip, mf_knob knob)
 {
     size_t *found = &fit->chip_columns[chip * MF_KNOB_COUNT + knob];
     if (*found == SIZE_MAX) {
-        *found = new_column(
-            fit,
-            (column){
-                .effect = SIZE_MAX, .chip = chip, .knob = knob, .sd = mf_chip_effect_sd(knob)});
+        *found = new_column(fit,
+                            (column){.kind = COLUMN_CHIP,
+                                     .chip = chip,
+                                     .knob = knob,
+                                     .spread = mf_effect_family_count() + knob});
     }
     return *found;
+}
+
+static size_t architecture_column(mf_fit *fit, const char *name)
+{
+    for (size_t i = 0; i < fit->n_architectures; i++) {
+        if (strcmp(fit->architectures[i].name, name) == 0) {
+            return fit->architectures[i].column;
+        }
+    }
+    const size_t made = new_column(fit,
+                                   (column){.kind = COLUMN_ARCHITECTURE,
+                                            .architecture = fit->n_architectures,
+                                            .spread = mf_effect_family_count() + MF_KNOB_COUNT});
+    fit->architectures[fit->n_architectures] = (fit_architecture){.name = name, .column = made};
+    fit->n_architectures++;
+    return made;
 }
 
 static void add_slot(mf_fit *fit, fit_row *r, size_t chip, mf_knob knob, mf_format format)
@@ -63,28 +85,33 @@ static void add_slot(mf_fit *fit, fit_row *r, size_t chip, mf_knob knob, mf_form
     r->n_slots++;
     s->knob = knob;
     s->format = format;
-    size_t effects[MF_MAX_KNOB_EFFECTS];
-    const size_t n = mf_knob_effects(effects, knob, &r->row->setting, format);
+    mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
+    const size_t n = mf_knob_effects(uses, knob, &r->row->setting, format);
     for (size_t i = 0; i < n; i++) {
-        s->columns[i] = effect_column(fit, effects[i]);
+        s->uses[i] = (fit_use){effect_column(fit, uses[i].index), uses[i].weight};
     }
-    s->n_columns = n;
+    s->n_uses = n;
     if (mf_chip_effect_sd(knob) > 0) {
-        s->columns[n] = chip_column(fit, chip, knob);
-        s->n_columns++;
+        s->uses[n] = (fit_use){chip_column(fit, chip, knob), 1};
+        s->n_uses++;
     }
-    for (size_t i = 0; i < s->n_columns; i++) {
-        fit->columns[s->columns[i]].n_rows++;
+    for (size_t i = 0; i < s->n_uses; i++) {
+        fit->columns[s->uses[i].column].n_rows++;
     }
 }
 
-static bool uses_knob(const mf_work *work, mf_knob knob)
+static bool uses_knob(const mf_speed_row *row, mf_knob knob)
 {
+    const mf_work *work = row->work;
     switch (knob) {
     case MF_KNOB_MOE:
     case MF_KNOB_EXPERT:
+    case MF_KNOB_PADDING:
         return work->n_moe_layers > 0;
+    case MF_KNOB_SLOT:
+        return work->bf16_experts > 0 && mf_lacks_bf16_experts(row->setting.runtime);
     case MF_KNOB_LINEAR:
+    case MF_KNOB_SCAN:
         return work->n_linear_layers > 0;
     case MF_KNOB_MLA:
     case MF_KNOB_ATTENTION_MLA:
@@ -119,13 +146,12 @@ static void add_slots(mf_fit *fit, fit_row *r, size_t chip)
                 add_slot(fit, r, chip, knob, (mf_format)f);
             }
         }
-        if (!by_format && uses_knob(work, knob)) {
+        if (!by_format && uses_knob(r->row, knob)) {
             add_slot(fit, r, chip, knob, MF_FORMAT_F16);
         }
     }
 }
 
-/* n_device^-0.4 n_case^-0.3: a chip with 257 rows shall not outvote seventy others, nor repeats of one case the rest. */
 static void weigh_rows(mf_fit *fit)
 {
     double sum = 0;
@@ -142,12 +168,24 @@ static void weigh_rows(mf_fit *fit)
                           ? 1
                           : 0;
         }
-        fit->rows[i].weight = pow(n_device, -0.4) * pow(n_case, -0.3);
+        fit->rows[i].weight = pow(n_device, DEVICE_POWER) * pow(n_case, CASE_POWER);
         sum += fit->rows[i].weight;
     }
     for (size_t i = 0; i < fit->n_rows; i++) {
-        fit->rows[i].weight = sqrt(fit->rows[i].weight * (double)fit->n_rows / sum);
+        fit->rows[i].weight *= (double)fit->n_rows / sum;
     }
+}
+
+static void first_spreads(mf_fit *fit)
+{
+    const size_t n_families = mf_effect_family_count();
+    for (size_t f = 0; f < n_families; f++) {
+        fit->spreads[f] = mf_effect_family_sd(f);
+    }
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        fit->spreads[n_families + k] = mf_chip_effect_sd((mf_knob)k);
+    }
+    fit->spreads[n_families + MF_KNOB_COUNT] = mf_architecture_effect_sd(fit->test);
 }
 
 static mf_status allocate(mf_fit *fit, size_t n_rows, mf_error *err)
@@ -157,9 +195,12 @@ static mf_status allocate(mf_fit *fit, size_t n_rows, mf_error *err)
     fit->chips = calloc(n_rows + 1, sizeof *fit->chips);
     fit->chip_columns = calloc((n_rows + 1) * MF_KNOB_COUNT, sizeof *fit->chip_columns);
     fit->column_of_effect = calloc(n_effects, sizeof *fit->column_of_effect);
-    fit->columns = calloc(n_effects + (n_rows + 1) * MF_KNOB_COUNT, sizeof *fit->columns);
+    fit->columns = calloc(n_effects + (n_rows + 1) * (MF_KNOB_COUNT + 1), sizeof *fit->columns);
+    fit->architectures = calloc(n_rows + 1, sizeof *fit->architectures);
+    fit->n_spreads = mf_effect_family_count() + MF_KNOB_COUNT + 1;
+    fit->spreads = calloc(fit->n_spreads, sizeof *fit->spreads);
     if (!fit->rows || !fit->chips || !fit->chip_columns || !fit->column_of_effect ||
-        !fit->columns) {
+        !fit->columns || !fit->architectures || !fit->spreads) {
         return mf_fail(err, MF_E_NOMEM, "no memory to fit %zu rows", n_rows);
     }
     for (size_t i = 0; i < n_effects; i++) {
@@ -171,7 +212,26 @@ static mf_status allocate(mf_fit *fit, size_t n_rows, mf_error *err)
     return MF_OK;
 }
 
-mf_status mf_fit_new(mf_fit **out, const mf_speed_rows *rows, mf_speed_test test, mf_error *err)
+static void add_row(mf_fit *fit, const mf_speed_row *row)
+{
+    const size_t chip = find_chip(fit, row);
+    if (chip == fit->n_chips) {
+        fit->chips[chip] = (fit_chip){.device = row->setting.chip,
+                                      .engine = row->measurement->engine,
+                                      .chip_class = row->setting.chip_class};
+        fit->n_chips++;
+    }
+    fit->chips[chip].n_rows++;
+    fit_row *r = &fit->rows[fit->n_rows];
+    fit->n_rows++;
+    r->row = row;
+    r->scale = architecture_column(fit, row->setting.architecture);
+    fit->columns[r->scale].n_rows++;
+    add_slots(fit, r, chip);
+}
+
+mf_status mf_fit_new(
+    mf_fit **out, const mf_speed_rows *rows, mf_speed_test test, const bool *wanted, mf_error *err)
 {
     mf_fit *fit = calloc(1, sizeof *fit);
     mf_status status =
@@ -181,25 +241,12 @@ mf_status mf_fit_new(mf_fit **out, const mf_speed_rows *rows, mf_speed_test test
         return status;
     }
     fit->test = test;
+    fit->overlap_step = 1;
+    first_spreads(fit);
     for (size_t i = 0; i < rows->n_items; i++) {
-        const mf_speed_row *row = &rows->items[i];
-        if (!is_fitted(row, test)) {
-            continue;
+        if (is_fitted(&rows->items[i], test) && (!wanted || wanted[i])) {
+            add_row(fit, &rows->items[i]);
         }
-        const size_t chip = find_chip(fit, row);
-        if (chip == fit->n_chips) {
-            fit->chips[chip] = (fit_chip){.device = row->setting.chip,
-                                          .engine = row->measurement->engine,
-                                          .chip_class = row->setting.chip_class};
-            fit->n_chips++;
-        }
-        fit->chips[chip].n_rows++;
-        fit_row *r = &fit->rows[fit->n_rows];
-        fit->n_rows++;
-        r->row = row;
-        r->robust = 1;
-        r->used = true;
-        add_slots(fit, r, chip);
     }
     weigh_rows(fit);
     *out = fit;
@@ -216,6 +263,8 @@ void mf_fit_free(mf_fit *fit)
     free(fit->chip_columns);
     free(fit->column_of_effect);
     free(fit->columns);
+    free(fit->architectures);
+    free(fit->spreads);
     free(fit);
 }
 
@@ -227,15 +276,6 @@ size_t mf_fit_row_count(const mf_fit *fit)
 const mf_speed_row *mf_fit_row(const mf_fit *fit, size_t i)
 {
     return fit->rows[i].row;
-}
-
-void mf_fit_copy(mf_fit *to, const mf_fit *from)
-{
-    memcpy(to->columns, from->columns, from->n_columns * sizeof *to->columns);
-    for (size_t i = 0; i < from->n_rows; i++) {
-        to->rows[i].robust = from->rows[i].robust;
-    }
-    to->solved = from->solved;
 }
 
 /* Effects of runtimes that another engine has are left to its file. */
@@ -258,40 +298,42 @@ static mf_effect effect_of(const column *c)
     return (mf_effect){.log_value = c->value, .log_sd = c->posterior_sd, .n_rows = c->n_rows};
 }
 
-static int by_device(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const mf_chip_effects *)a)->device_id, ((const mf_chip_effects *)b)->device_id);
+    return strcmp(((const mf_architecture_effects *)a)->name,
+                  ((const mf_architecture_effects *)b)->name);
 }
 
-static mf_chip_effects *find_or_add_chip(mf_calibration *to, const char *device, mf_error *err)
+static mf_architecture_effects *
+find_or_add_architecture(mf_calibration *to, const char *name, mf_error *err)
 {
-    for (size_t i = 0; i < to->n_chips; i++) {
-        if (strcmp(to->chips[i].device_id, device) == 0) {
-            return &to->chips[i];
+    for (size_t i = 0; i < to->n_architectures; i++) {
+        if (strcmp(to->architectures[i].name, name) == 0) {
+            return &to->architectures[i];
         }
     }
-    mf_chip_effects *chips = realloc(to->chips, (to->n_chips + 1) * sizeof *chips);
-    char *id = mf_strdup(device);
-    if (chips) {
-        to->chips = chips;
+    const size_t size = (to->n_architectures + 1) * sizeof *to->architectures;
+    mf_architecture_effects *items = realloc(to->architectures, size);
+    char *copy = mf_strdup(name);
+    if (items) {
+        to->architectures = items;
     }
-    if (!chips || !id) {
-        free(id);
-        mf_fail(err, MF_E_NOMEM, "no memory for chip '%s'", device);
+    if (!items || !copy) {
+        free(copy);
+        mf_fail(err, MF_E_NOMEM, "no memory for architecture '%s'", name);
         return NULL;
     }
-    mf_chip_effects *chip = &chips[to->n_chips];
-    *chip = (mf_chip_effects){.device_id = id};
-    to->n_chips++;
-    return chip;
+    items[to->n_architectures] = (mf_architecture_effects){.name = copy};
+    to->n_architectures++;
+    return &items[to->n_architectures - 1];
 }
 
 static mf_status export_chip(mf_calibration *to, const mf_fit *fit, size_t i, mf_error *err)
 {
     const fit_chip *from = &fit->chips[i];
-    mf_chip_effects *chip = find_or_add_chip(to, from->device, err);
+    mf_chip_effects *chip = mf_calibration_add_chip(to, from->device);
     if (!chip) {
-        return MF_E_NOMEM;
+        return mf_fail(err, MF_E_NOMEM, "no memory for chip '%s'", from->device);
     }
     *(fit->test == MF_TEST_DECODE ? &chip->n_decode_rows : &chip->n_prefill_rows) = from->n_rows;
     to->n_rows[fit->test][from->chip_class] += from->n_rows;
@@ -304,12 +346,46 @@ static mf_status export_chip(mf_calibration *to, const mf_fit *fit, size_t i, mf
     return MF_OK;
 }
 
-mf_status mf_fit_export(mf_calibration *to, const mf_fit *fit, mf_engine_id engine, mf_error *err)
+static void export_spreads(mf_calibration *to, const mf_fit *fit)
 {
-    mf_status status = MF_OK;
+    const size_t n_families = mf_effect_family_count();
+    const bool prefill = fit->test == MF_TEST_PREFILL;
     for (size_t c = 0; c < fit->n_columns; c++) {
         const column *col = &fit->columns[c];
-        if (col->effect == SIZE_MAX) {
+        if (col->kind == COLUMN_EFFECT) {
+            to->spreads[col->spread] = fit->spreads[col->spread];
+        }
+    }
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        if ((k >= MF_FIRST_PREFILL_KNOB) == prefill) {
+            to->chip_spreads[k] = fit->spreads[n_families + k];
+        }
+    }
+    to->architecture_spreads[fit->test] = fit->spreads[n_families + MF_KNOB_COUNT];
+}
+
+/* Architectures are joint to the engines: what a model's graph costs beyond the law. */
+static mf_status export_architectures(mf_calibration *to, const mf_fit *fit, mf_error *err)
+{
+    for (size_t i = 0; i < fit->n_architectures; i++) {
+        const fit_architecture *from = &fit->architectures[i];
+        mf_architecture_effects *a = find_or_add_architecture(to, from->name, err);
+        if (!a) {
+            return MF_E_NOMEM;
+        }
+        a->tests[fit->test] = effect_of(&fit->columns[from->column]);
+    }
+    if (to->n_architectures > 0) {
+        qsort(to->architectures, to->n_architectures, sizeof *to->architectures, by_name);
+    }
+    return MF_OK;
+}
+
+mf_status mf_fit_export(mf_calibration *to, const mf_fit *fit, mf_engine_id engine, mf_error *err)
+{
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        const column *col = &fit->columns[c];
+        if (col->kind != COLUMN_EFFECT) {
             continue;
         }
         const mf_effect_info info = mf_effect_describe(col->effect);
@@ -317,13 +393,12 @@ mf_status mf_fit_export(mf_calibration *to, const mf_fit *fit, mf_engine_id engi
             to->effects[col->effect] = effect_of(col);
         }
     }
+    export_spreads(to, fit);
+    mf_status status = export_architectures(to, fit, err);
     for (size_t i = 0; status == MF_OK && i < fit->n_chips; i++) {
         if (fit->chips[i].engine == engine) {
             status = export_chip(to, fit, i, err);
         }
-    }
-    if (status == MF_OK && to->n_chips > 0) {
-        qsort(to->chips, to->n_chips, sizeof *to->chips, by_device);
     }
     return status;
 }

@@ -10,32 +10,40 @@
 #define MAX_SLOTS (MF_KNOB_COUNT + MF_FORMAT_COUNT)
 #define MAX_SLOT_COLUMNS (MF_MAX_KNOB_EFFECTS + 1)
 
-/* One knob of one row: the columns whose sum is its logarithm. */
+/* A column's part in a knob's logarithm. */
+typedef struct fit_use {
+    size_t column;
+    double weight;
+} fit_use;
+
+/* One knob of one row: the columns whose weighted sum is its logarithm. */
 typedef struct slot {
     mf_knob knob;
     mf_format format;
-    size_t n_columns;
-    size_t columns[MAX_SLOT_COLUMNS];
+    size_t n_uses;
+    fit_use uses[MAX_SLOT_COLUMNS];
 } slot;
 
 typedef struct fit_row {
     const mf_speed_row *row;
-    double weight; /* square root */
-    double robust; /* square root of Huber's weight */
-    bool used;
+    double weight;
+    size_t scale; /* column of the model's architecture */
     size_t n_slots;
     slot slots[MAX_SLOTS];
 } fit_row;
 
+typedef enum column_kind { COLUMN_EFFECT, COLUMN_CHIP, COLUMN_ARCHITECTURE } column_kind;
+
 typedef struct column {
-    size_t effect; /* SIZE_MAX: a chip's */
+    column_kind kind;
+    size_t effect;
     size_t chip;
-    mf_knob knob;
+    size_t architecture;
+    mf_knob knob;  /* of a chip's column */
+    size_t spread; /* columns that share an sd */
     double prior;
-    double sd;
     double value;
     double posterior_sd;
-    bool seen; /* by a used row */
     uint32_t n_rows;
 } column;
 
@@ -45,6 +53,11 @@ typedef struct fit_chip {
     mf_chip_class chip_class;
     uint32_t n_rows;
 } fit_chip;
+
+typedef struct fit_architecture {
+    const char *name; /* borrowed */
+    size_t column;
+} fit_architecture;
 
 struct mf_fit {
     mf_speed_test test;
@@ -56,8 +69,16 @@ struct mf_fit {
     fit_chip *chips;
     size_t n_chips;
     size_t *chip_columns; /* n_chips x MF_KNOB_COUNT */
+    fit_architecture *architectures;
+    size_t n_architectures;
+    double *spreads; /* sd by number: families of effects, chips' knobs, architectures */
+    size_t n_spreads;
     double overlap_step;
-    bool solved;
+    double huber_k;
 };
+
+/* What mf_fit_leave_out gives, by damped steps to the end: for the test that compares both. */
+mf_status
+mf_fit_leave_out_in_full(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err);
 
 #endif

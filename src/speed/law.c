@@ -5,10 +5,21 @@
 #define ETA_LIMIT 0.97
 #define ETA_SHARPNESS 20.0
 #define LEAST_SLOWDOWN (1 / ETA_LIMIT) /* factors on a time at full peak */
-#define APPLE_OVERLAP 6.0
+#define APPLE_OVERLAP 12.0
+#define NVIDIA_OVERLAP 1.5
+#define CPU_OVERLAP 6.0
+#define REFERENCE_CLOCK_HZ 1.4e9
+#define APPLE_FLOP_PER_CORE_AND_CLOCK 256.0 /* 128 lanes, FMA = 2 */
+#define REFERENCE_W_PER_FLOP_PER_S 1.4e-12  /* RTX 4090, RTX 5090 */
+#define MOST_CORES_OF_A_DIE 40.0            /* Apple: an Ultra is two dies joined, M1 to M5 */
 
 double mf_soft_eta(double eta, double *ease)
 {
+    /* Half of the limit to the 20th power is a millionth: no need to compute it. */
+    if (eta < ETA_LIMIT / 2) {
+        *ease = 1;
+        return eta;
+    }
     const double below = pow(eta / ETA_LIMIT, ETA_SHARPNESS);
     *ease = 1 / (1 + below);
     return eta * pow(1 + below, -1 / ETA_SHARPNESS);
@@ -38,21 +49,64 @@ void mf_knobs_limit(mf_knobs *knobs)
     *eta = mf_soft_eta(*eta, &knobs->ease[MF_KNOB_ETA]);
 }
 
+bool mf_lacks_bf16_experts(mf_runtime runtime)
+{
+    return runtime == MF_RUNTIME_VULKAN || runtime == MF_RUNTIME_VULKAN_2025 ||
+           runtime == MF_RUNTIME_VULKAN_AMDVLK;
+}
+
+bool mf_skips_tail(mf_runtime runtime)
+{
+    return runtime == MF_RUNTIME_MLX;
+}
+
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
 {
-    mf_knobs knobs = {0};
+    const mf_knob_logs logs = mf_calibration_logs(calibration, setting);
+    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime)};
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
-        if (k != MF_KNOB_LANE && k != MF_KNOB_WORK) {
-            knobs.value[k] = mf_calibration_value(calibration, (mf_knob)k, setting, MF_FORMAT_F16);
-        }
+        knobs.value[k] = exp(logs.value[k]);
     }
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        const mf_format format = (mf_format)f;
-        knobs.lane[f] = mf_calibration_value(calibration, MF_KNOB_LANE, setting, format);
-        knobs.work[f] = mf_calibration_value(calibration, MF_KNOB_WORK, setting, format);
+        knobs.lane[f] = exp(logs.lane[f]);
+        knobs.work[f] = exp(logs.work[f]);
+    }
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        knobs.scale[t] = exp(logs.test[t]);
+    }
+    if (!mf_lacks_bf16_experts(setting->runtime)) {
+        knobs.value[MF_KNOB_SLOT] = 0;
     }
     mf_knobs_limit(&knobs);
     return knobs;
+}
+
+mf_setting mf_setting_of(const mf_device *device,
+                         mf_runtime runtime,
+                         bool flash_attention,
+                         const char *architecture)
+{
+    mf_setting setting = {.chip = device->id,
+                          .architecture = architecture,
+                          .chip_class = device->chip_class,
+                          .generation = mf_generation_of(device->architecture),
+                          .runtime = runtime,
+                          .flash_attention = flash_attention};
+    /* Apple's cores are alike but for their clock, and a kernel's launch takes so many clocks. */
+    if (device->vendor == MF_VENDOR_APPLE && device->cores.known && device->cores.value > 0 &&
+        device->fp32_flop_per_s.known) {
+        const double clock_hz =
+            device->fp32_flop_per_s.value / (device->cores.value * APPLE_FLOP_PER_CORE_AND_CLOCK);
+        setting.clock_log = log(clock_hz / REFERENCE_CLOCK_HZ);
+        setting.extra_dies = device->cores.value > MOST_CORES_OF_A_DIE ? 1 : 0;
+    }
+    /* Cards of one chip with half the power don't keep the clock that the peak is stated at. */
+    if (device->vendor == MF_VENDOR_NVIDIA && device->power_w.known &&
+        device->fp16_matrix_flop_per_s.known) {
+        setting.power_log = log(device->power_w.value / device->fp16_matrix_flop_per_s.value /
+                                REFERENCE_W_PER_FLOP_PER_S);
+    }
+    return setting;
 }
 
 /* t = (a^p + b^p)^(1/p), written so that neither power overflows. */
@@ -89,7 +143,10 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     t.layer_s = work->n_layers * knobs->value[MF_KNOB_LAYER];
     t.moe_s = work->n_moe_layers * knobs->value[MF_KNOB_MOE];
     t.linear_s = work->n_linear_layers * knobs->value[MF_KNOB_LINEAR];
-    t.total_s = t.weights_s + t.kv_s + t.mla_s + t.layer_s + t.moe_s + t.linear_s;
+    t.slot_s = work->bf16_experts * knobs->value[MF_KNOB_SLOT];
+    t.total_s = t.weights_s + t.kv_s + t.mla_s + t.layer_s + t.moe_s + t.linear_s + t.slot_s;
+    t.total_s = fmax(t.total_s * knobs->scale[MF_TEST_DECODE],
+                     LEAST_SLOWDOWN * mf_ceiling_decode_s(work, peaks, step));
     return t;
 }
 
@@ -99,21 +156,33 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
     const double peak = peaks->matrix_flop_per_s;
     const double n_batches = fmax(1, ceil(step.n_tokens / step.ubatch));
     const double attention = knobs->value[MF_KNOB_ATTENTION] / peak;
+    const double in_batch = fmin(step.n_tokens, step.ubatch);
+    const double touched = work->expert_share > 0 ? 1 - pow(1 - work->expert_share, in_batch) : 0;
+    const double rows =
+        work->expert_share > 0
+            ? n_batches * touched * knobs->value[MF_KNOB_PADDING] / work->expert_share
+            : 0;
     mf_prefill_time t = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        const double per_weight = 2 * step.n_tokens * knobs->work[f] / peak;
-        t.dense_s[f] = work->dense_weights[f] * per_weight;
-        t.expert_s[f] = work->expert_weights[f] * per_weight * knobs->value[MF_KNOB_EXPERT];
-        t.compute_s += t.dense_s[f] + t.expert_s[f];
+        const double per_row = 2 * knobs->work[f] / peak;
+        const double dense =
+            work->dense_weights[f] - (knobs->skips_tail ? work->tail_weights[f] : 0);
+        const double experts = work->expert_weights[f];
+        t.dense_s[f] = dense * step.n_tokens * per_row;
+        t.expert_s[f] = experts * step.n_tokens * per_row * knobs->value[MF_KNOB_EXPERT];
+        t.padding_s[f] = experts * rows * per_row;
+        t.compute_s += t.dense_s[f] + t.expert_s[f] + t.padding_s[f];
     }
     t.attention_s =
         attention * mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
     t.latent_s = attention * knobs->value[MF_KNOB_ATTENTION_MLA] *
                  mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, true);
-    t.touch_s = n_batches * mf_work_touched_bytes(work, fmin(step.n_tokens, step.ubatch)) /
-                peaks->bandwidth_bytes_per_s;
+    t.touch_s = n_batches * mf_work_touched_bytes(work, in_batch) / peaks->bandwidth_bytes_per_s;
     t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
-    t.total_s = t.compute_s + t.attention_s + t.latent_s + t.touch_s + t.pass_s;
+    t.scan_s = step.n_tokens * work->n_linear_layers * knobs->value[MF_KNOB_SCAN];
+    t.total_s = t.compute_s + t.attention_s + t.latent_s + t.touch_s + t.pass_s + t.scan_s;
+    t.total_s = fmax(t.total_s * knobs->scale[MF_TEST_PREFILL],
+                     LEAST_SLOWDOWN * mf_ceiling_prefill_s(work, peaks, step));
     return t;
 }
 
@@ -121,33 +190,37 @@ mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, co
 {
     /* Of t_weights = (a^p + b^p)^(1/p), a holds the share a^p / (a^p + b^p). */
     const double memory = pow(time->memory_s / time->weights_s, peaks->overlap);
-    const double weights = time->weights_s / time->total_s;
+    const double part = knobs->scale[MF_TEST_DECODE] / time->total_s;
+    const double weights = part * time->weights_s;
     mf_shares shares = {0};
     shares.value[MF_KNOB_ETA] = -weights * memory * knobs->ease[MF_KNOB_ETA];
     for (size_t f = 0; f < MF_FORMAT_COUNT && time->lanes_s > 0; f++) {
         shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
     }
-    shares.value[MF_KNOB_KV] = knobs->ease[MF_KNOB_KV] * time->kv_s / time->total_s;
-    shares.value[MF_KNOB_MLA] = time->mla_s / time->total_s;
-    shares.value[MF_KNOB_LAYER] = time->layer_s / time->total_s;
-    shares.value[MF_KNOB_MOE] = time->moe_s / time->total_s;
-    shares.value[MF_KNOB_LINEAR] = time->linear_s / time->total_s;
+    shares.value[MF_KNOB_KV] = knobs->ease[MF_KNOB_KV] * part * time->kv_s;
+    shares.value[MF_KNOB_MLA] = part * time->mla_s;
+    shares.value[MF_KNOB_LAYER] = part * time->layer_s;
+    shares.value[MF_KNOB_MOE] = part * time->moe_s;
+    shares.value[MF_KNOB_LINEAR] = part * time->linear_s;
+    shares.value[MF_KNOB_SLOT] = part * time->slot_s;
     return shares;
 }
 
 mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs)
 {
+    const double part = knobs->scale[MF_TEST_PREFILL] / time->total_s;
     mf_shares shares = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        shares.work[f] =
-            knobs->work_ease[f] * (time->dense_s[f] + time->expert_s[f]) / time->total_s;
-        shares.value[MF_KNOB_EXPERT] +=
-            knobs->ease[MF_KNOB_EXPERT] * time->expert_s[f] / time->total_s;
+        const double all = time->dense_s[f] + time->expert_s[f] + time->padding_s[f];
+        shares.work[f] = knobs->work_ease[f] * part * all;
+        shares.value[MF_KNOB_EXPERT] += knobs->ease[MF_KNOB_EXPERT] * part * time->expert_s[f];
+        shares.value[MF_KNOB_PADDING] += part * time->padding_s[f];
     }
     shares.value[MF_KNOB_ATTENTION] =
-        knobs->ease[MF_KNOB_ATTENTION] * (time->attention_s + time->latent_s) / time->total_s;
-    shares.value[MF_KNOB_ATTENTION_MLA] = time->latent_s / time->total_s;
-    shares.value[MF_KNOB_PASS] = time->pass_s / time->total_s;
+        knobs->ease[MF_KNOB_ATTENTION] * part * (time->attention_s + time->latent_s);
+    shares.value[MF_KNOB_ATTENTION_MLA] = part * time->latent_s;
+    shares.value[MF_KNOB_PASS] = part * time->pass_s;
+    shares.value[MF_KNOB_SCAN] = part * time->scan_s;
     return shares;
 }
 
@@ -163,7 +236,8 @@ double mf_ceiling_prefill_s(const mf_work *work, const mf_peaks *peaks, mf_step 
 {
     double flop = mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        flop += 2 * step.n_tokens * (work->dense_weights[f] + work->expert_weights[f]);
+        const double weights = work->dense_weights[f] - work->tail_weights[f];
+        flop += 2 * step.n_tokens * (weights + work->expert_weights[f]);
     }
     const double memory_s =
         mf_work_touched_bytes(work, step.n_tokens) / peaks->bandwidth_bytes_per_s;
@@ -259,8 +333,12 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
     p.matrix_flop_per_s = matrix_rate(device);
     p.best_op_per_s = fmax(highest_rate(device), p.matrix_flop_per_s);
     p.attention_by_flop = device->chip_class == MF_CLASS_CPU;
-    if (device->vendor == MF_VENDOR_APPLE || p.attention_by_flop) {
+    if (device->vendor == MF_VENDOR_APPLE) {
         p.overlap = APPLE_OVERLAP;
+    } else if (device->vendor == MF_VENDOR_NVIDIA) {
+        p.overlap = NVIDIA_OVERLAP;
+    } else if (p.attention_by_flop) {
+        p.overlap = CPU_OVERLAP;
     }
     if (p.lane_flop_per_s <= 0 && device->chip_class != MF_CLASS_UNKNOWN) {
         *reason = "the device's FP32 rate is not known";

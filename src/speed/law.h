@@ -41,11 +41,25 @@ typedef struct mf_knobs {
     double value[MF_KNOB_COUNT];
     double lane[MF_FORMAT_COUNT];
     double work[MF_FORMAT_COUNT];
+    double scale[MF_TEST_COUNT]; /* of the time, by the model's architecture */
+    bool skips_tail;             /* the engine computes of a prompt what the caches need */
     double ease[MF_KNOB_COUNT];
     double work_ease[MF_FORMAT_COUNT];
 } mf_knobs;
 
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting);
+
+/* A setting of a device: its class, generation, clock and dies. architecture is the model's; both are borrowed. */
+mf_setting mf_setting_of(const mf_device *device,
+                         mf_runtime runtime,
+                         bool flash_attention,
+                         const char *architecture);
+
+/* Backends without a kernel for one token and BF16 experts run the one for many, over all experts. */
+bool mf_lacks_bf16_experts(mf_runtime runtime);
+
+/* MLX computes lazily: of a prompt's chunk only what fills the caches. */
+bool mf_skips_tail(mf_runtime runtime);
 
 /* No stream reaches its specified peak: eta bends towards 0.97 (best seen: 0.955, RTX 4090 GEMV). */
 double mf_soft_eta(double eta, double *ease);
@@ -72,17 +86,20 @@ typedef struct mf_decode_time {
     double layer_s;
     double moe_s;
     double linear_s;
+    double slot_s;
 } mf_decode_time;
 
 typedef struct mf_prefill_time {
     double total_s;
     double dense_s[MF_FORMAT_COUNT];
     double expert_s[MF_FORMAT_COUNT];
-    double compute_s; /* both, all formats */
+    double padding_s[MF_FORMAT_COUNT];
+    double compute_s; /* these three, all formats */
     double attention_s;
     double latent_s;
     double touch_s;
     double pass_s;
+    double scan_s;
 } mf_prefill_time;
 
 /* Seconds per token, and per prompt. Thread-safe. */

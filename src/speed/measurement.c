@@ -1,6 +1,5 @@
 #include "memfit/measurement.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +7,11 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "speed/covariates.h"
 #include "speed/csv.h"
 
 #define MAX_COLUMNS 64
 #define MAX_FILE_BYTES (64L << 20)
-#define LLAMACPP_UBATCH 512.0
-#define MLX_UBATCH 2048.0
 
 #define COLUMN_LIST(X)                                                                             \
     X(DEVICE, "device", true)                                                                      \
@@ -72,51 +70,6 @@ static const named_value kv_types[] = {
     {"",     MF_TYPE_F16   }
 };
 
-/* A word of the notes and the runtime it names; the first that is found counts. */
-typedef struct runtime_word {
-    const char *word;
-    mf_runtime runtime;
-} runtime_word;
-
-static const runtime_word runtime_words[] = {
-    {"rocwmma",       MF_RUNTIME_ROCM_WMMA    },
-    {"amdvlk",        MF_RUNTIME_VULKAN_AMDVLK},
-    {"vulkan",        MF_RUNTIME_VULKAN       },
-    {"rocm",          MF_RUNTIME_ROCM         },
-    {"llama.cpp-hip", MF_RUNTIME_ROCM         },
-    {"sycl",          MF_RUNTIME_SYCL         }
-};
-
-typedef struct vendor_default {
-    const char *prefix;
-    mf_runtime runtime;
-    mf_runtime runtime_2024;
-} vendor_default;
-
-static const vendor_default vendor_defaults[] = {
-    {"apple-",  MF_RUNTIME_METAL,  MF_RUNTIME_METAL_2024},
-    {"nvidia-", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2024 },
-    {"amd-",    MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM      },
-    {"intel-",  MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN    }
-};
-
-/* Hardware that was new in 2025, whose kernels were still being written: builds before a month are another runtime. */
-typedef struct early_build {
-    const char *prefix;
-    const char *before;
-    mf_runtime runtime;
-    mf_runtime early;
-} early_build;
-
-static const early_build early_builds[] = {
-    {"amd-",        "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
-    {"amd-",        "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
-    {"nvidia-gb10", "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
-};
-
-/* A score board that spans years gives the first one; chips newer than 2024 were measured with newer builds. */
-static const char *const chips_after_2024[] = {"apple-m4", "apple-m5", "apple-m3-ultra"};
-
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static bool find_value(int *out, const char *text, const named_value *values, size_t n)
@@ -128,117 +81,6 @@ static bool find_value(int *out, const char *text, const named_value *values, si
         }
     }
     return false;
-}
-
-static bool starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-/* Position of a word, case ignored; NULL if it is not there. */
-static const char *find_word(const char *text, const char *word)
-{
-    const size_t n = strlen(word);
-    for (; *text != '\0'; text++) {
-        size_t i = 0;
-        while (i < n && tolower((unsigned char)text[i]) == word[i]) {
-            i++;
-        }
-        if (i == n) {
-            return text;
-        }
-    }
-    return NULL;
-}
-
-/* The number behind the word that ends a note like "n_ubatch 2048" or "FA on, ub 512"; 0 if there is none. */
-static double number_after(const char *text, const char *word)
-{
-    const char *found = find_word(text, word);
-    double value = 0;
-    const char *end = NULL;
-    return found && mf_parse_number(&value, found + strlen(word), &end) ? value : 0;
-}
-
-static double ubatch_of(const mf_measurement *m)
-{
-    static const char *const words[] = {"ubatch ", "; ub ", ", ub ", " ub "};
-    for (size_t i = 0; i < COUNT(words); i++) {
-        const double value = number_after(m->notes, words[i]);
-        if (value >= 1) {
-            return value;
-        }
-    }
-    return m->engine == MF_ENGINE_MLX ? MLX_UBATCH : LLAMACPP_UBATCH;
-}
-
-/* Builds before 2025: no CUDA graphs, flash attention off unless said. */
-static bool is_old(const mf_measurement *m)
-{
-    for (size_t i = 0; i < COUNT(chips_after_2024); i++) {
-        if (starts_with(m->device, chips_after_2024[i])) {
-            return false;
-        }
-    }
-    return starts_with(m->date, "2023") || starts_with(m->date, "2024");
-}
-
-static mf_runtime named_runtime(const mf_measurement *m)
-{
-    if (m->engine == MF_ENGINE_MLX) {
-        return MF_RUNTIME_MLX;
-    }
-    if (m->engine == MF_ENGINE_VLLM) {
-        return MF_RUNTIME_VLLM;
-    }
-    for (size_t i = 0; i < COUNT(runtime_words); i++) {
-        if (find_word(m->notes, runtime_words[i].word)) {
-            return runtime_words[i].runtime;
-        }
-    }
-    for (size_t i = 0; i < COUNT(vendor_defaults); i++) {
-        if (starts_with(m->device, vendor_defaults[i].prefix)) {
-            return is_old(m) ? vendor_defaults[i].runtime_2024 : vendor_defaults[i].runtime;
-        }
-    }
-    return MF_RUNTIME_CPU;
-}
-
-/* A range of dates ("2025-08..2026-04") says nothing of one build. */
-static mf_runtime runtime_of(const mf_measurement *m)
-{
-    const mf_runtime runtime = named_runtime(m);
-    for (size_t i = 0; i < COUNT(early_builds); i++) {
-        const early_build *e = &early_builds[i];
-        if (e->runtime == runtime && starts_with(m->device, e->prefix) && m->date[0] != '\0' &&
-            strcmp(m->date, e->before) < 0 && !strstr(m->date, "..")) {
-            return e->early;
-        }
-    }
-    return runtime;
-}
-
-/* llama.cpp turns flash attention on by itself since autumn 2025; rows of 2026 that don't say had it. */
-static bool flash_of(const mf_measurement *m)
-{
-    if (m->engine != MF_ENGINE_LLAMACPP || find_word(m->notes, "fa on")) {
-        return true;
-    }
-    return !find_word(m->notes, "fa off") && starts_with(m->date, "2026");
-}
-
-static const char *skip_of(const mf_measurement *m)
-{
-    if (!(m->tok_s > 0)) {
-        return "no speed stated";
-    }
-    if (m->test == MF_TEST_PREFILL && m->n_tokens < 1) {
-        return "prompt length not stated";
-    }
-    if (find_word(m->notes, "do not fit")) {
-        return "source says: launch-bound prompt";
-    }
-    return NULL;
 }
 
 typedef struct row_reader {
@@ -347,10 +189,7 @@ static mf_status read_row(mf_measurement *m, const row_reader *r)
     }
     if (status == MF_OK) {
         m->line = r->line;
-        m->runtime = runtime_of(m);
-        m->flash_attention = flash_of(m);
-        m->ubatch_tokens = ubatch_of(m);
-        m->skip = skip_of(m);
+        mf_covariates_read(m);
     }
     return status;
 }

@@ -200,10 +200,10 @@ static void add_devices(builder *b, const mf_work *work, const mf_memory *memory
         }
         const double share = device_share(memory, i, n);
         const mf_work part = mf_work_scaled(work, share);
-        const mf_setting setting = {.chip = device->id,
-                                    .chip_class = device->chip_class,
-                                    .runtime = mf_runtime_of(run->engine->id, run->backend),
-                                    .flash_attention = run->workload.flash_attention};
+        const mf_setting setting = mf_setting_of(device,
+                                                 mf_runtime_of(run->engine->id, run->backend),
+                                                 run->workload.flash_attention,
+                                                 run->model->architecture);
         if (share > 0) {
             add_segment(b, &part, &peaks, setting);
         }
@@ -233,6 +233,7 @@ static void add_host(builder *b, const mf_work *work)
         return;
     }
     const mf_setting setting = {.chip = chip,
+                                .architecture = run->model->architecture,
                                 .chip_class = MF_CLASS_CPU,
                                 .runtime = MF_RUNTIME_CPU,
                                 .flash_attention = run->workload.flash_attention};

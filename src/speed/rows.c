@@ -16,6 +16,7 @@ typedef struct names {
 typedef struct named_work {
     size_t model;
     size_t quant;
+    bool wide_dense;
     mf_work *work; /* NULL: the scheme or model is not known */
 } named_work;
 
@@ -59,7 +60,7 @@ static mf_status number_names(mf_speed_row *row, mf_row_facts *f, mf_error *err)
         status = name_number(&row->model, &f->models, m->model, err);
     }
     if (status == MF_OK) {
-        status = name_number(&row->quant, &f->quants, m->quant, err);
+        status = name_number(&row->quant, &f->quants, m->scheme, err);
     }
     if (status == MF_OK) {
         status = name_number(&row->source, &f->sources, m->source, err);
@@ -92,8 +93,18 @@ static mf_status load_facts(mf_row_facts *f, mf_error *err)
     return status;
 }
 
-static mf_status
-make_work(mf_work **out, const mf_model *model, const mf_quant *quant, mf_error *err)
+/* A file whose name says F16 keeps the experts' format (covariates.h). */
+static void widen_dense(mf_tensor_type *types, const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        if (types[i] != MF_TYPE_F32 && model->tensors[i].role != MF_ROLE_EXPERT) {
+            types[i] = MF_TYPE_F16;
+        }
+    }
+}
+
+static mf_status make_work(
+    mf_work **out, const mf_model *model, const mf_quant *quant, bool wide_dense, mf_error *err)
 {
     bool estimated = false;
     mf_error why = {0};
@@ -102,6 +113,9 @@ make_work(mf_work **out, const mf_model *model, const mf_quant *quant, mf_error 
     mf_status status = work && types ? MF_OK : mf_fail(&why, MF_E_NOMEM, "no memory for work");
     if (status == MF_OK) {
         status = mf_quant_types(types, &estimated, model, quant, &why);
+    }
+    if (status == MF_OK && wide_dense) {
+        widen_dense(types, model);
     }
     if (status == MF_OK) {
         status = mf_work_build(work, model, types, &(mf_work_part){0}, &why);
@@ -125,8 +139,10 @@ make_work(mf_work **out, const mf_model *model, const mf_quant *quant, mf_error 
 static mf_status
 find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_error *err)
 {
+    const bool wide_dense = row->measurement->wide_dense;
     for (size_t i = 0; i < f->n_works; i++) {
-        if (f->works[i].model == row->model && f->works[i].quant == row->quant) {
+        const named_work *w = &f->works[i];
+        if (w->model == row->model && w->quant == row->quant && w->wide_dense == wide_dense) {
             *out = f->works[i].work;
             return MF_OK;
         }
@@ -137,10 +153,10 @@ find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_erro
     }
     f->works = works;
     named_work *made = &works[f->n_works];
-    *made = (named_work){.model = row->model, .quant = row->quant};
+    *made = (named_work){.model = row->model, .quant = row->quant, .wide_dense = wide_dense};
     f->n_works++;
     const mf_status status =
-        make_work(&made->work, f->model[row->model], f->quant[row->quant], err);
+        make_work(&made->work, f->model[row->model], f->quant[row->quant], wide_dense, err);
     *out = made->work;
     return status;
 }
@@ -190,10 +206,8 @@ static mf_status complete_row(mf_speed_row *row, mf_row_facts *f, mf_error *err)
         return MF_OK;
     }
     const mf_workload cache = {.kv_type_k = m->kv_type, .kv_type_v = m->kv_type};
-    row->setting = (mf_setting){.chip = device->id,
-                                .chip_class = device->chip_class,
-                                .runtime = m->runtime,
-                                .flash_attention = m->flash_attention};
+    row->setting =
+        mf_setting_of(device, m->runtime, m->flash_attention, f->model[row->model]->architecture);
     row->step = (mf_step){.depth = m->depth_tokens,
                           .n_tokens = m->n_tokens > 0 ? m->n_tokens : UNSTATED_RUN_TOKENS,
                           .ubatch = m->ubatch_tokens,

@@ -68,10 +68,13 @@ static double share_of(const mf_shares *shares, mf_knob knob)
     case MF_KNOB_LINEAR:
     case MF_KNOB_KV:
     case MF_KNOB_MLA:
+    case MF_KNOB_SLOT:
     case MF_KNOB_EXPERT:
     case MF_KNOB_ATTENTION:
     case MF_KNOB_ATTENTION_MLA:
     case MF_KNOB_PASS:
+    case MF_KNOB_PADDING:
+    case MF_KNOB_SCAN:
     case MF_KNOB_COUNT:
         break;
     }

@@ -101,7 +101,19 @@ typedef struct tensor_load {
     double weights;
     double share;
     mf_format format;
+    bool tail;
 } tensor_load;
+
+/* Layers from here on read caches that earlier ones fill (Gemma 3n and 4 E): a prompt's last tokens alone need them. */
+static size_t tail_start(const mf_model *model)
+{
+    size_t end = model->n_layers;
+    while (end > 0 &&
+           (model->layers[end - 1].is_nextn || model->layers[end - 1].attention.shares_kv)) {
+        end--;
+    }
+    return end > 0 ? end : model->n_layers;
+}
 
 /* Adds a tensor of a layer: everything but the tables that are looked up. */
 static void add_tensor(mf_work *work, const mf_tensor *tensor, tensor_load load)
@@ -115,6 +127,7 @@ static void add_tensor(mf_work *work, const mf_tensor *tensor, tensor_load load)
         work->expert_share = load.share;
     } else {
         work->dense_weights[load.format] += weights;
+        work->tail_weights[load.format] += load.tail ? weights : 0;
         work->dense_bytes += load.bytes;
     }
 }
@@ -148,12 +161,20 @@ static bool is_looked_up(const mf_model *model, const mf_tensor *tensor)
            model->layers[tensor->layer].is_nextn;
 }
 
+/* One tensor of each expert layer stands for the layer: the last that its experts multiply with. */
+static bool is_bf16_gate(const mf_tensor *tensor, mf_tensor_type type)
+{
+    return tensor->role == MF_ROLE_EXPERT && type == MF_TYPE_BF16 && tensor->n_dims == 3 &&
+           strstr(tensor->name, "ffn_down_exps") != NULL;
+}
+
 static mf_status add_tensors(mf_work *work,
                              const mf_model *model,
                              const mf_tensor_type *types,
                              const mf_work_part *part,
                              mf_error *err)
 {
+    const size_t tail = tail_start(model);
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
         if (is_looked_up(model, tensor) || on_host(tensor, part) != part->host) {
@@ -171,11 +192,15 @@ static mf_status add_tensors(mf_work *work,
         const tensor_load load = {.bytes = (double)bytes,
                                   .weights = (double)elements,
                                   .share = used_share(model, tensor),
-                                  .format = mf_format_of(types[i])};
+                                  .format = mf_format_of(types[i]),
+                                  .tail = tensor->layer >= 0 && (size_t)tensor->layer >= tail};
         if (tensor->role == MF_ROLE_OUTPUT || tensor->role == MF_ROLE_TOKEN_EMBEDDING) {
             add_head(work, load);
         } else {
             add_tensor(work, tensor, load);
+        }
+        if (is_bf16_gate(tensor, types[i])) {
+            work->bf16_experts += (double)model->layers[tensor->layer].ffn.n_experts;
         }
     }
     return MF_OK;
@@ -214,9 +239,11 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     scaled.n_layers *= share;
     scaled.n_moe_layers *= share;
     scaled.n_linear_layers *= share;
+    scaled.bf16_experts *= share;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         scaled.read_weights[f] *= share;
         scaled.dense_weights[f] *= share;
+        scaled.tail_weights[f] *= share;
         scaled.expert_weights[f] *= share;
     }
     for (size_t g = 0; g < scaled.n_groups; g++) {

@@ -34,6 +34,8 @@ typedef struct mf_work {
     double expert_bytes;                    /* all experts */
     double expert_share;                    /* picked per token, used / total */
     double state_bytes;                     /* recurrent state of one sequence */
+    double bf16_experts;                  /* all layers' experts whose weights are BF16, counted */
+    double tail_weights[MF_FORMAT_COUNT]; /* dense, of layers behind the last that fills a cache */
     double n_layers;
     double n_moe_layers;
     double n_linear_layers;

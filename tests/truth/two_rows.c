@@ -172,7 +172,9 @@ static void score(const group *g, mf_calibration *c, mf_speed_test test, given h
            extreme(g, -1)->measurement->model);
 }
 
-static mf_status score_device(const mf_fit *fit, size_t device, mf_speed_test test, mf_error *err)
+/* fit: of all rows; others: of all but the device's. */
+static mf_status score_device(
+    const mf_fit *fit, const mf_fit *others, size_t device, mf_speed_test test, mf_error *err)
 {
     const size_t n = mf_fit_row_count(fit);
     bool *done = calloc(n + 1, sizeof *done);
@@ -199,7 +201,7 @@ static mf_status score_device(const mf_fit *fit, size_t device, mf_speed_test te
             mf_calibration *c = NULL;
             status = mf_calibration_new(&c, mf_engine_name(engine), err);
             if (status == MF_OK) {
-                status = mf_fit_export(c, fit, engine, err);
+                status = mf_fit_export(c, others, engine, err);
             }
             if (status == MF_OK) {
                 score(&g, c, test, (given)how);
@@ -211,38 +213,44 @@ static mf_status score_device(const mf_fit *fit, size_t device, mf_speed_test te
     return status;
 }
 
+static mf_status without_device(
+    const mf_fit *full, const mf_speed_rows *rows, size_t device, mf_speed_test test, mf_error *err)
+{
+    mf_fit *others = NULL;
+    bool *wanted = calloc(rows->n_items + 1, sizeof *wanted);
+    mf_status status = wanted ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory");
+    for (size_t i = 0; status == MF_OK && i < rows->n_items; i++) {
+        wanted[i] = rows->items[i].device != device;
+    }
+    status = status == MF_OK ? mf_fit_new(&others, rows, test, wanted, err) : status;
+    status = status == MF_OK ? mf_fit_solve(others, err) : status;
+    status = status == MF_OK ? score_device(full, others, device, test, err) : status;
+    mf_fit_free(others);
+    free(wanted);
+    return status;
+}
+
 static mf_status run_test(const mf_speed_rows *rows, mf_speed_test test, mf_error *err)
 {
     mf_fit *full = NULL;
-    mf_fit *part = NULL;
-    mf_status status = mf_fit_new(&full, rows, test, err);
-    status = status == MF_OK ? mf_fit_new(&part, rows, test, err) : status;
-    status = status == MF_OK ? mf_fit_solve(full, NULL, err) : status;
+    mf_status status = mf_fit_new(&full, rows, test, NULL, err);
     const size_t n = full != NULL ? mf_fit_row_count(full) : 0;
-    bool *used = calloc(n + 1, sizeof *used);
     bool *done = calloc(n + 1, sizeof *done);
     for (size_t i = 0; status == MF_OK && i < n; i++) {
         const size_t device = mf_fit_row(full, i)->device;
         size_t n_of_device = 0;
-        if (done[i]) {
-            continue;
+        for (size_t j = i; j < n && !done[i]; j++) {
+            n_of_device += mf_fit_row(full, j)->device == device ? 1 : 0;
         }
-        for (size_t j = 0; j < n; j++) {
-            used[j] = mf_fit_row(full, j)->device != device;
-            n_of_device += used[j] ? 0 : 1;
-            done[j] = done[j] || !used[j];
+        for (size_t j = i; j < n; j++) {
+            done[j] = done[j] || mf_fit_row(full, j)->device == device;
         }
-        if (n_of_device < LEAST_ROWS) {
-            continue;
+        if (n_of_device >= LEAST_ROWS) {
+            status = without_device(full, rows, device, test, err);
         }
-        mf_fit_copy(part, full);
-        status = mf_fit_solve(part, used, err);
-        status = status == MF_OK ? score_device(part, device, test, err) : status;
     }
-    free(used);
     free(done);
     mf_fit_free(full);
-    mf_fit_free(part);
     return status;
 }
 

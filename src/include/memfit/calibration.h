@@ -1,11 +1,12 @@
 /*
  * calibration.h - the coefficients of the speed law for one engine, with what each stands on.
  *
- * The law (speed/law.h) has a dozen knobs: bandwidth efficiency, lane slots per weight, seconds per layer, ... A knob's
- * value for one case is the product of a base and of factors for the chip class, the vendor, the weight format, the
- * runtime and flash attention; each factor is pulled towards 1 where few rows speak (ridge priors), so that a chip
- * without rows borrows from its class. hwdb/calibration/<engine>.json holds the factors, the factors of chips that have
- * rows, and the residuals that the 90 % intervals are read from. A program writes it (mf_calibration_fit), nobody else.
+ * The law (speed/law.h) has some fifteen knobs: bandwidth efficiency, lane slots per weight, seconds per layer, ... A
+ * knob's value for one case is the product of a base and of factors for the vendor, the chip class, its generation, the
+ * weight format, the runtime and flash attention; each factor is pulled towards 1 as far as factors of its kind were
+ * found to scatter, so that a chip without rows borrows from its generation, class and vendor.
+ * hwdb/calibration/<engine>.json holds the factors, those of chips that have rows and of model architectures, and the
+ * residuals that the 90 % intervals are read from. A program writes it (mf_calibration_fit), nobody else.
  */
 #ifndef MF_MEMFIT_CALIBRATION_H
 #define MF_MEMFIT_CALIBRATION_H
@@ -67,6 +68,39 @@ typedef enum mf_format {
         MF_FORMAT_COUNT
 } mf_format;
 
+/* Microarchitectures, as hwdb's devices name them; one that is not listed has no factors of its own. */
+#define MF_GENERATION_LIST(X)                                                                      \
+    X(MF_GENERATION_OTHER, "other")                                                                \
+    X(MF_GENERATION_M1, "m1")                                                                      \
+    X(MF_GENERATION_M2, "m2")                                                                      \
+    X(MF_GENERATION_M3, "m3")                                                                      \
+    X(MF_GENERATION_M4, "m4")                                                                      \
+    X(MF_GENERATION_M5, "m5")                                                                      \
+    X(MF_GENERATION_M6, "m6")                                                                      \
+    X(MF_GENERATION_PASCAL, "pascal")                                                              \
+    X(MF_GENERATION_VOLTA, "volta")                                                                \
+    X(MF_GENERATION_TURING, "turing")                                                              \
+    X(MF_GENERATION_AMPERE, "ampere")                                                              \
+    X(MF_GENERATION_ADA, "ada")                                                                    \
+    X(MF_GENERATION_HOPPER, "hopper")                                                              \
+    X(MF_GENERATION_BLACKWELL, "blackwell")                                                        \
+    X(MF_GENERATION_RDNA2, "rdna2")                                                                \
+    X(MF_GENERATION_RDNA3, "rdna3")                                                                \
+    X(MF_GENERATION_RDNA35, "rdna3.5")                                                             \
+    X(MF_GENERATION_RDNA4, "rdna4")                                                                \
+    X(MF_GENERATION_CDNA2, "cdna2")                                                                \
+    X(MF_GENERATION_CDNA3, "cdna3")                                                                \
+    X(MF_GENERATION_CDNA4, "cdna4")                                                                \
+    X(MF_GENERATION_ALCHEMIST, "alchemist")                                                        \
+    X(MF_GENERATION_BATTLEMAGE, "battlemage")
+
+typedef enum mf_generation {
+#define MF_GENERATION_ENUM(name, text) name,
+    MF_GENERATION_LIST(MF_GENERATION_ENUM)
+#undef MF_GENERATION_ENUM
+        MF_GENERATION_COUNT
+} mf_generation;
+
 /* The law's knobs; X(name, text, unit). LANE and WORK have one value a weight format. */
 #define MF_KNOB_LIST(X)                                                                            \
     X(MF_KNOB_ETA, "eta", "fraction of the specified bandwidth")                                   \
@@ -76,11 +110,14 @@ typedef enum mf_format {
     X(MF_KNOB_LINEAR, "linear", "seconds per recurrent layer and token")                           \
     X(MF_KNOB_KV, "kv", "times the time at full bandwidth")                                        \
     X(MF_KNOB_MLA, "mla", "lane slots per latent attention multiply-add")                          \
+    X(MF_KNOB_SLOT, "slot", "seconds per expert whose format has no kernel for one token")         \
     X(MF_KNOB_WORK, "work", "times the time at the matrix peak")                                   \
     X(MF_KNOB_EXPERT, "expert", "times the work of dense weights")                                 \
     X(MF_KNOB_ATTENTION, "attention", "times the time at the matrix peak")                         \
     X(MF_KNOB_ATTENTION_MLA, "attention_mla", "times the work of other attention")                 \
-    X(MF_KNOB_PASS, "pass", "seconds per layer and micro-batch")
+    X(MF_KNOB_PASS, "pass", "seconds per layer and micro-batch")                                   \
+    X(MF_KNOB_PADDING, "padding", "rows computed in vain per touched expert and micro-batch")      \
+    X(MF_KNOB_SCAN, "scan", "seconds per recurrent layer and token of a prompt")
 
 typedef enum mf_knob {
 #define MF_KNOB_ENUM(name, text, unit) name,
@@ -91,12 +128,18 @@ typedef enum mf_knob {
 
 #define MF_FIRST_PREFILL_KNOB MF_KNOB_WORK
 
-/* What a case is to the calibration. chip is a device id, borrowed, NULL for a device without one. */
+/* What a case is to the calibration. chip is a device id, architecture a model's; borrowed, NULL for one without. */
 typedef struct mf_setting {
     const char *chip;
+    const char *architecture;
     mf_chip_class chip_class;
+    mf_generation generation;
     mf_runtime runtime;
     bool flash_attention;
+    double clock_log;  /* of the GPU's clock over 1.4 GHz; 0: not known, or no matter */
+    double extra_dies; /* joined with the first: 1 for Apple's Ultra chips */
+    double
+        power_log; /* of a card's watts per TFLOP/s of its matrix units, over 1.4; 0: not known, or no matter */
 } mf_setting;
 
 /* One factor, kept as a logarithm. n_rows: measurements that it multiplies. */
@@ -106,11 +149,18 @@ typedef struct mf_effect {
     uint32_t n_rows;
 } mf_effect;
 
-#define MF_MAX_KNOB_EFFECTS 6
+#define MF_MAX_KNOB_EFFECTS 9
 
-/* Indices of the effects whose product is a knob's value in a setting; format matters for LANE and WORK only.
-   Returns their number. Thread-safe. */
-MF_API size_t mf_knob_effects(size_t indices[MF_MAX_KNOB_EFFECTS],
+/* An effect's part in a knob: the knob's logarithm is the sum of weight times value. The weight is 1 but for effects of a
+   setting's continuous properties. */
+typedef struct mf_effect_use {
+    size_t index;
+    double weight;
+} mf_effect_use;
+
+/* The effects that make a knob's value in a setting; format matters for LANE and WORK only. Returns their number.
+   Thread-safe. */
+MF_API size_t mf_knob_effects(mf_effect_use uses[MF_MAX_KNOB_EFFECTS],
                               mf_knob knob,
                               const mf_setting *setting,
                               mf_format format);
@@ -120,13 +170,18 @@ typedef struct mf_effect_info {
     const char *name;
     const char *keys[3];
     size_t n_keys;
-    mf_knob knob;
-    double prior_log_value;
-    double prior_log_sd;
+    size_t family;          /* 0 .. mf_effect_family_count() - 1: effects of one name */
+    double prior_log_value; /* an exponent for effects of continuous properties */
+    double prior_log_sd;    /* before the rows say how effects of this family scatter */
 } mf_effect_info;
 
 MF_API size_t mf_effect_count(void);
 MF_API mf_effect_info mf_effect_describe(size_t index);
+MF_API size_t mf_effect_family_count(void);
+MF_API const char *mf_effect_family_name(size_t family);
+MF_API double mf_effect_family_sd(size_t family); /* prior_log_sd of its effects */
+
+typedef enum mf_speed_test { MF_TEST_DECODE, MF_TEST_PREFILL, MF_TEST_COUNT } mf_speed_test;
 
 /* What a chip with rows of its own adds, per knob; 0 where it does not apply. */
 typedef struct mf_chip_effects {
@@ -137,14 +192,20 @@ typedef struct mf_chip_effects {
     /* What a calibration of this very machine adds, in memory only. */
     double lane_log[MF_FORMAT_COUNT]; /* beside knobs[MF_KNOB_LANE] */
     double work_log[MF_FORMAT_COUNT];
-    bool calibrated[2];       /* by mf_speed_test */
-    double half_width_log[2]; /* of the 90 % interval; 0: from the pools */
+    bool calibrated[MF_TEST_COUNT];
+    double half_width_log[MF_TEST_COUNT]; /* of the 90 % interval; 0: from the pools */
 } mf_chip_effects;
 
 /* Prior sd of a knob's chip effect; 0: the knob has none. */
 MF_API double mf_chip_effect_sd(mf_knob knob);
 
-typedef enum mf_speed_test { MF_TEST_DECODE, MF_TEST_PREFILL, MF_TEST_COUNT } mf_speed_test;
+/* What a model's architecture does to a test's time beyond the law (kernels that the law does not count). */
+typedef struct mf_architecture_effects {
+    char *name; /* as in GGUF's general.architecture */
+    mf_effect tests[MF_TEST_COUNT];
+} mf_architecture_effects;
+
+MF_API double mf_architecture_effect_sd(mf_speed_test test); /* prior sd */
 
 /* How far off the law was on cases left out of the fit: half width that holds 90 % of |ln(measured / predicted)|.
    left_out: "model" (the chip has rows), "chip" (only its class has), "class" (neither). */
@@ -176,6 +237,11 @@ typedef struct mf_calibration {
     mf_effect *effects;     /* mf_effect_count() of them; those not in the file hold their prior */
     mf_chip_effects *chips; /* sorted by device_id */
     size_t n_chips;
+    mf_architecture_effects *architectures; /* sorted by name */
+    size_t n_architectures;
+    double *spreads; /* how effects scatter, log sd: one per family of effects */
+    double chip_spreads[MF_KNOB_COUNT];
+    double architecture_spreads[MF_TEST_COUNT];
     mf_residual_pool *pools;
     size_t n_pools;
     uint32_t n_rows[MF_TEST_COUNT][MF_CLASS_COUNT];
@@ -206,6 +272,22 @@ MF_API mf_status mf_calibration_apply(mf_calibration *calibration,
 MF_API const mf_chip_effects *mf_calibration_chip(const mf_calibration *calibration,
                                                   const char *device_id);
 
+/* The architecture's effects, NULL if it has none. Borrowed. */
+MF_API const mf_architecture_effects *mf_calibration_architecture(const mf_calibration *calibration,
+                                                                  const char *name);
+
+/* Logarithms of all knobs in a setting, the chip's own effects included; `test` what the model's architecture adds to
+   the time of each test. LANE and WORK are in lane and work, one a format. */
+typedef struct mf_knob_logs {
+    double value[MF_KNOB_COUNT];
+    double lane[MF_FORMAT_COUNT];
+    double work[MF_FORMAT_COUNT];
+    double test[MF_TEST_COUNT];
+} mf_knob_logs;
+
+MF_API mf_knob_logs mf_calibration_logs(const mf_calibration *calibration,
+                                        const mf_setting *setting);
+
 /* Product of a knob's effects in a setting, the chip's own included. */
 MF_API double mf_calibration_value(const mf_calibration *calibration,
                                    mf_knob knob,
@@ -215,6 +297,9 @@ MF_API double mf_calibration_value(const mf_calibration *calibration,
 MF_API const char *mf_runtime_name(mf_runtime runtime);
 MF_API const char *mf_format_name(mf_format format);
 MF_API const char *mf_knob_name(mf_knob knob);
+MF_API const char *mf_generation_name(mf_generation generation);
+MF_API mf_generation
+mf_generation_of(const char *architecture);                /* MF_GENERATION_OTHER if not listed */
 MF_API const char *mf_speed_test_name(mf_speed_test test); /* "decode", "prefill" */
 MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip", "class" */
 MF_API mf_format mf_format_of(mf_tensor_type type);

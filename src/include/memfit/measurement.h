@@ -31,6 +31,9 @@ typedef struct mf_measurement {
     uint32_t n_devices;
     mf_engine_id engine; /* ollama and llamafile run llama.cpp */
     mf_runtime runtime;
+    const char
+        *scheme;     /* of modeldb: quant, or what the file is known to hold; borrowed or static */
+    bool wide_dense; /* what is not an expert is in 16 bits, whatever the scheme says */
     bool flash_attention;
     double ubatch_tokens;
     mf_tensor_type kv_type;

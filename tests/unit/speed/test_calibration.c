@@ -34,9 +34,9 @@ Test(calibration, what_is_written_reads_the_same)
     mf_calibration *c = priors();
     const mf_setting m1 = {
         .chip = "apple-m1-7c", .chip_class = MF_CLASS_APPLE_M1_M2, .runtime = MF_RUNTIME_METAL};
-    size_t effects[MF_MAX_KNOB_EFFECTS];
-    mf_knob_effects(effects, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K);
-    c->effects[effects[1]] = (mf_effect){.log_value = log(1.25), .log_sd = 0.125, .n_rows = 7};
+    mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
+    mf_knob_effects(uses, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K);
+    c->effects[uses[1].index] = (mf_effect){.log_value = log(1.25), .log_sd = 0.125, .n_rows = 7};
     c->chips = calloc(1, sizeof *c->chips);
     c->chips[0].device_id = strdup("apple-m1-7c");
     c->chips[0].n_decode_rows = 3;
@@ -50,6 +50,12 @@ Test(calibration, what_is_written_reads_the_same)
                                      .half_width_log = 0.25,
                                      .n_rows = 40};
     c->n_pools = 1;
+    c->architectures = calloc(1, sizeof *c->architectures);
+    c->architectures[0].name = strdup("qwen3moe");
+    c->architectures[0].tests[MF_TEST_PREFILL] = (mf_effect){.log_value = log(1.5), .n_rows = 2};
+    c->n_architectures = 1;
+    c->spreads[3] = 0.375;
+    c->chip_spreads[MF_KNOB_LAYER] = 0.625;
     c->n_rows[MF_TEST_DECODE][MF_CLASS_APPLE_M1_M2] = 3;
     const double before = mf_calibration_value(c, MF_KNOB_LANE, &m1, MF_FORMAT_Q4_K);
     char *text = NULL;
@@ -86,10 +92,10 @@ Test(calibration, a_setting_finds_the_effects_that_carry_its_keys)
 {
     const mf_setting setting = {
         .chip_class = MF_CLASS_AMD_UNIFIED, .runtime = MF_RUNTIME_VULKAN, .flash_attention = true};
-    size_t indices[MF_MAX_KNOB_EFFECTS];
-    const size_t n = mf_knob_effects(indices, MF_KNOB_KV, &setting, MF_FORMAT_F16);
-    cr_assert(eq(sz, n, 3));
-    const mf_effect_info last = mf_effect_describe(indices[2]);
+    mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
+    const size_t n = mf_knob_effects(uses, MF_KNOB_KV, &setting, MF_FORMAT_F16);
+    cr_assert(eq(sz, n, 5));
+    const mf_effect_info last = mf_effect_describe(uses[4].index);
     cr_assert(eq(str, (char *)last.keys[0], "amd-unified"));
     cr_assert(eq(str, (char *)last.keys[1], "vulkan"));
     cr_assert(eq(str, (char *)last.keys[2], "flash"));
@@ -97,7 +103,8 @@ Test(calibration, a_setting_finds_the_effects_that_carry_its_keys)
 
 #define HEAD                                                                                       \
     "{\"schema\": 1, \"engine\": \"x\", \"fitted\": \"\", \"data\": \"\", \"method\": \"\", "
-#define LISTS "\"class_rows\": [], \"chips\": [], \"intervals\": [], "
+#define NEW_LISTS "\"spreads\": [], \"architectures\": [], "
+#define LISTS NEW_LISTS "\"class_rows\": [], \"chips\": [], \"intervals\": [], "
 
 Test(calibration, broken_files_are_refused_with_a_place)
 {
@@ -114,16 +121,25 @@ Test(calibration, broken_files_are_refused_with_a_place)
                    "\"rows\": 1}]}",
         HEAD LISTS "\"effects\": [{\"effect\": \"eta\", \"of\": [], \"factor\": -1, \"log_sd\": 0, "
                    "\"rows\": 1}]}",
-        HEAD "\"class_rows\": [{\"class\": \"zx81\"}], \"chips\": [], \"intervals\": [], "
-             "\"effects\": []}",
-        HEAD "\"class_rows\": [], \"chips\": [{\"device\": 5}], \"intervals\": [], "
-             "\"effects\": []}",
-        HEAD
+        HEAD NEW_LISTS "\"class_rows\": [{\"class\": \"zx81\"}], \"chips\": [], \"intervals\": [], "
+                       "\"effects\": []}",
+        HEAD NEW_LISTS "\"class_rows\": [], \"chips\": [{\"device\": 5}], \"intervals\": [], "
+                       "\"effects\": []}",
+        HEAD NEW_LISTS
         "\"class_rows\": [], \"intervals\": [], \"effects\": [], \"chips\": [{\"device\": \"b\", "
         "\"decode_rows\": 1, \"prefill_rows\": 1, \"effects\": []}, {\"device\": \"a\", "
         "\"decode_rows\": 1, \"prefill_rows\": 1, \"effects\": []}]}",
-        HEAD "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [{\"test\": "
-             "\"decode\"}]}",
+        HEAD NEW_LISTS
+        "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [{\"test\": "
+        "\"decode\"}]}",
+        HEAD "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [], "
+             "\"architectures\": [], \"spreads\": [{\"effect\": \"zx81\", \"log_sd\": 1}]}",
+        HEAD "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [], "
+             "\"spreads\": [], \"architectures\": [{\"architecture\": \"b\", \"effects\": []}, "
+             "{\"architecture\": \"a\", \"effects\": []}]}",
+        HEAD "\"class_rows\": [], \"chips\": [], \"effects\": [], \"intervals\": [], "
+             "\"spreads\": [], \"architectures\": [{\"architecture\": \"b\", \"effects\": "
+             "[{\"test\": \"train\", \"factor\": 1, \"log_sd\": 1, \"rows\": 1}]}]}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         mf_calibration *c = NULL;

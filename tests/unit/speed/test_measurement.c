@@ -77,6 +77,7 @@ static const notes_case notes_cases[] = {
      "2026",                                     "llama-rocm-7.2; ub 2048; default",
      MF_RUNTIME_ROCM,                                                                                          true,
      2048                                                                                                                 },
+    {"amd-strix-halo-8060s", "2025-10",          "tuned rocWMMA fork; FA on",        MF_RUNTIME_ROCM,          true,  512 },
     {"amd-rx-7900-xt",       "2025-08..2026-04", "FA off; ROCm",                     MF_RUNTIME_ROCM,          false, 512 },
     {"nvidia-gb10",          "2025-10",          "FA on",                            MF_RUNTIME_CUDA_2025,     true,  512 },
     {"intel-arc-a770-16gb",  "2025-08",          "FA off; Vulkan",                   MF_RUNTIME_VULKAN,        false, 512 },
@@ -98,6 +99,44 @@ Test(measurement, notes_tell_runtime_flash_attention_and_micro_batch)
         cr_expect(eq(int, m.runtime, c->runtime), "case %zu: %s", i, mf_runtime_name(m.runtime));
         cr_expect(eq(int, m.flash_attention, c->flash), "case %zu", i);
         cr_expect(epsilon_eq(dbl, m.ubatch_tokens, c->ubatch, 1e-9), "case %zu", i);
+        mf_measurements_free(&all);
+    }
+}
+
+typedef struct scheme_case {
+    const char *quant;
+    const char *date;
+    const char *source;
+    const char *scheme;
+    bool wide;
+} scheme_case;
+
+static const scheme_case scheme_cases[] = {
+    {"UD-Q4_K_XL", "2025-08-08", "x/GLM-4.5-Air-UD-Q4_K_XL/results", "Q4_K_M",     false},
+    {"UD-Q4_K_XL", "2025-12",    "x",                                "UD-Q4_K_XL", false},
+    {"UD-Q4_K_XL", "",           "x",                                "UD-Q4_K_XL", false},
+    {"UD-Q6_K_XL", "2025-08-08", "x",                                "UD-Q6_K_XL", false},
+    {"MXFP4",      "2025-08-06", "x/gpt-oss-20b-F16/results.jsonl",  "MXFP4",      true },
+    {"MXFP4",      "2025-08-06", "x/gpt-oss-20b-mxfp4/results",      "MXFP4",      false},
+    {"Q8_0",       "2025-08-06", "x/gpt-oss-20b-F16/results.jsonl",  "Q8_0",       false},
+};
+
+Test(measurement, date_and_source_tell_what_a_file_holds)
+{
+    for (size_t i = 0; i < sizeof scheme_cases / sizeof scheme_cases[0]; i++) {
+        const scheme_case *c = &scheme_cases[i];
+        char text[512];
+        snprintf(text,
+                 sizeof text,
+                 "device,engine,model,quant,test,tok_s,date,source_url\n"
+                 "amd-r9700,llama.cpp,m,%s,tg,9,%s,%s\n",
+                 c->quant,
+                 c->date,
+                 c->source);
+        mf_measurements all;
+        const mf_measurement m = only(&all, text);
+        cr_expect(eq(str, (char *)m.scheme, (char *)c->scheme), "case %zu", i);
+        cr_expect(eq(int, m.wide_dense, c->wide), "case %zu", i);
         mf_measurements_free(&all);
     }
 }

@@ -1,0 +1,27 @@
+/*
+ * arrow.h - Cholesky factors of a matrix shaped like an arrow: blocks along the diagonal that meet only themselves and a
+ * border.
+ *
+ * A chip's own coefficients appear in its rows alone, the shared ones in everybody's: chips are the blocks, what they
+ * share is the border. Eliminating the blocks first leaves GSL's dense factorisation half of the unknowns.
+ */
+#ifndef MF_SPEED_ARROW_H
+#define MF_SPEED_ARROW_H
+
+#include <gsl/gsl_matrix.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct mf_arrow {
+    gsl_matrix *matrix; /* lower triangle; overwritten by the factors */
+    size_t *block_ends; /* unknown behind each block; the border begins at the last */
+    size_t n_blocks;
+} mf_arrow;
+
+/* False if the matrix is not positive definite. */
+bool mf_arrow_factor(const mf_arrow *arrow);
+
+/* Solves with the factors, in place. */
+void mf_arrow_solve(const mf_arrow *arrow, gsl_vector *x);
+
+#endif

@@ -1,0 +1,243 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <gsl/gsl_linalg.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "memfit/memfit.h"
+#include "sample.h"
+#include "speed/arrow.h"
+#include "speed/fit_columns.h"
+
+/* A small generator of our own: the same numbers everywhere. */
+static double noise(unsigned *state)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return (double)(*state >> 8) / (1 << 24) - 0.5;
+}
+
+/* Two blocks of 2 and 3 unknowns, a border of 4. */
+static gsl_matrix *arrow_matrix(void)
+{
+    enum { N = 9 };
+    static const size_t block[N] = {0, 0, 1, 1, 1, 2, 2, 2, 2};
+    unsigned state = 7;
+    gsl_matrix *m = gsl_matrix_calloc(N, N);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j <= i; j++) {
+            const bool meets = block[i] == block[j] || block[i] == 2;
+            const double value = i == j ? 4 + noise(&state) : meets ? noise(&state) : 0;
+            gsl_matrix_set(m, i, j, value);
+            gsl_matrix_set(m, j, i, value);
+        }
+    }
+    return m;
+}
+
+Test(arrow, it_solves_what_a_dense_factorisation_solves)
+{
+    size_t ends[] = {2, 5};
+    gsl_matrix *dense = arrow_matrix();
+    mf_arrow arrow = {.matrix = arrow_matrix(), .block_ends = ends, .n_blocks = 2};
+    gsl_vector *x = gsl_vector_alloc(dense->size1);
+    gsl_vector *y = gsl_vector_alloc(dense->size1);
+    for (size_t i = 0; i < x->size; i++) {
+        gsl_vector_set(x, i, 1.0 + (double)i * 0.37);
+        gsl_vector_set(y, i, 1.0 + (double)i * 0.37);
+    }
+    cr_assert(mf_arrow_factor(&arrow));
+    mf_arrow_solve(&arrow, x);
+    gsl_linalg_cholesky_decomp1(dense);
+    gsl_linalg_cholesky_svx(dense, y);
+    for (size_t i = 0; i < x->size; i++) {
+        cr_assert(epsilon_eq(dbl, gsl_vector_get(x, i), gsl_vector_get(y, i), 1e-12), "%zu", i);
+    }
+    gsl_vector_free(x);
+    gsl_vector_free(y);
+    gsl_matrix_free(dense);
+    gsl_matrix_free(arrow.matrix);
+}
+
+Test(arrow, a_matrix_that_is_not_positive_is_refused, .init = mf_init)
+{
+    size_t ends[] = {2, 5};
+    for (size_t bad = 0; bad < 9; bad += 4) {
+        mf_arrow arrow = {.matrix = arrow_matrix(), .block_ends = ends, .n_blocks = 2};
+        gsl_matrix_set(arrow.matrix, bad, bad, -1);
+        cr_assert(not(mf_arrow_factor(&arrow)), "unknown %zu", bad);
+        gsl_matrix_free(arrow.matrix);
+    }
+}
+
+/* Rows of six cards and three sizes of one model, with speeds that a known calibration gives. */
+enum { N_CARDS = 6, N_SIZES = 3, N_ROWS = N_CARDS * N_SIZES };
+
+typedef struct plant {
+    sample s;
+    mf_work works[N_SIZES];
+    mf_measurement measurements[N_ROWS];
+    mf_speed_row items[N_ROWS];
+    mf_speed_rows rows;
+    mf_calibration *truth;
+} plant;
+
+static char card_names[N_CARDS][8] = {"a", "b", "c", "d", "e", "f"};
+
+static void fill_row(plant *p, size_t card, size_t size)
+{
+    const char *reason = NULL;
+    const size_t i = card * N_SIZES + size;
+    mf_device device = sample_card();
+    device.id = card_names[card];
+    device.bandwidth_bytes_per_s.value *= 1 + 0.7 * (double)card;
+    p->measurements[i] = (mf_measurement){.engine = MF_ENGINE_LLAMACPP,
+                                          .runtime = MF_RUNTIME_CUDA,
+                                          .test = MF_TEST_DECODE,
+                                          .trust = MF_TRUST_HIGH};
+    p->items[i] = (mf_speed_row){
+        .measurement = &p->measurements[i],
+        .work = &p->works[size],
+        .device = card,
+        .model = size,
+        .step = {.n_tokens = 128, .ubatch = 512, .cache = {2, 2}}
+    };
+    cr_assert(mf_peaks_of(&p->items[i].peaks, &reason, &device));
+    p->items[i].setting = mf_setting_of(&device, MF_RUNTIME_CUDA, true, "sample");
+    p->items[i].setting.chip = card_names[card];
+    p->measurements[i].tok_s = mf_speed_row_predict(&p->items[i], p->truth);
+}
+
+static void plant_fill(plant *p)
+{
+    sample_fill(&p->s);
+    cr_assert(eq(int, mf_calibration_new(&p->truth, "llama.cpp", NULL), MF_OK));
+    p->truth->effects[0].log_value = log(0.8); /* the base of eta */
+    mf_work work = {0};
+    cr_assert(
+        eq(int, mf_work_build(&work, &p->s.model, p->s.types, &(mf_work_part){0}, NULL), MF_OK));
+    static const double shares[N_SIZES] = {1, 30, 1000};
+    for (size_t size = 0; size < N_SIZES; size++) {
+        p->works[size] = mf_work_scaled(&work, shares[size]);
+        p->works[size].n_layers = 3 + (double)size;
+    }
+    for (size_t i = 0; i < N_ROWS; i++) {
+        fill_row(p, i / N_SIZES, i % N_SIZES);
+    }
+    p->rows = (mf_speed_rows){.items = p->items, .n_items = N_ROWS};
+}
+
+static mf_fit *solved(const plant *p)
+{
+    mf_fit *fit = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_fit_new(&fit, &p->rows, MF_TEST_DECODE, NULL, &err), MF_OK));
+    cr_assert(eq(int, mf_fit_solve(fit, &err), MF_OK), "%s", err.message);
+    return fit;
+}
+
+static void plant_free(plant *p)
+{
+    mf_calibration_free(p->truth);
+}
+
+Test(fit, planted_speeds_are_found, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    cr_assert(eq(sz, mf_fit_row_count(fit), N_ROWS));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        cr_assert(lt(dbl, fabs(mf_fit_log_error(fit, i)), 0.02), "row %zu", i);
+    }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(fit, one_wild_row_moves_the_others_little, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    p.measurements[7].tok_s *= 4;
+    mf_fit *fit = solved(&p);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const double most = i / N_SIZES == 7 / N_SIZES ? 0.3 : 0.03;
+        cr_assert(i == 7 || fabs(mf_fit_log_error(fit, i)) < most, "row %zu", i);
+    }
+    cr_assert(gt(dbl, fabs(mf_fit_log_error(fit, 7)), 0.7));
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(fit, a_card_left_out_is_predicted_from_the_others, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    bool used[N_ROWS];
+    double log_errors[N_ROWS] = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        used[i] = i / N_SIZES != 2;
+    }
+    cr_assert(eq(int, mf_fit_leave_out(log_errors, fit, used, NULL), MF_OK));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        cr_assert(lt(dbl, fabs(log_errors[i]), 0.05), "row %zu", i);
+        cr_assert(used[i] == (fabs(log_errors[i]) <= 0), "only rows left out get one");
+    }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(fit, few_steps_with_one_factor_end_where_full_steps_do, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    unsigned state = 3;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        p.measurements[i].tok_s *= exp(0.4 * noise(&state));
+    }
+    mf_fit *fit = solved(&p);
+    for (size_t card = 0; card < N_CARDS; card++) {
+        bool used[N_ROWS];
+        double quick[N_ROWS] = {0};
+        double full[N_ROWS] = {0};
+        for (size_t i = 0; i < N_ROWS; i++) {
+            used[i] = i / N_SIZES != card;
+        }
+        cr_assert(eq(int, mf_fit_leave_out(quick, fit, used, NULL), MF_OK));
+        cr_assert(eq(int, mf_fit_leave_out_in_full(full, fit, used, NULL), MF_OK));
+        for (size_t i = 0; i < N_ROWS; i++) {
+            cr_assert(epsilon_eq(dbl, quick[i], full[i], 2e-3), "card %zu row %zu", card, i);
+        }
+    }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(fit, without_rows_there_is_an_error)
+{
+    mf_fit *fit = NULL;
+    mf_error err = {0};
+    const mf_speed_rows none = {0};
+    cr_assert(eq(int, mf_fit_new(&fit, &none, MF_TEST_PREFILL, NULL, &err), MF_OK));
+    cr_assert(eq(int, mf_fit_solve(fit, &err), MF_E_DATA));
+    mf_fit_free(fit);
+}
+
+Test(fit, what_was_fitted_predicts_the_same_from_the_calibration, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    mf_calibration *fitted = NULL;
+    cr_assert(eq(int, mf_calibration_new(&fitted, "llama.cpp", NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_export(fitted, fit, MF_ENGINE_LLAMACPP, NULL), MF_OK));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const double ratio = p.measurements[i].tok_s / mf_speed_row_predict(&p.items[i], fitted);
+        cr_assert(epsilon_eq(dbl, log(ratio), mf_fit_log_error(fit, i), 1e-9), "row %zu", i);
+    }
+    cr_assert(eq(sz, fitted->n_chips, N_CARDS));
+    cr_assert(eq(sz, fitted->n_architectures, 1));
+    mf_calibration_free(fitted);
+    mf_fit_free(fit);
+    plant_free(&p);
+}
