@@ -108,7 +108,7 @@ static bool find_name(size_t *out, const mf_node *node, const char *(*name_of)(s
 
 static const char *class_at(size_t i)
 {
-    return i == MF_CLASS_COUNT ? "all" : mf_chip_class_name((mf_chip_class)i);
+    return mf_chip_class_name((mf_chip_class)i);
 }
 
 static const char *knob_at(size_t i)
@@ -317,23 +317,46 @@ static mf_status read_chips(reader *r)
     return status;
 }
 
+/* Whose residuals: "all", a vendor's or a class's name. */
+static bool read_scope(mf_residual_pool *pool, const mf_node *node)
+{
+    size_t at = 0;
+    const char *text = mf_node_string(node);
+    if (!text) {
+        return false;
+    }
+    if (find_name(&at, node, class_at, MF_CLASS_COUNT)) {
+        pool->scope = MF_POOL_CLASS;
+        pool->chip_class = (mf_chip_class)at;
+        return true;
+    }
+    for (size_t i = 0; i < MF_CLASS_COUNT; i++) {
+        const mf_vendor vendor = mf_chip_class_vendor((mf_chip_class)i);
+        if (strcmp(mf_vendor_name(vendor), text) == 0) {
+            pool->scope = MF_POOL_VENDOR;
+            pool->vendor = vendor;
+            return true;
+        }
+    }
+    pool->scope = MF_POOL_ALL;
+    return strcmp(text, "all") == 0;
+}
+
 static mf_status read_pool(reader *r, mf_residual_pool *pool, const mf_node *entry)
 {
     size_t test = 0;
     size_t left_out = 0;
-    size_t chip_class = 0;
     const bool named =
         find_name(&test, mf_node_get(entry, "test"), test_at, MF_TEST_COUNT) &&
         find_name(&left_out, mf_node_get(entry, "left_out"), left_out_at, MF_LEFT_OUT_COUNT) &&
-        find_name(&chip_class, mf_node_get(entry, "class"), class_at, MF_CLASS_COUNT + 1) &&
+        read_scope(pool, mf_node_get(entry, "of")) &&
         mf_node_bool(&pool->deep, mf_node_get(entry, "deep"));
     if (!named) {
         return mf_json_fail(
-            r->json, entry, r->err, "an interval needs 'test', 'left_out', 'class' and 'deep'");
+            r->json, entry, r->err, "an interval needs 'test', 'left_out', 'of' and 'deep'");
     }
     pool->test = (mf_speed_test)test;
     pool->left_out = (mf_left_out)left_out;
-    pool->chip_class = (mf_chip_class)chip_class;
     double *const numbers[] = {&pool->half_width_log, &pool->mean_error, &pool->median_error};
     static const char *const keys[] = {"half_width_log", "mean_error", "median_error"};
     mf_status status = MF_OK;

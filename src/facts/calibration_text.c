@@ -127,6 +127,19 @@ static void add_chips(mf_str *text, const mf_calibration *c)
     mf_str_add(text, "\n  ],\n");
 }
 
+const char *mf_residual_pool_name(const mf_residual_pool *pool)
+{
+    switch (pool->scope) {
+    case MF_POOL_CLASS:
+        return mf_chip_class_name(pool->chip_class);
+    case MF_POOL_VENDOR:
+        return mf_vendor_name(pool->vendor);
+    case MF_POOL_ALL:
+        break;
+    }
+    return "all";
+}
+
 static void add_pools(mf_str *text, const mf_calibration *c)
 {
     mf_str_add(text, "  \"intervals\": [");
@@ -137,12 +150,12 @@ static void add_pools(mf_str *text, const mf_calibration *c)
         char median[MF_NUMBER_SIZE];
         mf_str_printf(
             text,
-            "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"class\": \"%s\", \"deep\": %s,"
+            "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"of\": \"%s\", \"deep\": %s,"
             " \"half_width_log\": %s, \"mean_error\": %s, \"median_error\": %s, \"rows\": %u}",
             i > 0 ? "," : "",
             mf_speed_test_name(pool->test),
             mf_left_out_name(pool->left_out),
-            pool->chip_class == MF_CLASS_COUNT ? "all" : mf_chip_class_name(pool->chip_class),
+            mf_residual_pool_name(pool),
             pool->deep ? "true" : "false",
             mf_number_text(width, pool->half_width_log, FILE_DIGITS),
             mf_number_text(mean, pool->mean_error, FILE_DIGITS),

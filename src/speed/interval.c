@@ -1,5 +1,7 @@
 #include "speed/interval.h"
 
+#include "speed/pools.h"
+
 /* Where no residual speaks: three times wider than what chips of a known class were off by. */
 static const double assumed_log[MF_TEST_COUNT] = {
     [MF_TEST_DECODE] = 0.7,
@@ -31,32 +33,55 @@ static mf_left_out left_out_of(mf_basis basis)
     case MF_BASIS_CHIP:
         return MF_LEFT_OUT_MODEL;
     case MF_BASIS_FAMILY:
-        return MF_LEFT_OUT_CHIP;
     case MF_BASIS_DATASHEET:
         break;
     }
-    return MF_LEFT_OUT_CLASS;
+    return MF_LEFT_OUT_CHIP;
 }
 
+static bool speaks_for(const mf_residual_pool *pool, mf_chip_class chip_class)
+{
+    switch (pool->scope) {
+    case MF_POOL_CLASS:
+        return pool->chip_class == chip_class;
+    case MF_POOL_VENDOR:
+        return chip_class != MF_CLASS_UNKNOWN && pool->vendor == mf_chip_class_vendor(chip_class);
+    case MF_POOL_ALL:
+        break;
+    }
+    /* What is said of all vendors is said of none that has no rows: its kernels may be anything. */
+    return false;
+}
+
+/* Of the narrowest pool that speaks for the class; 0 if none does. */
 static double pool_width(const mf_calibration *calibration,
                          const mf_setting *setting,
                          mf_speed_test test,
                          mf_left_out left_out,
-                         double depth)
+                         bool deep)
 {
-    const bool deep = depth >= MF_DEEP_TOKENS;
-    double width = assumed_log[test];
-    bool own_class = false;
+    const mf_residual_pool *best = NULL;
     for (size_t i = 0; i < calibration->n_pools; i++) {
         const mf_residual_pool *pool = &calibration->pools[i];
-        const bool fits = pool->test == test && pool->left_out == left_out && pool->deep == deep;
-        const bool own = pool->chip_class == setting->chip_class;
-        if (fits && (own || (pool->chip_class == MF_CLASS_COUNT && !own_class))) {
-            width = pool->half_width_log;
-            own_class = own;
+        const bool fits = pool->test == test && pool->left_out == left_out && pool->deep == deep &&
+                          speaks_for(pool, setting->chip_class);
+        if (fits && (!best || pool->scope > best->scope)) {
+            best = pool;
         }
     }
-    return width;
+    return best ? best->half_width_log : 0;
+}
+
+static double width_at(const mf_calibration *calibration,
+                       const mf_setting *setting,
+                       mf_speed_test test,
+                       mf_left_out left_out,
+                       double depth)
+{
+    const double shallow = pool_width(calibration, setting, test, left_out, false);
+    const double deep = pool_width(calibration, setting, test, left_out, true);
+    const double width = mf_residuals_blend(shallow, deep, depth);
+    return width > 0 ? width : assumed_log[test];
 }
 
 double mf_interval_half_width(const mf_calibration *calibration,
@@ -65,7 +90,7 @@ double mf_interval_half_width(const mf_calibration *calibration,
                               mf_basis basis,
                               double depth)
 {
-    const double width = pool_width(calibration, setting, test, left_out_of(basis), depth);
+    const double width = width_at(calibration, setting, test, left_out_of(basis), depth);
     if (basis != MF_BASIS_CALIBRATED) {
         return width;
     }
@@ -75,5 +100,5 @@ double mf_interval_half_width(const mf_calibration *calibration,
     }
     /* Microbenchmarks tell the chip's rates but not the engine's kernels: half way between a chip with rows and one
        that only its class speaks for. */
-    return (width + pool_width(calibration, setting, test, MF_LEFT_OUT_CHIP, depth)) / 2;
+    return (width + width_at(calibration, setting, test, MF_LEFT_OUT_CHIP, depth)) / 2;
 }

@@ -199,7 +199,7 @@ static void print_left_out(const mf_calibration *c)
         printf("  %-8s %-6s %-16s %-8s %5.1f %5.1f  %4.0f %%  %5u\n",
                mf_speed_test_name(p->test),
                mf_left_out_name(p->left_out),
-               p->chip_class == MF_CLASS_COUNT ? "all" : mf_chip_class_name(p->chip_class),
+               mf_residual_pool_name(p),
                p->deep ? "deep" : "shallow",
                100 * p->mean_error,
                100 * p->median_error,

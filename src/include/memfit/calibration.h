@@ -208,26 +208,26 @@ typedef struct mf_architecture_effects {
 MF_API double mf_architecture_effect_sd(mf_speed_test test); /* prior sd */
 
 /* How far off the law was on cases left out of the fit: half width that holds 90 % of |ln(measured / predicted)|.
-   left_out: "model" (the chip has rows), "chip" (only its class has), "class" (neither). */
-typedef enum mf_left_out {
-    MF_LEFT_OUT_MODEL,
-    MF_LEFT_OUT_CHIP,
-    MF_LEFT_OUT_CLASS,
-    MF_LEFT_OUT_COUNT
-} mf_left_out;
+   left_out: "model" (the chip has rows of others), "chip" (it has none). */
+typedef enum mf_left_out { MF_LEFT_OUT_MODEL, MF_LEFT_OUT_CHIP, MF_LEFT_OUT_COUNT } mf_left_out;
+
+/* Whose residuals: a class's, a vendor's for classes without any, everybody's. */
+typedef enum mf_pool_scope { MF_POOL_ALL, MF_POOL_VENDOR, MF_POOL_CLASS } mf_pool_scope;
 
 typedef struct mf_residual_pool {
     mf_speed_test test;
     mf_left_out left_out;
-    mf_chip_class chip_class; /* MF_CLASS_COUNT: all classes together */
-    bool deep;                /* at MF_DEEP_TOKENS and beyond */
+    mf_pool_scope scope;
+    mf_vendor vendor;
+    mf_chip_class chip_class;
+    bool deep; /* at MF_DEEP_TOKENS and beyond */
     double half_width_log;
     double mean_error; /* of |predicted / measured - 1|, and its median */
     double median_error;
     uint32_t n_rows;
 } mf_residual_pool;
 
-#define MF_DEEP_TOKENS 4096
+#define MF_DEEP_TOKENS 8192
 
 typedef struct mf_calibration {
     char *engine;
@@ -301,7 +301,9 @@ MF_API const char *mf_generation_name(mf_generation generation);
 MF_API mf_generation
 mf_generation_of(const char *architecture);                /* MF_GENERATION_OTHER if not listed */
 MF_API const char *mf_speed_test_name(mf_speed_test test); /* "decode", "prefill" */
-MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip", "class" */
+MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip" */
+MF_API const char *
+mf_residual_pool_name(const mf_residual_pool *pool); /* "all", a vendor's or class's name */
 MF_API mf_format mf_format_of(mf_tensor_type type);
 
 #ifdef __cplusplus
