@@ -142,7 +142,7 @@ static const char *const format_names[] = {MF_FORMAT_LIST(NAME_OF)};
 static const char *const generation_names[] = {MF_GENERATION_LIST(NAME_OF)};
 static const char *const knob_names[] = {MF_KNOB_LIST(NAME_OF3)};
 static const char *const test_names[MF_TEST_COUNT] = {"decode", "prefill"};
-static const char *const left_out_names[MF_LEFT_OUT_COUNT] = {"model", "chip"};
+static const char *const left_out_names[MF_LEFT_OUT_COUNT] = {"model", "chip", "class"};
 static const char *const flash_names[] = {"no-flash", "flash"};
 enum {
 #define COUNTED(name, text) COUNTED_##name,

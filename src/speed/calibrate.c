@@ -21,7 +21,35 @@ typedef struct left_out_residuals {
     mf_residuals of[MF_LEFT_OUT_COUNT];
 } left_out_residuals;
 
-/* Rows whose chip has none but those left out are no case of "model". */
+static mf_basis basis_of(mf_left_out left_out)
+{
+    switch (left_out) {
+    case MF_LEFT_OUT_MODEL:
+        return MF_BASIS_CHIP;
+    case MF_LEFT_OUT_CHIP:
+        return MF_BASIS_FAMILY;
+    case MF_LEFT_OUT_CLASS:
+    case MF_LEFT_OUT_COUNT:
+        break;
+    }
+    return MF_BASIS_DATASHEET;
+}
+
+static size_t fold_of(mf_left_out left_out, const mf_speed_row *row)
+{
+    switch (left_out) {
+    case MF_LEFT_OUT_MODEL:
+        return row->model;
+    case MF_LEFT_OUT_CHIP:
+        return row->device;
+    case MF_LEFT_OUT_CLASS:
+    case MF_LEFT_OUT_COUNT:
+        break;
+    }
+    return row->setting.chip_class;
+}
+
+/* A row speaks for the basis that its fold left it: one whose class has no other chip is no case of "chip". */
 static mf_status keep_residuals(mf_residuals *list,
                                 const mf_fit *fit,
                                 const mf_left_row *left,
@@ -30,7 +58,7 @@ static mf_status keep_residuals(mf_residuals *list,
 {
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
-        if (left_out == MF_LEFT_OUT_CHIP || left[i].basis == MF_BASIS_CHIP) {
+        if (left[i].basis == basis_of(left_out)) {
             const mf_residual one = mf_residual_of(mf_fit_row(fit, i), left[i].log_error);
             status = mf_residuals_add(list, one, err);
         }
@@ -45,8 +73,7 @@ static mf_status leave_out(mf_residuals *list, mf_fit *fit, mf_left_out left_out
     mf_left_row *left = calloc(n + 1, sizeof *left);
     mf_status status = folds && left ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
     for (size_t i = 0; status == MF_OK && i < n; i++) {
-        const mf_speed_row *row = mf_fit_row(fit, i);
-        folds[i] = left_out == MF_LEFT_OUT_CHIP ? row->device : row->model;
+        folds[i] = fold_of(left_out, mf_fit_row(fit, i));
     }
     if (status == MF_OK) {
         status = mf_folds_leave_out(left, fit, folds, err);

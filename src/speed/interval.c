@@ -33,10 +33,11 @@ static mf_left_out left_out_of(mf_basis basis)
     case MF_BASIS_CHIP:
         return MF_LEFT_OUT_MODEL;
     case MF_BASIS_FAMILY:
+        return MF_LEFT_OUT_CHIP;
     case MF_BASIS_DATASHEET:
         break;
     }
-    return MF_LEFT_OUT_CHIP;
+    return MF_LEFT_OUT_CLASS;
 }
 
 static bool speaks_for(const mf_residual_pool *pool, mf_chip_class chip_class)

@@ -82,6 +82,12 @@ typedef struct scope_sample {
     size_t n;
 } scope_sample;
 
+typedef struct scope_step {
+    mf_pool_scope scope;
+    double level;
+    double parent; /* width of the next wider scope */
+} scope_step;
+
 static void take_sample(scope_sample *sample,
                         const mf_residuals *list,
                         const mf_residual *like,
@@ -116,26 +122,38 @@ static double quantile(scope_sample *sample, double level)
     return sample->sizes[(rank < 1 ? 1 : rank < sample->n ? rank : sample->n) - 1];
 }
 
-/* From everybody's residuals down to the scope's. */
+/* One step from a parent's width to a scope's own quantile; a parent of 0 has no say. */
+static double
+narrow(const mf_residuals *list, const mf_residual *like, scope_step step, scope_sample *sample)
+{
+    take_sample(sample, list, like, step.scope);
+    if (sample->n < LEAST_POOL) {
+        return step.parent;
+    }
+    const double n_chips = count_chips(sample);
+    const double parent = step.parent > 0 ? CHIPS_OF_PARENT * log(step.parent) : 0;
+    const double weight = n_chips + (step.parent > 0 ? CHIPS_OF_PARENT : 0);
+    return exp((n_chips * log(quantile(sample, step.level)) + parent) / weight);
+}
+
+/* From everybody's residuals down to the scope's. Long contexts have a handful of chips: theirs start from the width of
+   short ones. */
 static double
 half_width(scope_sample *sample, const mf_residuals *list, const mf_residual *like, size_t scope)
 {
-    double width = 0;
-    double level = COVERAGE;
-    for (size_t s = 0; s <= scope; s++) {
-        take_sample(sample, list, like, (mf_pool_scope)s);
-        if (sample->n < LEAST_POOL) {
-            continue;
-        }
-        const double n_chips = count_chips(sample);
-        if (s == MF_POOL_ALL) {
-            level = fmin(1, COVERAGE * (n_chips + 1) / n_chips);
-        }
-        const double parent = width > 0 ? CHIPS_OF_PARENT * log(width) : 0;
-        const double weight = n_chips + (width > 0 ? CHIPS_OF_PARENT : 0);
-        width = exp((n_chips * log(quantile(sample, level)) + parent) / weight);
+    mf_residual shallow = *like;
+    shallow.depth = 0;
+    take_sample(sample, list, &shallow, MF_POOL_ALL);
+    const double n_chips = fmax(1, count_chips(sample));
+    scope_step step = {.level = fmin(1, COVERAGE * (n_chips + 1) / n_chips)};
+    if (is_deep(like->depth)) {
+        step.parent = narrow(list, &shallow, step, sample);
     }
-    return width;
+    for (size_t s = 0; s <= scope; s++) {
+        step.scope = (mf_pool_scope)s;
+        step.parent = narrow(list, like, step, sample);
+    }
+    return step.parent;
 }
 
 static bool make_sample(scope_sample *sample, const mf_residuals *list)

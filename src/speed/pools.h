@@ -4,7 +4,8 @@
  * Errors differ by kind of chip, but a class has few chips: the half width of a class is its own quantile, drawn towards
  * its vendor's, which is drawn towards that of all, by the number of chips behind each. Quantiles are conformal with chips
  * as the unit (rows of one chip are near copies): for m chips the level is 0.9 (m + 1) / m. Errors grow with depth: there
- * is one width for short contexts and one for long ones, and a geometric mean of both in between.
+ * is one width for short contexts and one for long ones, which starts from that of short ones, and a geometric mean of
+ * both in between.
  */
 #ifndef MF_SPEED_POOLS_H
 #define MF_SPEED_POOLS_H

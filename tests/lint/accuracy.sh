@@ -11,8 +11,8 @@ awk '
     END {
         printf "**Accuracy**: over %d published single-device measurements the mean error is %.0f %% for decode ",
             rows["decode"] + rows["prefill"], mean["decode"]
-        printf "and %.0f %% for prefill;\non chips kept out of the fit %.0f %% and %.0f %%.\n", mean["prefill"],
-            unseen["decode"], unseen["prefill"]
+        printf "and %.0f %% for prefill;\non chips kept out of the fit, of a class that has others, ", mean["prefill"]
+        printf "%.0f %% and %.0f %% (short contexts).\n", unseen["decode"], unseen["prefill"]
     }' "$2/accuracy.txt" >"$2/line.txt"
 awk -v line="$2/line.txt" '
     /^<!-- \/accuracy -->/ { inside = 0 }

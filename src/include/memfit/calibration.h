@@ -208,8 +208,13 @@ typedef struct mf_architecture_effects {
 MF_API double mf_architecture_effect_sd(mf_speed_test test); /* prior sd */
 
 /* How far off the law was on cases left out of the fit: half width that holds 90 % of |ln(measured / predicted)|.
-   left_out: "model" (the chip has rows of others), "chip" (it has none). */
-typedef enum mf_left_out { MF_LEFT_OUT_MODEL, MF_LEFT_OUT_CHIP, MF_LEFT_OUT_COUNT } mf_left_out;
+   left_out: "model" (the chip has rows of others), "chip" (it has none, its class has), "class" (neither has). */
+typedef enum mf_left_out {
+    MF_LEFT_OUT_MODEL,
+    MF_LEFT_OUT_CHIP,
+    MF_LEFT_OUT_CLASS,
+    MF_LEFT_OUT_COUNT
+} mf_left_out;
 
 /* Whose residuals: a class's, a vendor's for classes without any, everybody's. */
 typedef enum mf_pool_scope { MF_POOL_ALL, MF_POOL_VENDOR, MF_POOL_CLASS } mf_pool_scope;
@@ -301,7 +306,7 @@ MF_API const char *mf_generation_name(mf_generation generation);
 MF_API mf_generation
 mf_generation_of(const char *architecture);                /* MF_GENERATION_OTHER if not listed */
 MF_API const char *mf_speed_test_name(mf_speed_test test); /* "decode", "prefill" */
-MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip" */
+MF_API const char *mf_left_out_name(mf_left_out left_out); /* "model", "chip", "class" */
 MF_API const char *
 mf_residual_pool_name(const mf_residual_pool *pool); /* "all", a vendor's or class's name */
 MF_API mf_format mf_format_of(mf_tensor_type type);

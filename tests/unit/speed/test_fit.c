@@ -8,6 +8,7 @@
 #include "sample.h"
 #include "speed/arrow.h"
 #include "speed/fit_columns.h"
+#include "speed/folds.h"
 
 /* A small generator of our own: the same numbers everywhere. */
 static double noise(unsigned *state)
@@ -238,6 +239,56 @@ Test(fit, what_was_fitted_predicts_the_same_from_the_calibration, .init = mf_ini
     cr_assert(eq(sz, fitted->n_chips, N_CARDS));
     cr_assert(eq(sz, fitted->n_architectures, 1));
     mf_calibration_free(fitted);
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(folds, every_row_is_predicted_without_its_fold, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    size_t folds[N_ROWS];
+    mf_left_row left[N_ROWS] = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const size_t card = i / N_SIZES;
+        folds[i] = card == 4 ? MF_NO_FOLD : card;
+        p.items[i].setting.chip_class = card == 1 ? MF_CLASS_AMD_GDDR : MF_CLASS_NVIDIA_GDDR;
+    }
+    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL), MF_OK));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const size_t card = i / N_SIZES;
+        bool used[N_ROWS];
+        double log_errors[N_ROWS] = {0};
+        for (size_t j = 0; j < N_ROWS; j++) {
+            used[j] = folds[j] != card;
+        }
+        cr_assert(eq(int, mf_fit_leave_out(log_errors, fit, used, NULL), MF_OK));
+        cr_assert(left[i].left == (card != 4));
+        cr_assert(epsilon_eq(dbl, left[i].log_error, log_errors[i], 1e-12), "row %zu", i);
+        if (card != 4) {
+            const mf_basis alone = card == 1 ? MF_BASIS_DATASHEET : MF_BASIS_FAMILY;
+            cr_assert(eq(int, left[i].basis, alone), "row %zu", i);
+        }
+    }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+Test(folds, a_model_left_out_leaves_the_chip_its_other_rows, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    size_t folds[N_ROWS];
+    mf_left_row left[N_ROWS] = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        folds[i] = p.items[i].model;
+    }
+    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL), MF_OK));
+    for (size_t i = 0; i < N_ROWS; i++) {
+        cr_assert(eq(int, left[i].basis, MF_BASIS_CHIP), "row %zu", i);
+    }
     mf_fit_free(fit);
     plant_free(&p);
 }
