@@ -211,6 +211,11 @@ static const size_t key_sizes[KEY_KIND_COUNT] = {
     [KEY_FORMAT] = MF_FORMAT_COUNT,
 };
 
+static size_t key_size(key_kind kind)
+{
+    return kind < KEY_KIND_COUNT ? key_sizes[kind] : 1;
+}
+
 static size_t key_value(key_kind kind, const mf_setting *setting, mf_format format)
 {
     switch (kind) {
@@ -331,8 +336,8 @@ add_family(mf_knob_logs *logs, const family *f, const mf_effect *effects, const 
     for (size_t k = 0; k < MAX_KEYS; k++) {
         const key_kind kind = f->keys[k];
         const bool by_format = kind == KEY_FORMAT;
-        first = first * key_sizes[kind] + (by_format ? 0 : key_value(kind, setting, MF_FORMAT_F16));
-        stride = by_format ? 1 : stride * key_sizes[kind];
+        first = first * key_size(kind) + (by_format ? 0 : key_value(kind, setting, MF_FORMAT_F16));
+        stride = by_format ? 1 : stride * key_size(kind);
     }
     const double weight = weight_of(f->property, setting);
     const bool formats = (f->knobs & (BIT(MF_KNOB_LANE) | BIT(MF_KNOB_WORK))) != 0;

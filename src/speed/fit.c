@@ -326,7 +326,7 @@ static mf_status minimise(normal *e, const mf_fit *fit, const bool *used, double
     double damping = FIRST_DAMPING;
     for (size_t i = 0; i < MAX_STEPS && damping < MOST_DAMPING; i++) {
         assemble(e, fit, used, x, true);
-        double next = INFINITY;
+        double next = HUGE_VAL;
         if (factor(e, damping)) {
             step_to(tried, e, x, fit->n_columns);
             next = objective(fit, used, tried);
