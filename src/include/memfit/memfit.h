@@ -20,6 +20,7 @@
 #include "memfit/measurement.h"
 #include "memfit/memory.h"
 #include "memfit/model.h"
+#include "memfit/placement.h"
 #include "memfit/plan.h"
 #include "memfit/predict.h"
 #include "memfit/price.h"
