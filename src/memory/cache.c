@@ -193,3 +193,32 @@ mf_status mf_cache_bytes(mf_cache_size *size,
     }
     return status;
 }
+
+mf_status mf_checkpoint_bytes(uint64_t *bytes,
+                              const mf_model *model,
+                              const mf_workload *workload,
+                              mf_error *err)
+{
+    mf_workload one = *workload;
+    mf_cache_size size = {0};
+    one.n_parallel = 1;
+    const uint64_t widest = workload->flash_attention ? 0 : widest_value(model);
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < model->n_layers; i++) {
+        const mf_layer *layer = &model->layers[i];
+        const mf_attention *a = &layer->attention;
+        uint64_t cell = 0;
+        if (has_cache(layer) && a->window > 0) {
+            status = cell_bytes(&cell, a, widest, &one, err);
+            const uint64_t cells = a->window < one.n_ctx ? a->window : one.n_ctx;
+            status = status == MF_OK ? add_cells(&size.kv_bytes, cell, cells, 1, err) : status;
+        }
+        if (status == MF_OK && layer->recurrent.kind != MF_RECURRENT_NONE && !layer->is_nextn) {
+            status = layer_state(&size, &layer->recurrent, &one, err);
+        }
+    }
+    if (status == MF_OK && !mf_add(bytes, size.kv_bytes, size.state_bytes)) {
+        status = overflow(err);
+    }
+    return status;
+}

@@ -130,23 +130,6 @@ host_peaks(mf_peaks *peaks, const char **chip, const char **reason, const mf_mac
     return true;
 }
 
-static mf_work_part part_of(const mf_case *run)
-{
-    const mf_workload *w = &run->workload;
-    if (run->backend == MF_BACKEND_CPU) {
-        return (mf_work_part){
-            .first_device_layer = UINT32_MAX, .host_output = true, .host_attention = true};
-    }
-    mf_work_part part = {.n_cpu_moe = w->n_cpu_moe, .host_attention = !w->kv_offload};
-    /* llama.cpp counts the output layer as one and fills the device from the end. */
-    const int64_t n_layers = (int64_t)run->model->n_layers;
-    if (w->gpu_layers != MF_ALL_LAYERS && w->gpu_layers <= n_layers) {
-        part.first_device_layer = (uint32_t)(n_layers + 1 - w->gpu_layers);
-        part.host_output = w->gpu_layers < 1;
-    }
-    return part;
-}
-
 static double place_weights(const mf_memory *memory, size_t device)
 {
     size_t seen = 0;
@@ -260,9 +243,10 @@ mf_status mf_path_build(mf_path *path,
     builder b = {.run = run, .calibration = calibration};
     b.path.n_batch = run->workload.n_batch;
     mf_work work = {0};
-    mf_work_part part = part_of(run);
-    mf_status status = MF_OK;
-    if (run->backend != MF_BACKEND_CPU) {
+    mf_tensor_map map = {0};
+    mf_status status = mf_tensor_map_make(&map, run, err);
+    mf_work_part part = {.map = &map};
+    if (status == MF_OK && run->backend != MF_BACKEND_CPU) {
         status = mf_work_build(&work, run->model, types, &part, err);
         if (status == MF_OK) {
             add_devices(&b, &work, memory);
@@ -275,6 +259,7 @@ mf_status mf_path_build(mf_path *path,
             add_host(&b, &work);
         }
     }
+    mf_tensor_map_free(&map);
     if (status == MF_OK && b.reason) {
         *reason = b.reason;
     } else if (status == MF_OK) {

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/units.h"
 #include "memfit/calibration.h"
 #include "speed/interval.h"
 #include "speed/path.h"
+#include "speed/placement.h"
 
 #define DEFAULT_UBATCH 512.0
 /* Fanless machines settle at 0.45 to 1 of their burst (M5 Air suite, docs/speed.md). */
@@ -219,54 +221,92 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
     }
 }
 
-/* With host memory beside the devices llama.cpp runs what does not fit on the CPU: the most layers that fit. */
-static mf_status best_placement(mf_case *best, const mf_case *run, mf_error *err)
+/* "39 of 61 layers on the device, experts of 20 layers on the host" */
+static void describe(char *text, size_t size, const mf_placed *placed, const mf_model *model)
 {
-    int32_t fits = -1;
-    int32_t too_many = run->workload.gpu_layers == MF_ALL_LAYERS ? (int32_t)run->model->n_layers + 1
-                                                                 : run->workload.gpu_layers;
-    *best = *run;
-    while (too_many - fits > 1) {
-        best->workload.gpu_layers = fits + (too_many - fits) / 2;
-        mf_memory memory = {0};
-        const mf_status status = mf_memory_need(&memory, best, err);
-        if (status != MF_OK) {
-            return status;
-        }
-        if (memory.fits) {
-            fits = best->workload.gpu_layers;
-        } else {
-            too_many = best->workload.gpu_layers;
-        }
+    const unsigned n_all = (unsigned)model->n_layers + 1;
+    const bool all = placed->gpu_layers < 0 || (unsigned)placed->gpu_layers >= n_all;
+    const unsigned layers = all ? n_all : (unsigned)placed->gpu_layers;
+    char experts[64] = "";
+    if (placed->by_engine && placed->choice.n_overrides > 0) {
+        (void)snprintf(
+            experts, sizeof experts, ", of %zu of them a part", placed->choice.n_overrides);
+    } else if (placed->n_cpu_moe > 0) {
+        (void)snprintf(experts, sizeof experts, ", the experts of %u", (unsigned)placed->n_cpu_moe);
     }
-    best->workload.gpu_layers = fits;
-    return MF_OK;
+    (void)snprintf(text,
+                   size,
+                   "%u of %u layers on the device%s%s%s",
+                   layers,
+                   n_all,
+                   experts[0] != '\0' ? experts : ", the rest",
+                   placed->kv_offload ? "" : " and the KV cache",
+                   " on the host");
 }
 
-/* The case whose speed is given: the one asked for, or the best placement that would run. */
-static mf_status choose_placement(
-    mf_case *placed, const char **reason, mf_prediction *p, const mf_case *run, mf_error *err)
+/* The case whose speed is given: the one asked for, or the fastest placement that runs. */
+static mf_status choose_placement(mf_prediction *p,
+                                  const char **reason,
+                                  const mf_case *run,
+                                  const mf_tensor_type *types,
+                                  const mf_calibration *calibration,
+                                  mf_error *err)
 {
-    *placed = *run;
-    if (!p->memory_known || p->memory.fits) {
+    const mf_workload *w = &run->workload;
+    p->placed = (mf_placed){.known = true,
+                            .as_asked = true,
+                            .gpu_layers = w->gpu_layers,
+                            .n_cpu_moe = w->n_cpu_moe,
+                            .kv_offload = w->kv_offload,
+                            .memory = p->memory};
+    if (!p->memory_known || (p->memory.fits && !run->place_freely)) {
         return MF_OK;
     }
-    *reason = "the model does not fit";
-    if (run->engine->id != MF_ENGINE_LLAMACPP || run->backend == MF_BACKEND_CPU) {
-        return MF_OK;
+    const mf_status status = mf_placement_search(&p->placed, reason, run, types, calibration, err);
+    if (status == MF_OK && p->placed.known && !p->placed.as_asked) {
+        char text[MF_WARNING_SIZE / 2];
+        describe(text, sizeof text, &p->placed, run->model);
+        warn(p, run->place_freely ? "%s" : "does not fit as asked: speed is for %s", text);
     }
-    mf_case best = {0};
-    const mf_status status = best_placement(&best, run, err);
-    if (status != MF_OK || best.workload.gpu_layers < 0) {
-        return status;
+    return status;
+}
+
+/* What runs where, in arrays of the caller's. */
+typedef struct placing {
+    mf_case run;
+    mf_placement placement;
+    mf_layer_part *parts;
+    mf_tensor_type *types;
+    mf_path *path;
+} placing;
+
+static mf_status predict_placed(mf_prediction *p,
+                                const char **reason,
+                                placing *at,
+                                const mf_calibration *calibration,
+                                mf_error *err)
+{
+    mf_placed_apply(&at->run.workload, &at->placement, at->parts, &p->placed, at->run.model);
+    const mf_status status = mf_path_build(at->path,
+                                           reason,
+                                           &at->run,
+                                           at->types,
+                                           p->memory_known ? &p->placed.memory : NULL,
+                                           calibration,
+                                           err);
+    if (status == MF_OK && !*reason) {
+        const mf_workload *w = &at->run.workload;
+        const speed s = {
+            .run = &at->run,
+            .calibration = calibration,
+            .path = at->path,
+            .step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : DEFAULT_UBATCH,
+                     .cache = mf_cache_width_of(w)}
+        };
+        fill_speed(p, &s);
+        warn_of_ground(p, &s);
     }
-    *reason = NULL;
-    *placed = best;
-    warn(p,
-         "does not fit as asked: speed is for %d of %zu layers on the device, the rest on the CPU",
-         best.workload.gpu_layers,
-         run->model->n_layers + 1);
-    return MF_OK;
+    return status;
 }
 
 static mf_status predict_speed(mf_prediction *p,
@@ -276,44 +316,64 @@ static mf_status predict_speed(mf_prediction *p,
 {
     const char *reason = NULL;
     bool estimated = false;
-    mf_case placed = *run;
-    mf_memory memory = p->memory;
-    mf_path *path = calloc(1, sizeof *path);
-    mf_tensor_type *types = calloc(run->model->n_tensors + 1, sizeof *types);
-    mf_status status = path && types ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory to predict");
+    placing at = {.run = *run,
+                  .parts = calloc(run->model->n_layers + 1, sizeof *at.parts),
+                  .types = calloc(run->model->n_tensors + 1, sizeof *at.types),
+                  .path = calloc(1, sizeof *at.path)};
+    mf_status status =
+        at.parts && at.types && at.path ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory to predict");
     if (status == MF_OK) {
-        status = choose_placement(&placed, &reason, p, run, err);
+        status = mf_quant_types(at.types, &estimated, run->model, run->quant, err);
     }
-    if (status == MF_OK && !reason && p->memory_known) {
-        status = mf_memory_need(&memory, &placed, err);
-    }
-    if (status == MF_OK && !reason) {
-        status = mf_quant_types(types, &estimated, run->model, run->quant, err);
+    if (status == MF_OK) {
+        status = choose_placement(p, &reason, run, at.types, calibration, err);
     }
     if (status == MF_OK && !reason) {
-        status = mf_path_build(
-            path, &reason, &placed, types, p->memory_known ? &memory : NULL, calibration, err);
+        status = predict_placed(p, &reason, &at, calibration, err);
     }
-    if (status == MF_OK && !reason) {
-        const mf_workload *w = &placed.workload;
-        const speed s = {
-            .run = &placed,
-            .calibration = calibration,
-            .path = path,
-            .step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : DEFAULT_UBATCH,
-                     .cache = mf_cache_width_of(w)}
-        };
-        fill_speed(p, &s);
-        warn_of_ground(p, &s);
-    } else if (status == MF_OK) {
+    if (status == MF_OK && run->place_freely && p->placed.known) {
+        p->memory = p->placed.memory;
+        status = mf_memory_max_context(&p->max_context_tokens, &at.run, err);
+    }
+    if (status == MF_OK && reason) {
         no_speed(p, reason);
     }
-    if (estimated) {
+    if (status == MF_OK && estimated) {
         warn(p, "tensor formats of '%s' are an estimate", run->quant->id);
     }
-    free(types);
-    free(path);
+    free(at.parts);
+    free(at.types);
+    free(at.path);
     return status;
+}
+
+/* A server's caches grow with use; where they don't fit, people see a model that ran for hours die. */
+static mf_status predict_server(mf_prediction *p, const mf_case *run, mf_error *err)
+{
+    uint64_t checkpoint = 0;
+    const mf_engine *engine = run->engine;
+    const mf_status status = mf_checkpoint_bytes(&checkpoint, run->model, &run->workload, err);
+    if (status != MF_OK || !engine->prompt_cache_bytes.known) {
+        return status;
+    }
+    const mf_memory *m = &p->memory;
+    const mf_place *host = &m->places[m->n_places - 1];
+    const double grown = engine->prompt_cache_bytes.value + (double)engine->n_checkpoints *
+                                                                run->workload.n_parallel *
+                                                                (double)checkpoint;
+    p->server_bytes = (uint64_t)grown;
+    const double left = (double)host->limit_bytes - (double)host->need_bytes;
+    const double shared = (double)m->shared_limit_bytes - (double)m->total_bytes;
+    const bool tight =
+        (host->limit_bytes > 0 && grown > left) || (m->shared_limit_bytes > 0 && grown > shared);
+    if (m->fits && tight) {
+        char text[MF_NUMBER_SIZE + 16];
+        warn(p,
+             "in use, llama-server may keep up to %s of old prompts in host memory, more than is "
+             "left there: lower --cache-ram and --ctx-checkpoints",
+             mf_bytes_text(text, grown, 2));
+    }
+    return MF_OK;
 }
 
 static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *err)
@@ -327,6 +387,9 @@ static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *
     }
     if (status == MF_OK) {
         status = mf_memory_max_context(&p->max_context_tokens, run, &why);
+    }
+    if (status == MF_OK) {
+        status = predict_server(p, run, &why);
     }
     if (status != MF_OK && err) {
         *err = why;

@@ -76,14 +76,15 @@ add_layer(mf_work *work, const mf_layer *layer, bool here, bool attention_here, 
     return add_group(work, &group, err);
 }
 
-static bool on_host(const mf_tensor *tensor, const mf_work_part *part)
+/* A table that the head shares is read where the head runs. */
+static bool on_host(const mf_model *model, size_t index, const mf_tensor_map *map)
 {
-    if (tensor->layer == MF_GLOBAL_TENSOR) {
-        return part->host_output;
+    const mf_tensor *tensor = &model->tensors[index];
+    if (map == NULL) {
+        return false;
     }
-    const uint32_t layer = (uint32_t)tensor->layer;
-    return layer < part->first_device_layer ||
-           (tensor->role == MF_ROLE_EXPERT && layer < part->n_cpu_moe);
+    const bool head = tensor->role == MF_ROLE_OUTPUT || tensor->role == MF_ROLE_TOKEN_EMBEDDING;
+    return (head ? map->layers[model->n_layers] : map->tensors[index]) == map->host;
 }
 
 static double used_share(const mf_model *model, const mf_tensor *tensor)
@@ -177,7 +178,7 @@ static mf_status add_tensors(mf_work *work,
     const size_t tail = tail_start(model);
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
-        if (is_looked_up(model, tensor) || on_host(tensor, part) != part->host) {
+        if (is_looked_up(model, tensor) || on_host(model, i, part->map) != part->host) {
             continue;
         }
         uint64_t bytes = 0;
@@ -215,8 +216,9 @@ mf_status mf_work_build(mf_work *work,
     mf_work sum = {0};
     mf_status status = add_tensors(&sum, model, types, part, err);
     for (size_t i = 0; status == MF_OK && i < model->n_layers; i++) {
-        const bool layer_on_host = i < part->first_device_layer;
-        const bool attention_on_host = layer_on_host || part->host_attention;
+        const bool layer_on_host = part->map != NULL && part->map->layers[i] == part->map->host;
+        const bool attention_on_host =
+            layer_on_host || (part->map != NULL && part->map->attention_on_host);
         status = add_layer(&sum,
                            &model->layers[i],
                            layer_on_host == part->host,

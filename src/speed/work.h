@@ -8,8 +8,7 @@
 #define MF_SPEED_WORK_H
 
 #include "memfit/calibration.h"
-#include "memfit/model.h"
-#include "memfit/workload.h"
+#include "memfit/memory.h"
 
 #define MF_MAX_ATTENTION_GROUPS 16
 
@@ -43,13 +42,10 @@ typedef struct mf_work {
     size_t n_groups;
 } mf_work;
 
-/* Which part of a model: what llama.cpp puts on the devices, or what stays with the host's CPU. */
+/* Which part of a model: what the devices hold, or what the host's CPU does. */
 typedef struct mf_work_part {
+    const mf_tensor_map *map; /* NULL: everything is on the devices */
     bool host;
-    uint32_t first_device_layer; /* layers below it run on the host */
-    uint32_t n_cpu_moe;          /* experts of the first n layers run on the host */
-    bool host_output;            /* the head too */
-    bool host_attention;         /* the KV cache is in host memory */
 } mf_work_part;
 
 /* Work of a part (all zero: the whole model) in these formats, one per tensor. MF_E_UNSUPPORTED beyond

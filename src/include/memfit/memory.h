@@ -67,6 +67,13 @@ MF_API mf_status mf_cache_bytes(mf_cache_size *size,
                                 const mf_workload *workload,
                                 mf_error *err);
 
+/* One copy of what a sequence keeps outside the full-context cache: the cells of its windows and its recurrent state
+   (llama-server's context checkpoints). 0 where there is neither. */
+MF_API mf_status mf_checkpoint_bytes(uint64_t *bytes,
+                                     const mf_model *model,
+                                     const mf_workload *workload,
+                                     mf_error *err);
+
 #define MF_MAX_PLACES 18 /* 16 devices, the host and one spare */
 
 /* How the limit of a GPU without memory of its own is raised. */
@@ -127,11 +134,27 @@ typedef struct mf_case {
     const mf_quant *draft_quant;
     bool
         projector; /* the model's vision tower is loaded: its weights in 16 bits, not its buffers */
+    bool
+        place_freely; /* mf_predict takes the fastest placement that fits, whatever the workload says */
 } mf_case;
 
 /* What every place of the machine must hold. MF_E_UNSUPPORTED if the engine can't run the model or has no memory rules
    yet; MF_E_USAGE for settings that contradict each other (quantized V without flash attention). Thread-safe. */
 MF_API mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err);
+
+/* Where the tensors of a case lie: indices into mf_memory.places. With a tensor split, and in MLX and vLLM, place 0 stands
+   for all devices together. Owned: free with mf_tensor_map_free. */
+typedef struct mf_tensor_map {
+    int8_t *tensors; /* n_tensors; tables that are only looked up stay on the host */
+    int8_t
+        *layers; /* n_layers + 1: norms, state and attention of a layer; the last is the output */
+    int8_t host;
+    bool attention_on_host; /* --no-kv-offload */
+} mf_tensor_map;
+
+/* MF_E_USAGE for overrides that can't be followed. Thread-safe. */
+MF_API mf_status mf_tensor_map_make(mf_tensor_map *map, const mf_case *run, mf_error *err);
+MF_API void mf_tensor_map_free(mf_tensor_map *map); /* leaves it empty */
 
 /* The largest n_ctx (a multiple of 256, at most the model's context_max) with which the case fits; 0 if none does. */
 MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err);

@@ -9,7 +9,7 @@
 #ifndef MF_MEMFIT_PREDICT_H
 #define MF_MEMFIT_PREDICT_H
 
-#include "memfit/memory.h"
+#include "memfit/llamacpp_fit.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +62,26 @@ typedef struct mf_duration {
     double high_s;
 } mf_duration;
 
+/* Where the model lies while it runs with the speed given: as asked, or where it would run. mf_placed_apply makes a
+   workload of it. */
+typedef struct mf_placed {
+    bool known;    /* there is a place for it */
+    bool as_asked; /* nothing was changed */
+    int32_t gpu_layers;
+    uint32_t n_cpu_moe;
+    bool kv_offload;
+    bool by_engine; /* as llama.cpp's --fit cuts it: choice says how */
+    mf_fit_choice choice;
+    mf_memory memory;
+} mf_placed;
+
+/* Writes it over the workload's own placement, which `placement` and `parts` (model->n_layers + 1) then hold. */
+MF_API void mf_placed_apply(mf_workload *workload,
+                            mf_placement *placement,
+                            mf_layer_part *parts,
+                            const mf_placed *placed,
+                            const mf_model *model);
+
 #define MF_MAX_DEPTHS 8
 
 typedef struct mf_depth_point {
@@ -76,6 +96,9 @@ typedef struct mf_depth_point {
 typedef struct mf_prediction {
     mf_memory memory;
     bool memory_known;
+    mf_placed placed;
+    uint64_t
+        server_bytes; /* what a server may add to host memory beside all that: old prompts, checkpoints */
     uint64_t max_context_tokens;
     mf_rate decode;  /* mean over the output tokens that follow the prompt */
     mf_rate prefill; /* mean over the prompt */

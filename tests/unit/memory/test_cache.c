@@ -116,3 +116,18 @@ Test(cache, more_context_never_needs_less)
         before = now;
     }
 }
+
+/* The window of the second layer, of one sequence, without the micro-batch; state of that layer as f32. */
+Test(cache, a_checkpoint_is_the_window_and_the_state_of_one_sequence)
+{
+    small s;
+    uint64_t bytes = 0;
+    small_build(&s);
+    s.run.workload.n_parallel = 3;
+    cr_assert(eq(int, mf_checkpoint_bytes(&bytes, &s.model, &s.run.workload, NULL), MF_OK));
+    cr_expect(eq(u64, bytes, (uint64_t)CELL * 100));
+    s.layers[0].recurrent =
+        (mf_recurrent){.kind = MF_RECURRENT_DELTA, .conv_elements = 30, .state_elements = 700};
+    cr_assert(eq(int, mf_checkpoint_bytes(&bytes, &s.model, &s.run.workload, NULL), MF_OK));
+    cr_expect(eq(u64, bytes, (uint64_t)CELL * 100 + 730 * 4));
+}

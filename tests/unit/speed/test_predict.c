@@ -313,3 +313,76 @@ Test(predict, the_same_case_gives_the_same_figures)
     const mf_prediction second = predict(&b);
     cr_assert(zero(int, memcmp(&first, &second, sizeof first)));
 }
+
+/* What the placement that was found needs and how fast a card of this size is with it. */
+static mf_prediction placed_freely(bench *b, double card_mib)
+{
+    bench_fill(b, card_mib);
+    b->run.place_freely = true;
+    return predict(b);
+}
+
+Test(predict, a_free_placement_fits_where_the_whole_does_not)
+{
+    bench b;
+    bench_fill(&b, 120);
+    const mf_prediction asked = predict(&b);
+    cr_assert(not(asked.memory.fits));
+    cr_assert(asked.placed.known);
+    cr_assert(not(asked.placed.as_asked));
+    const mf_prediction free = placed_freely(&b, 120);
+    cr_assert(free.memory.fits);
+    cr_assert(gt(u64, free.max_context_tokens, 8191));
+    cr_assert(epsilon_eq(dbl, free.decode.tok_s, asked.decode.tok_s, 1e-9));
+}
+
+Test(predict, a_free_placement_is_the_whole_card_if_that_fits)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    const mf_prediction asked = predict(&b);
+    const mf_prediction free = placed_freely(&b, 4096);
+    cr_assert(free.placed.as_asked);
+    cr_assert(epsilon_eq(dbl, free.decode.tok_s, asked.decode.tok_s, 1e-9));
+}
+
+Test(predict, a_larger_card_is_never_slower_with_a_free_placement)
+{
+    bench b;
+    double before = 0;
+    for (double mib = 60; mib < 240; mib += 20) {
+        const mf_prediction p = placed_freely(&b, mib);
+        cr_assert(p.decode.known, "%.0f MiB", mib);
+        cr_assert(ge(dbl, p.effective.tok_s, before * (1 - 1e-12)), "%.0f MiB", mib);
+        before = p.effective.tok_s;
+    }
+}
+
+Test(predict, a_placement_that_was_found_can_be_asked_for)
+{
+    bench b;
+    mf_placement placement = {0};
+    mf_layer_part parts[LAYERS + 1] = {0};
+    const mf_prediction found = placed_freely(&b, 120);
+    bench_fill(&b, 120);
+    mf_placed_apply(&b.run.workload, &placement, parts, &found.placed, &b.model);
+    const mf_prediction again = predict(&b);
+    cr_assert(again.memory.fits);
+    cr_assert(again.placed.as_asked);
+    cr_assert(eq(u64, again.memory.total_bytes, found.memory.total_bytes));
+    cr_assert(epsilon_eq(dbl, again.decode.tok_s, found.decode.tok_s, 1e-9));
+}
+
+Test(predict, old_prompts_of_a_server_are_told_of_where_the_host_is_full)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.engine.prompt_cache_bytes = known(1024.0 * 1048576);
+    const mf_prediction room = predict(&b);
+    cr_assert(not(has_warning(&room, "old prompts")));
+    cr_assert(eq(u64, room.server_bytes, UINT64_C(1024) * 1048576));
+    bench_fill(&b, 4096);
+    b.engine.prompt_cache_bytes = known(8192.0 * 1048576);
+    const mf_prediction tight = predict(&b);
+    cr_assert(has_warning(&tight, "old prompts"));
+}

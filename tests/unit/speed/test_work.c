@@ -135,7 +135,14 @@ Test(work, device_and_host_parts_add_up_to_the_whole)
 {
     sample s;
     sample_fill(&s);
-    mf_work_part part = {.first_device_layer = 1, .n_cpu_moe = 2};
+    int8_t tensors[SAMPLE_TENSORS] = {0};
+    int8_t layers[SAMPLE_LAYERS + 1] = {1}; /* the first layer is on the host, experts too */
+    for (size_t i = 0; i < SAMPLE_TENSORS; i++) {
+        const mf_tensor *tensor = &s.model.tensors[i];
+        tensors[i] = tensor->layer == 0 || tensor->role == MF_ROLE_EXPERT ? 1 : 0;
+    }
+    const mf_tensor_map map = {.tensors = tensors, .layers = layers, .host = 1};
+    mf_work_part part = {.map = &map};
     const mf_work whole = work_of(&s, (mf_work_part){0});
     const mf_work device = work_of(&s, part);
     part.host = true;

@@ -1,0 +1,247 @@
+/*
+ * placement.c - a handful of placements that people use, each pushed as far as memory allows, the soonest answer wins.
+ */
+#include "speed/placement.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "speed/path.h"
+
+typedef struct search {
+    mf_case run; /* with a footprint */
+    const mf_tensor_type *types;
+    const mf_calibration *calibration;
+    mf_layer_part *parts;
+    mf_placement placement;
+    mf_path *path;
+    mf_placed best;
+    double best_s;
+    const char *reason;
+} search;
+
+void mf_placed_apply(mf_workload *workload,
+                     mf_placement *placement,
+                     mf_layer_part *parts,
+                     const mf_placed *placed,
+                     const mf_model *model)
+{
+    if (placed->as_asked || !placed->known) {
+        return;
+    }
+    workload->gpu_layers = placed->gpu_layers;
+    workload->n_cpu_moe = placed->n_cpu_moe;
+    workload->kv_offload = placed->kv_offload;
+    workload->placement = NULL;
+    if (placed->by_engine) {
+        const mf_fit_choice *choice = &placed->choice;
+        *placement = (mf_placement){.layer_parts = parts, .n_layer_parts = model->n_layers};
+        placement->n_split = choice->n_devices > 1 ? choice->n_devices : 0;
+        for (size_t i = 0; i < placement->n_split; i++) {
+            placement->split[i] = (double)choice->devices[i].n_layers;
+        }
+        mf_llamacpp_fit_parts(parts, choice, model);
+        workload->placement = placement;
+    }
+}
+
+/* Seconds from the request to its last token; infinite without ground. */
+static mf_status time_request(double *seconds, search *s, const mf_case *run, mf_error *err)
+{
+    const mf_workload *w = &run->workload;
+    const char *reason = NULL;
+    mf_path_time prefill = {0};
+    *seconds = INFINITY;
+    const mf_status status =
+        mf_path_build(s->path, &reason, run, s->types, &s->best.memory, s->calibration, err);
+    if (status != MF_OK || reason != NULL) {
+        s->reason = reason;
+        return status;
+    }
+    mf_step step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : 512,
+                    .n_tokens = fmax(1, (double)w->n_prompt),
+                    .cache = mf_cache_width_of(w)};
+    const bool known = mf_path_prefill(&prefill, &reason, s->path, step);
+    step.depth = (double)w->n_prompt;
+    step.n_tokens = (double)w->n_output;
+    const double decode_s = mf_path_decode(s->path, step).total_s;
+    *seconds = (known ? prefill.total_s : 0) + fmax(1, (double)w->n_output) * decode_s;
+    return MF_OK;
+}
+
+/* Keeps a placement that fits and answers sooner than the best so far. */
+static mf_status consider(search *s, mf_placed placed, mf_error *err)
+{
+    mf_case run = s->run;
+    double seconds = INFINITY;
+    placed.known = true;
+    mf_placed_apply(&run.workload, &s->placement, s->parts, &placed, run.model);
+    mf_status status = mf_memory_need(&placed.memory, &run, err);
+    if (status != MF_OK || !placed.memory.fits) {
+        return status;
+    }
+    const mf_placed before = s->best;
+    s->best.memory = placed.memory;
+    status = time_request(&seconds, s, &run, err);
+    s->best = before;
+    if (status == MF_OK && seconds < s->best_s) {
+        s->best_s = seconds;
+        s->best = placed;
+    }
+    return status;
+}
+
+static mf_status fits(bool *yes, const search *s, const mf_placed *placed, mf_error *err)
+{
+    mf_case run = s->run;
+    mf_memory memory;
+    mf_placed_apply(&run.workload, NULL, NULL, placed, run.model);
+    const mf_status status = mf_memory_need(&memory, &run, err);
+    *yes = status == MF_OK && memory.fits;
+    return status;
+}
+
+/* Fewest layers with experts on the host; found is false if even all are not enough. */
+static mf_status
+fewest_experts(bool *found, mf_placed *placed, const search *s, uint32_t most, mf_error *err)
+{
+    uint32_t low = 0;
+    uint32_t high = most;
+    placed->n_cpu_moe = most;
+    mf_status status = fits(found, s, placed, err);
+    while (status == MF_OK && *found && low < high) {
+        bool yes = false;
+        placed->n_cpu_moe = low + (high - low) / 2;
+        status = fits(&yes, s, placed, err);
+        low = yes ? low : placed->n_cpu_moe + 1;
+        high = yes ? placed->n_cpu_moe : high;
+    }
+    placed->n_cpu_moe = high;
+    return status;
+}
+
+/* Most layers on the devices; found is false if none fits. */
+static mf_status most_layers(bool *found, mf_placed *placed, const search *s, mf_error *err)
+{
+    int32_t low = 0;
+    int32_t high = (int32_t)s->run.model->n_layers + 1;
+    placed->gpu_layers = low;
+    mf_status status = fits(found, s, placed, err);
+    while (status == MF_OK && *found && low < high) {
+        bool yes = false;
+        placed->gpu_layers = high - (high - low) / 2;
+        status = fits(&yes, s, placed, err);
+        high = yes ? high : placed->gpu_layers - 1;
+        low = yes ? placed->gpu_layers : low;
+    }
+    placed->gpu_layers = low;
+    return status;
+}
+
+static bool has_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Experts of as few layers as possible on the host; if all are too few, layers too. */
+static mf_status consider_experts(search *s, bool kv_offload, mf_error *err)
+{
+    bool found = false;
+    const uint32_t n_layers = (uint32_t)s->run.model->n_layers;
+    mf_placed placed = {.known = true, .gpu_layers = MF_ALL_LAYERS, .kv_offload = kv_offload};
+    mf_status status = fewest_experts(&found, &placed, s, n_layers, err);
+    if (status == MF_OK && !found) {
+        placed.n_cpu_moe = n_layers;
+        status = most_layers(&found, &placed, s, err);
+    }
+    return status == MF_OK && found ? consider(s, placed, err) : status;
+}
+
+static mf_status consider_layers(search *s, bool kv_offload, mf_error *err)
+{
+    bool found = false;
+    mf_placed placed = {.known = true, .kv_offload = kv_offload};
+    const mf_status status = most_layers(&found, &placed, s, err);
+    return status == MF_OK && found ? consider(s, placed, err) : status;
+}
+
+/* llama.cpp's own choice, for the context that was asked for. */
+static mf_status consider_fit(search *s, mf_error *err)
+{
+    mf_placed placed = {.by_engine = true, .kv_offload = true};
+    const mf_fit_target target = {.n_ctx = s->run.workload.n_ctx};
+    mf_case run = s->run;
+    run.workload.gpu_layers = MF_ALL_LAYERS;
+    run.workload.n_cpu_moe = 0;
+    run.workload.placement = NULL;
+    const mf_status status = mf_llamacpp_fit(&placed.choice, &run, &target, err);
+    if (status != MF_OK || placed.choice.fits_as_it_is) {
+        return status;
+    }
+    placed.gpu_layers = placed.choice.gpu_layers;
+    return consider(s, placed, err);
+}
+
+static mf_status consider_all(search *s, mf_error *err)
+{
+    const mf_workload *w = &s->run.workload;
+    mf_status status = consider(s,
+                                (mf_placed){.as_asked = true,
+                                            .gpu_layers = w->gpu_layers,
+                                            .n_cpu_moe = w->n_cpu_moe,
+                                            .kv_offload = w->kv_offload},
+                                err);
+    if (s->run.engine->id != MF_ENGINE_LLAMACPP || s->run.backend == MF_BACKEND_CPU) {
+        return status;
+    }
+    /* A cache on the host is the last resort: its attention runs there, and every layer crosses the link twice. */
+    for (int i = 0; status == MF_OK && i < 2 && (i == 0 || !s->best.known); i++) {
+        const bool kv_offload = i == 0;
+        status = consider_layers(s, kv_offload, err);
+        if (status == MF_OK && has_experts(s->run.model)) {
+            status = consider_experts(s, kv_offload, err);
+        }
+    }
+    return status == MF_OK ? consider_fit(s, err) : status;
+}
+
+static mf_status begin(search *s, mf_footprint **own, mf_error *err)
+{
+    s->parts = calloc(s->run.model->n_layers + 1, sizeof *s->parts);
+    s->path = calloc(1, sizeof *s->path);
+    if (s->parts == NULL || s->path == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory to look for a placement");
+    }
+    if (s->run.footprint != NULL) {
+        return MF_OK;
+    }
+    const mf_status status = mf_footprint_new(own, s->run.model, s->run.quant, err);
+    s->run.footprint = *own;
+    return status;
+}
+
+mf_status mf_placement_search(mf_placed *placed,
+                              const char **reason,
+                              const mf_case *run,
+                              const mf_tensor_type *types,
+                              const mf_calibration *calibration,
+                              mf_error *err)
+{
+    mf_footprint *own = NULL;
+    search s = {.run = *run, .types = types, .calibration = calibration, .best_s = INFINITY};
+    mf_status status = begin(&s, &own, err);
+    status = status == MF_OK ? consider_all(&s, err) : status;
+    if (status == MF_OK) {
+        *placed = s.best;
+        *reason = s.best.known ? NULL : s.reason != NULL ? s.reason : "the model does not fit";
+    }
+    free(s.parts);
+    free(s.path);
+    mf_footprint_free(own);
+    return status;
+}

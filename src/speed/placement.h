@@ -1,0 +1,21 @@
+/*
+ * placement.h - the fastest placement that fits, where a model may lie on devices and in host memory.
+ */
+#ifndef MF_SPEED_PLACEMENT_H
+#define MF_SPEED_PLACEMENT_H
+
+#include "memfit/calibration.h"
+#include "memfit/predict.h"
+
+/* Tries llama.cpp's ways to share a model with the host: experts of the first layers there, whole layers there, both, the
+   KV cache there, what its --fit would choose, and everything there. Takes the one that answers the workload's prompt
+   and output soonest; as asked if that is one of them. placed->known is false if nothing fits or no speed is known, and
+   *reason (static storage) says why. types: one per tensor. */
+mf_status mf_placement_search(mf_placed *placed,
+                              const char **reason,
+                              const mf_case *run,
+                              const mf_tensor_type *types,
+                              const mf_calibration *calibration,
+                              mf_error *err);
+
+#endif
