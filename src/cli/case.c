@@ -211,6 +211,16 @@ static bool said_switch(int said, bool otherwise)
     return said >= 0 ? said == 1 : otherwise;
 }
 
+static void set_places(mf_workload *w, const mf_arguments *a)
+{
+    w->kv_offload = said_switch(a->kv_offload, w->kv_offload);
+    w->gpu_layers = a->gpu_layers >= 0 ? (int32_t)a->gpu_layers : w->gpu_layers;
+    w->n_cpu_moe = said_or(a->cpu_moe, w->n_cpu_moe);
+    if (a->split != NULL) {
+        w->split = strcmp(a->split, "tensor") == 0 ? MF_SPLIT_TENSOR : MF_SPLIT_LAYER;
+    }
+}
+
 static void set_settings(mf_workload *w, const mf_arguments *a)
 {
     w->n_batch = said_or(a->batch, w->n_batch);
@@ -219,13 +229,8 @@ static void set_settings(mf_workload *w, const mf_arguments *a)
         said_or(a->outputs,
                 w->n_parallel > w->n_outputs && w->n_outputs > 0 ? w->n_parallel : w->n_outputs);
     w->flash_attention = said_switch(a->flash_attn, w->flash_attention);
-    w->kv_offload = said_switch(a->kv_offload, w->kv_offload);
     w->swa_full = a->swa_full || w->swa_full;
-    w->gpu_layers = a->gpu_layers >= 0 ? (int32_t)a->gpu_layers : MF_ALL_LAYERS;
-    w->n_cpu_moe = said_or(a->cpu_moe, w->n_cpu_moe);
-    if (a->split != NULL) {
-        w->split = strcmp(a->split, "tensor") == 0 ? MF_SPLIT_TENSOR : MF_SPLIT_LAYER;
-    }
+    set_places(w, a);
 }
 
 /* The engine's defaults with what was said on top. */
@@ -241,6 +246,47 @@ static mf_status set_workload(mf_cli_case *c, const mf_arguments *a, mf_error *e
         status = mf_workload_check(&w, err);
     }
     c->run.workload = w;
+    return status;
+}
+
+/* A placement that is auto or in a file, then what was said beside it. */
+static mf_status set_placement(mf_cli_case *c, const mf_arguments *a, mf_error *err)
+{
+    mf_workload *w = &c->run.workload;
+    mf_status status = MF_OK;
+    c->run.place_freely = a->placement != NULL && strcmp(a->placement, "auto") == 0;
+    if (a->placement != NULL && !c->run.place_freely) {
+        status = mf_placement_load(&c->placement, a->placement, err);
+    } else if (a->override_tensor != NULL || a->tensor_split != NULL) {
+        status = mf_placement_new(&c->placement, w, err);
+    }
+    if (status == MF_OK && a->tensor_split != NULL) {
+        status = mf_placement_set_split(c->placement, a->tensor_split, err);
+    }
+    if (status == MF_OK && a->override_tensor != NULL) {
+        status = mf_placement_add_overrides(c->placement, a->override_tensor, err);
+    }
+    if (status == MF_OK && c->placement != NULL) {
+        mf_placement_use(w, c->placement);
+        set_places(w, a);
+    }
+    return status;
+}
+
+/* A draft model is stored like the model, unless it is a file. */
+static mf_status
+load_beside(mf_cli_case *c, const mf_database *database, const mf_arguments *a, mf_error *err)
+{
+    bool is_file = false;
+    c->run.projector = a->mmproj;
+    if (a->draft == NULL) {
+        return MF_OK;
+    }
+    const mf_status status = mf_cli_model(&c->draft, &is_file, database, a->draft, err);
+    if (status == MF_OK) {
+        c->run.draft = c->draft;
+        c->run.draft_quant = c->draft->origin == MF_ORIGIN_GGUF ? NULL : c->quant;
+    }
     return status;
 }
 
@@ -280,6 +326,8 @@ mf_status mf_cli_case_load(mf_cli_case *loaded,
     status = status == MF_OK ? load_quant(c, database, arguments->quant, err) : status;
     status = status == MF_OK ? load_calibration(c, database, err) : status;
     status = status == MF_OK ? set_workload(c, arguments, err) : status;
+    status = status == MF_OK ? set_placement(c, arguments, err) : status;
+    status = status == MF_OK ? load_beside(c, database, arguments, err) : status;
     if (status != MF_OK) {
         mf_cli_case_free(c);
         return status;
@@ -307,6 +355,8 @@ void mf_cli_case_free(mf_cli_case *loaded)
     mf_machine_free(loaded->machine);
     mf_engine_free(loaded->engine);
     mf_quant_free(loaded->quant);
+    mf_model_free(loaded->draft);
+    mf_placement_free(loaded->placement);
     mf_calibration_free(loaded->calibration);
     *loaded = (mf_cli_case){0};
 }

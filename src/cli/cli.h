@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "memfit/calibration.h"
+#include "memfit/placement.h"
 #include "memfit/predict.h"
 #include "report/prediction.h"
 
@@ -23,6 +24,8 @@ typedef struct mf_cli_case {
     mf_machine *machine;
     mf_engine *engine;
     mf_quant *quant;
+    mf_model *draft;
+    mf_saved_placement *placement;
     mf_calibration *calibration;
     mf_case run;
     mf_prediction prediction;

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "report/placement.h"
 
 static mf_status write_fit(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
 {
@@ -15,6 +16,21 @@ static mf_status write_fit(mf_str *out, const mf_shown *shown, const mf_argument
     return status;
 }
 
+/* Where the model lies while it runs as predicted. */
+static mf_status save_placement(const mf_shown *shown, const char *path, mf_error *err)
+{
+    mf_str text = {0};
+    if (!shown->prediction->placed.known) {
+        return mf_fail(err, MF_E_USAGE, "nothing to save: there is no placement that fits");
+    }
+    mf_status status = mf_write_placement_json(&text, shown, err);
+    if (status == MF_OK) {
+        status = mf_cli_write(&text, path, err);
+    }
+    mf_str_free(&text);
+    return status;
+}
+
 static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
@@ -28,6 +44,10 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
         const mf_shown shown = mf_cli_shown(&loaded);
         *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
         status = write_fit(&text, &shown, a, err);
+    }
+    if (status == MF_OK && a->save_placement != NULL) {
+        const mf_shown shown = mf_cli_shown(&loaded);
+        status = save_placement(&shown, a->save_placement, err);
     }
     if (status == MF_OK) {
         status = mf_cli_write(&text, a->output_file, err);

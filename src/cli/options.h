@@ -69,6 +69,11 @@ typedef struct mf_arguments {
     const char *backend;
     const char *kv;
     const char *split;
+    const char *placement;
+    const char *save_placement;
+    const char *override_tensor;
+    const char *tensor_split;
+    const char *draft;
     const char *format;
     const char *output_file;
     const char *data;
@@ -99,6 +104,7 @@ typedef struct mf_arguments {
     int flash_attn;
     int kv_offload;
     bool swa_full;
+    bool mmproj;
     bool list;
     bool thorough;
     bool json;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/placement.h"
 #include "report/wording.h"
 
 typedef void (*show_commands)(mf_document *, const mf_shown *);
@@ -23,12 +24,9 @@ static void llamacpp_commands(mf_document *d, const mf_shown *shown)
     char text[MF_WORDING_SIZE];
     const mf_workload *w = &shown->run->workload;
     const char *file = file_of(text, shown);
-    char placement[64] = "";
-    if (shown->run->backend == MF_BACKEND_CPU) {
-        (void)snprintf(placement, sizeof placement, " -ngl 0");
-    } else if (w->gpu_layers >= 0) {
-        (void)snprintf(placement, sizeof placement, " -ngl %d", w->gpu_layers);
-    }
+    mf_str options = {0};
+    mf_placement_options(&options, shown, ';');
+    const char *placement = options.data != NULL ? options.data : "";
     mf_document_cell(d,
                      "llama-bench -m %s -p %" PRIu64 " -n 0 -ub %u -fa %d%s",
                      file,
@@ -45,6 +43,7 @@ static void llamacpp_commands(mf_document *d, const mf_shown *shown)
                      placement);
     mf_document_cell(
         d, "llama-fit-params -m %s -c %" PRIu64 " -np %u -fitp on", file, w->n_ctx, w->n_parallel);
+    mf_str_free(&options);
 }
 
 static void mlx_commands(mf_document *d, const mf_shown *shown)

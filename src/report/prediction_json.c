@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "report/json_writer.h"
-#include "report/prediction.h"
+#include "report/placement.h"
 
 static void write_terms(mf_json_writer *w, const uint64_t terms[MF_TERM_COUNT])
 {
@@ -52,6 +52,21 @@ static void write_memory(mf_json_writer *w, const mf_prediction *p)
     mf_jw_bool(w, "fits", m->fits);
     mf_jw_number(w, "fits_probability", true, m->fits_probability);
     mf_jw_uint(w, "max_context_tokens", p->max_context_tokens);
+    mf_jw_uint(w, "server_cache_bytes", p->server_bytes);
+    mf_jw_close(w, '}');
+}
+
+static void write_placement(mf_json_writer *w, const mf_shown *shown)
+{
+    const mf_placed *placed = &shown->prediction->placed;
+    if (!placed->known || shown->run->engine->id != MF_ENGINE_LLAMACPP) {
+        mf_jw_null(w, "placement");
+        return;
+    }
+    mf_jw_open(w, "placement", '{');
+    mf_jw_bool(w, "as_asked", placed->as_asked);
+    mf_write_placement_keys(w, shown);
+    write_places(w, &placed->memory);
     mf_jw_close(w, '}');
 }
 
@@ -147,6 +162,7 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
     write_head(w, shown);
     write_workload(w, &shown->run->workload);
     write_memory(w, p);
+    write_placement(w, shown);
     write_rate(w, "decode", &p->decode);
     write_rate(w, "prefill", &p->prefill);
     mf_jw_open(w, "ttft", '{');

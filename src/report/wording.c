@@ -93,6 +93,34 @@ static const mf_place *tightest(const mf_memory *memory)
     return worst;
 }
 
+/* What the other limit would say, how to get it, and what it leaves for the rest of the system. */
+static void raised_text(char *text, size_t size, const mf_memory *memory, const mf_place *place)
+{
+    static const double swap_below = 4.0 * 1024 * MIB; /* what a desktop at rest holds */
+    char room[MF_NUMBER_SIZE + 16];
+    char rest[MF_WORDING_SIZE] = "";
+    const bool shared = memory->shared_limit_bytes > 0;
+    const bool fits = place->need_bytes <= place->raised_limit_bytes &&
+                      (!shared || memory->total_bytes <= memory->shared_limit_bytes);
+    const bool gtt = place->raise == MF_RAISE_GTT;
+    if (fits && shared) {
+        const double left = (double)(memory->shared_limit_bytes - memory->total_bytes);
+        (void)snprintf(rest,
+                       sizeof rest,
+                       ", %s left for everything else%s",
+                       mf_bytes_text(room, left, 2),
+                       left < swap_below ? ": it may swap" : "");
+    }
+    (void)snprintf(text,
+                   size,
+                   "; with the GPU limit raised (%s=%" PRIu64 "%s) it %s%s",
+                   gtt ? "kernel parameter ttm.pages_limit" : "sudo sysctl iogpu.wired_limit_mb",
+                   place->raised_limit_bytes / (gtt ? GTT_PAGE : MIB),
+                   gtt ? "" : ", until the next restart",
+                   fits ? "fits" : "does not fit either",
+                   rest);
+}
+
 const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
 {
     char room[MF_NUMBER_SIZE + 16];
@@ -114,17 +142,7 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
                                    : "",
                      mf_number_text(sure, shown, 2));
     if (over && n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
-        const bool raised =
-            place->need_bytes <= place->raised_limit_bytes &&
-            (memory->shared_limit_bytes == 0 || memory->total_bytes <= memory->shared_limit_bytes);
-        const bool gtt = place->raise == MF_RAISE_GTT;
-        (void)snprintf(text + n,
-                       (size_t)(MF_WORDING_SIZE - n),
-                       "; with the GPU limit raised (%s=%" PRIu64 ") it %s",
-                       gtt ? "kernel parameter ttm.pages_limit"
-                           : "sudo sysctl iogpu.wired_limit_mb",
-                       place->raised_limit_bytes / (gtt ? GTT_PAGE : MIB),
-                       raised ? "fits" : "does not fit either");
+        raised_text(text + n, (size_t)(MF_WORDING_SIZE - n), memory, place);
     }
     return text;
 }

@@ -79,6 +79,7 @@ Test(prediction, json_has_every_key_and_null_for_what_is_not_known)
                                        "backend",
                                        "workload",
                                        "memory",
+                                       "placement",
                                        "decode",
                                        "prefill",
                                        "ttft",
@@ -127,7 +128,8 @@ Test(prediction, the_verdict_names_room_and_probability_and_the_raised_limit)
     cr_expect(eq(str,
                  (char *)mf_verdict_text(text, &f.prediction.memory),
                  "3 GiB missing on gpu0, probability of fitting under 1 %; with the GPU limit "
-                 "raised (sudo sysctl iogpu.wired_limit_mb=12288) it does not fit either"));
+                 "raised (sudo sysctl iogpu.wired_limit_mb=12288, until the next restart) it "
+                 "does not fit either"));
     f.prediction.memory.places[0].need_bytes = 11ULL << 30;
     cr_expect(strstr(mf_verdict_text(text, &f.prediction.memory), "it fits") != NULL);
 }
