@@ -118,16 +118,41 @@ mf_database_model(mf_model **out, const mf_database *database, const char *id, m
     return status;
 }
 
+static mf_status load_kernels(mf_device *device, const mf_database *database, mf_error *err)
+{
+    char *path = NULL;
+    mf_json *json = NULL;
+    mf_status status = mf_store_path(&path, database, "hwdb/kernels.json", err);
+    if (status == MF_OK && path != NULL) {
+        status = mf_json_load(&json, path, err);
+    }
+    if (status == MF_OK && json != NULL) {
+        status = mf_kernels_find(&device->kernels, json, device->id, err);
+    }
+    free(path);
+    mf_json_free(json);
+    return status;
+}
+
 mf_status
 mf_database_device(mf_device **out, const mf_database *database, const char *id, mf_error *err)
 {
     mf_json *json = NULL;
+    mf_device *device = NULL;
     mf_status status = require_entry(&json, database, MF_ENTRY_DEVICE, id, err);
     if (status == MF_OK) {
-        status = mf_device_read(out, json, err);
+        status = mf_device_read(&device, json, err);
     }
     mf_json_free(json);
-    return status;
+    if (status == MF_OK) {
+        status = load_kernels(device, database, err);
+    }
+    if (status != MF_OK) {
+        mf_device_free(device);
+        return status;
+    }
+    *out = device;
+    return MF_OK;
 }
 
 mf_status

@@ -177,6 +177,7 @@ void mf_device_free(mf_device *device)
     }
     mf_fields_free(&mf_device_table, device);
     mf_sources_free(&device->sources);
+    mf_kernels_clear(&device->kernels);
     free(device);
 }
 

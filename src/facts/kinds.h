@@ -14,6 +14,7 @@ typedef enum mf_file_kind {
     MF_FILE_MODEL,
     MF_FILE_LINKS,
     MF_FILE_GPU_LIMITS,
+    MF_FILE_KERNELS,
     MF_FILE_PURCHASES,
     MF_FILE_RENTALS,
     MF_FILE_ELECTRICITY,

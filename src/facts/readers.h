@@ -18,6 +18,7 @@ extern const mf_table mf_record_table;
 extern const mf_table mf_model_table;
 extern const mf_table mf_links_table;
 extern const mf_table mf_gpu_limits_table;
+extern const mf_table mf_kernels_table;
 extern const mf_table mf_purchases_table;
 extern const mf_table mf_rentals_table;
 extern const mf_table mf_electricity_table;
@@ -55,6 +56,11 @@ typedef struct mf_gpu_limit {
 } mf_gpu_limit;
 
 mf_status mf_gpu_limit_read(mf_gpu_limit *limit, const mf_json *json, mf_row row, mf_error *err);
+
+/* The row of kernels.json for a device; *kernels stays as it is if there is none. */
+mf_status
+mf_kernels_find(mf_kernels *kernels, const mf_json *json, const char *device_id, mf_error *err);
+void mf_kernels_clear(mf_kernels *kernels); /* frees what it owns */
 
 /* Reads a row into target. */
 mf_status mf_row_read(const mf_table *table,

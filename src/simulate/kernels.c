@@ -4,23 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shares of the data sheet that bf16 kernels reach: 0.955 and 0.94 of the bandwidth in single kernels on an RTX 4090 and an RTX PRO 6000
-   (profiles of LLMServingSim), less between them; 0.8 to 1 of the matrix rate. */
+/* Shares of the data sheet where nobody has measured the card's kernels, between those of the cards in hwdb/kernels.json. */
 #define WEIGHT_SHARE 0.92
-#define CACHE_SHARE 0.85
+#define WEIGHT_32_SHARE 0.88
 #define FLOP_SHARE 0.85
-#define ATTENTION_SHARE 0.5
-#define ACTIVATION_SHARE 1.0
-#define KERNEL_S 3e-6
+#define CACHE_SHARE 0.84
+#define MIXED_SHARE 0.38
+#define ATTENTION_SHARE 0.68
+#define ACTIVATION_SHARE 1.25
+#define KERNEL_S 4.2e-6
 #define ROW_S 1e-6
+#define GAP_S 0.5e-3
 #define HOST_S 2e-3
 #define HOST_SEQUENCE_S 30e-6
-/* NCCL between PCIe cards: about 27 us (ik_llama.cpp PR 1022); links carry 0.88 of their rate (stas00, ml-engineering). */
+/* NCCL between PCIe cards: about 27 us (ik_llama.cpp PR 1022); a direct link carries 0.88 of its rate (stas00, ml-engineering).
+   Without one, reductions go through the host's memory: assumed a quarter of the link, as all-reduce benchmarks of such
+   cards show (6 to 9 GB/s over PCIe 4.0). */
 #define REDUCE_S 27e-6
 #define LINK_SHARE 0.88
+#define THROUGH_HOST_SHARE 0.26
 
 /* Products are bound by memory or by multiplication, with a soft corner between: tiles do not fill. */
-#define CORNER 3.0
+#define CORNER 2.2
 
 /* Norms, rotation, cache write, attention, activation and four products. */
 #define KERNELS_PER_LAYER 10.0
@@ -61,14 +66,28 @@ static const mf_link *reduce_link(const mf_machine *machine, const mf_device *de
     return NULL;
 }
 
+/* What was measured on the card takes the place of shares. Products in other formats than bf16 keep the data sheet's. */
+static void take_measured(mf_kernel_rates *rates, const mf_kernels *kernels, bool fp8)
+{
+    rates->weight_bytes_per_s = kernels->weight_bytes_per_s.value;
+    rates->weight_32_bytes_per_s = kernels->weight_32_bytes_per_s.value;
+    rates->flop_per_s = fp8 ? rates->flop_per_s : kernels->product_flop_per_s.value;
+    rates->cache_bytes_per_s = kernels->cache_bytes_per_s.value;
+    rates->mixed_bytes_per_s = kernels->mixed_bytes_per_s.value;
+    rates->attention_flop_per_s = kernels->attention_flop_per_s.value;
+    rates->activation_bytes_per_s = kernels->activation_bytes_per_s.value;
+    rates->kernel_s = kernels->kernel_s.value;
+    rates->is_measured = true;
+}
+
 static void set_reduce(mf_kernel_rates *rates, const mf_case *run, const mf_device *device)
 {
     const mf_link *link = reduce_link(run->machine, device);
     rates->reduce_s = link != NULL && link->latency_s.known ? link->latency_s.value : REDUCE_S;
-    if (link != NULL && link->measured_bytes_per_s.known) {
-        rates->reduce_bytes_per_s = link->measured_bytes_per_s.value;
-    } else if (link != NULL && link->bandwidth_bytes_per_s.known) {
-        rates->reduce_bytes_per_s = LINK_SHARE * link->bandwidth_bytes_per_s.value;
+    if (link != NULL && link->bandwidth_bytes_per_s.known) {
+        const bool direct = link->kind != NULL && strcmp(link->kind, "GPU to GPU") == 0;
+        rates->reduce_bytes_per_s =
+            (direct ? LINK_SHARE : THROUGH_HOST_SHARE) * link->bandwidth_bytes_per_s.value;
     }
 }
 
@@ -81,7 +100,9 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
     const mf_fact *matrix = is_fp8(run) && device->fp8_matrix_flop_per_s.known
                                 ? &device->fp8_matrix_flop_per_s
                                 : &device->bf16_matrix_flop_per_s;
-    matrix = matrix->known ? matrix : &device->fp16_matrix_flop_per_s;
+    const mf_fact *half = device->bf16_matrix_flop_per_s.known ? &device->bf16_matrix_flop_per_s
+                                                               : &device->fp16_matrix_flop_per_s;
+    matrix = matrix->known ? matrix : half;
     if (!matrix->known || !device->bandwidth_bytes_per_s.known) {
         return mf_fail(err,
                        MF_E_UNSUPPORTED,
@@ -91,14 +112,20 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
     }
     const double bandwidth = device->bandwidth_bytes_per_s.value;
     mf_kernel_rates made = {.weight_bytes_per_s = WEIGHT_SHARE * bandwidth,
+                            .weight_32_bytes_per_s = WEIGHT_32_SHARE * bandwidth,
                             .flop_per_s = FLOP_SHARE * matrix->value,
                             .cache_bytes_per_s = CACHE_SHARE * bandwidth,
-                            .attention_flop_per_s = ATTENTION_SHARE * matrix->value,
+                            .mixed_bytes_per_s = MIXED_SHARE * bandwidth,
+                            .attention_flop_per_s = ATTENTION_SHARE * half->value,
                             .activation_bytes_per_s = ACTIVATION_SHARE * bandwidth,
                             .kernel_s = KERNEL_S,
                             .row_s = ROW_S,
+                            .gap_s = GAP_S,
                             .host_s = HOST_S,
                             .host_sequence_s = HOST_SEQUENCE_S};
+    if (device->kernels.device_id != NULL) {
+        take_measured(&made, &device->kernels, is_fp8(run));
+    }
     set_reduce(&made, run, device);
     if (count_devices(run) > 1 && made.reduce_bytes_per_s <= 0) {
         return mf_fail(
@@ -108,9 +135,9 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
     return MF_OK;
 }
 
-/* What kernels other than products and attention read and write: two norms with the sum (4 vectors each), rotation, and the activation
-   between the products. */
-static double activation_bytes(const mf_model *model)
+/* What kernels other than products and attention read and write on one of n devices: two norms with the sum (4 vectors each), which
+   every device computes whole, rotation, and the activation between the products. */
+static double activation_bytes(const mf_model *model, double n)
 {
     double elements = 0;
     for (size_t i = 0; i < model->n_layers; i++) {
@@ -120,9 +147,9 @@ static double activation_bytes(const mf_model *model)
         const double width = ffn->kind == MF_FFN_MOE
                                  ? (double)ffn->width * ffn->n_experts_used + ffn->shared_width
                                  : (double)ffn->width;
+        const double heads = ((double)a->n_heads + a->n_kv_heads) * a->key_dim;
         if (!layer->is_nextn) {
-            elements += 8.0 * (double)model->hidden + 3 * width;
-            elements += 2.0 * ((double)a->n_heads + a->n_kv_heads) * a->key_dim;
+            elements += 8.0 * (double)model->hidden + (3 * width + 2 * heads) / n;
         }
     }
     return HALF_BYTES * elements;
@@ -149,7 +176,7 @@ mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_erro
     }
     mf_kernel_work made = {.work = mf_work_scaled(&whole, 1 / n),
                            .cache = mf_cache_width_of(&run->workload),
-                           .activation_bytes = activation_bytes(model) / n,
+                           .activation_bytes = activation_bytes(model, n),
                            .n_kernels = KERNELS_PER_LAYER * whole.n_layers +
                                         EXPERT_KERNELS * whole.n_moe_layers};
     const mf_work *w = &made.work;
@@ -160,15 +187,32 @@ mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_erro
     if (n > 1) {
         made.n_reduces = REDUCES_PER_LAYER * whole.n_layers;
         made.reduce_bytes = 2 * (n - 1) / n * HALF_BYTES * (double)model->hidden;
+        made.gather_bytes = (n - 1) / n * HALF_BYTES * (double)model->vocabulary;
     }
     *work = made;
     return MF_OK;
 }
 
-static double product_s(const mf_kernel_rates *rates, double bytes, double flop)
+/* Kernels for more rows take larger tiles and stream a little slower. */
+static double streaming_rate(const mf_kernel_rates *rates, double n_rows)
 {
-    const double memory = bytes / rates->weight_bytes_per_s;
-    const double multiply = flop / rates->flop_per_s;
+    static const double few = 16;
+    static const double more = 32;
+    const double share = fmin(1, fmax(0, (n_rows - few) / (more - few)));
+    return rates->weight_bytes_per_s +
+           share * (rates->weight_32_bytes_per_s - rates->weight_bytes_per_s);
+}
+
+typedef struct product {
+    double bytes;
+    double weights;
+    double n_rows;
+} product;
+
+static double product_s(const mf_kernel_rates *rates, product p)
+{
+    const double memory = p.bytes / streaming_rate(rates, p.n_rows);
+    const double multiply = 2 * p.weights * p.n_rows / rates->flop_per_s;
     const double most = fmax(memory, multiply);
     return most > 0 ? most * pow(1 + pow(fmin(memory, multiply) / most, CORNER), 1 / CORNER) : 0;
 }
@@ -189,14 +233,18 @@ double mf_kernel_step_s(const mf_kernel_rates *rates,
 {
     const mf_work *w = &work->work;
     const double touched = mf_work_touched_bytes(w, n_tokens) - w->dense_bytes;
-    double s = product_s(rates, w->dense_bytes, 2 * sum_of(w->dense_weights) * n_tokens);
-    s += product_s(rates, touched, EXPERT_SLOWDOWN * 2 * sum_of(w->expert_weights) * n_tokens);
+    double s = product_s(rates, (product){w->dense_bytes, sum_of(w->dense_weights), n_tokens});
+    s +=
+        product_s(rates, (product){touched, EXPERT_SLOWDOWN * sum_of(w->expert_weights), n_tokens});
     s += work->activation_bytes * n_tokens / rates->activation_bytes_per_s;
     s += work->n_kernels * rates->kernel_s;
     s += w->state_bytes * 2 * n_rows / rates->weight_bytes_per_s;
     if (n_rows > 0) {
-        s += product_s(rates, work->head_bytes, 2 * work->head_weights * n_rows);
+        s += product_s(rates, (product){work->head_bytes, work->head_weights, n_rows});
         s += rates->row_s * n_rows;
+        s += work->gather_bytes > 0
+                 ? rates->reduce_s + work->gather_bytes * n_rows / rates->reduce_bytes_per_s
+                 : 0;
     }
     if (work->n_reduces > 0) {
         s += work->n_reduces *

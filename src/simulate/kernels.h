@@ -12,16 +12,20 @@
 
 typedef struct mf_kernel_rates {
     double weight_bytes_per_s;     /* products of few rows stream weights */
+    double weight_32_bytes_per_s;  /* the same with 32 rows or more */
     double flop_per_s;             /* products of many rows */
     double cache_bytes_per_s;      /* attention of decoding sequences */
+    double mixed_bytes_per_s;      /* the same in a step that also holds a prompt */
     double attention_flop_per_s;   /* attention of prompts */
     double activation_bytes_per_s; /* norms, activations, rotations */
     double kernel_s;               /* between two kernels that depend on each other */
     double row_s;                  /* sampling of one token */
-    double host_s;                 /* the engine's work per step that the card waits for */
+    double gap_s;                  /* the card waits for the host between steps */
+    double host_s;                 /* the host's work per step, while the card computes */
     double host_sequence_s;
     double reduce_s; /* an all-reduce of little */
     double reduce_bytes_per_s;
+    bool is_measured; /* but for the host and reductions */
 } mf_kernel_rates;
 
 /* What the data sheet says, at the shares of it that kernels usually reach. MF_E_UNSUPPORTED with what is missing. */
@@ -37,6 +41,7 @@ typedef struct mf_kernel_work {
     double n_kernels;        /* of a step */
     double n_reduces;
     double reduce_bytes; /* per token and reduction */
+    double gather_bytes; /* per row: the logits of the other devices */
 } mf_kernel_work;
 
 mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_error *err);

@@ -12,6 +12,9 @@
 
 enum { LARGEST_GRAPH = 512, GRAPH_STEP = 8 };
 
+/* Tiles on the diagonal are computed whole: in the profiles of kernels a token of a prompt costs as if it saw so many more. */
+#define TILE_TOKENS 300.0
+
 typedef struct kernels {
     mf_kernel_rates rates;
     mf_kernel_work work;
@@ -31,6 +34,12 @@ static double decode_depth_s(const void *context, double n_tokens)
     return mf_work_kv_bytes(&k->work.work, k->work.cache, n_tokens) / k->rates.cache_bytes_per_s;
 }
 
+static double mixed_depth_s(const void *context, double n_tokens)
+{
+    const kernels *k = context;
+    return mf_work_kv_bytes(&k->work.work, k->work.cache, n_tokens) / k->rates.mixed_bytes_per_s;
+}
+
 static double prompt_depth_s(const void *context, double n_tokens)
 {
     const kernels *k = context;
@@ -46,20 +55,25 @@ static void fill(mf_pace *pace, const kernels *k)
         mf_depth_break(&cost, k->work.work.groups[g].window);
         mf_depth_break(&cost, k->work.work.groups[g].top_k);
     }
-    mf_pace_terms_set(
-        pace,
-        &cost,
-        &(mf_depth_costs){.decode_s = decode_depth_s, .prompt_s = prompt_depth_s, .context = k});
+    mf_pace_terms_set(pace,
+                      &cost,
+                      &(mf_depth_costs){.decode_s = decode_depth_s,
+                                        .mixed_s = mixed_depth_s,
+                                        .prompt_s = prompt_depth_s,
+                                        .context = k});
     for (uint32_t b = 1; b <= pace->max_sequences; b++) {
         const double rows = graph_of(b);
         const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows);
-        pace->decode_ps[b] = mf_picoseconds(step);
+        pace->decode_ps[b] = mf_picoseconds(step + k->rates.gap_s);
         pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
                                           mf_kernel_step_s(&k->rates, &k->work, 1, 0));
     }
     for (uint32_t t = 1; t <= pace->max_tokens; t++) {
-        pace->prompt_ps[t] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, t, 0));
+        pace->prompt_ps[t] =
+            mf_picoseconds(k->rates.gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
+                           t * prompt_depth_s(k, TILE_TOKENS));
     }
+    pace->host_overlaps = true;
     pace->host_ps = mf_picoseconds(k->rates.host_s);
     pace->host_sequence_ps = mf_picoseconds(k->rates.host_sequence_s);
 }
@@ -80,11 +94,13 @@ mf_status mf_pace_from_kernels(
         return status;
     }
     fill(&made, &k);
-    *ground = (mf_pace_ground){.basis = MF_BASIS_DATASHEET};
+    *ground = (mf_pace_ground){.basis = k.rates.is_measured ? MF_BASIS_CHIP : MF_BASIS_DATASHEET};
     (void)snprintf(ground->warning,
                    sizeof ground->warning,
-                   "no kernels measured on this card: usual shares of its data sheet, and 2 ms of "
-                   "host work a step");
+                   "%s; host and reductions are assumed",
+                   k.rates.is_measured
+                       ? "time of steps from kernels measured on such a card"
+                       : "no kernels measured on this card: usual shares of its data sheet");
     *pace = made;
     return MF_OK;
 }

@@ -33,25 +33,24 @@ static double slope(const mf_depth_cost *cost, size_t i, mf_depth_fn *at, const 
     return fmax(0, (at(context, end) - at(context, begin)) / (end - begin));
 }
 
+/* What the slope loses at break i; behind the last one, all of it. */
+static uint64_t lost_ps(const mf_depth_cost *cost, size_t i, mf_depth_fn *at, const void *context)
+{
+    const double here = slope(cost, i, at, context);
+    return mf_picoseconds(i < cost->n_breaks ? here - slope(cost, i + 1, at, context) : here);
+}
+
 /* A concave line of straight pieces is a sum of terms, each straight up to a limit: what the slope loses at a break belongs to the
    term that ends there. */
 void mf_pace_terms_set(mf_pace *pace, const mf_depth_cost *cost, const mf_depth_costs *costs)
 {
-    pace->n_terms = 0;
-    double decode = slope(cost, 0, costs->decode_s, costs->context);
-    double prompt = slope(cost, 0, costs->prompt_s, costs->context);
+    mf_depth_fn *mixed = costs->mixed_s != NULL ? costs->mixed_s : costs->decode_s;
     for (size_t i = 0; i <= cost->n_breaks; i++) {
-        const bool last = i == cost->n_breaks;
-        const double next_decode =
-            last ? 0 : fmin(decode, slope(cost, i + 1, costs->decode_s, costs->context));
-        const double next_prompt =
-            last ? 0 : fmin(prompt, slope(cost, i + 1, costs->prompt_s, costs->context));
-        mf_pace_term *term = &pace->terms[pace->n_terms++];
-        *term = (mf_pace_term){.limit_tokens = last ? MF_NO_LIMIT : cost->breaks[i],
-                               .decode_ps = mf_picoseconds(decode - next_decode),
-                               .pair_ps = mf_picoseconds(prompt - next_prompt)};
-        term->mixed_ps = term->decode_ps;
-        decode = next_decode;
-        prompt = next_prompt;
+        pace->terms[i] =
+            (mf_pace_term){.limit_tokens = i < cost->n_breaks ? cost->breaks[i] : MF_NO_LIMIT,
+                           .decode_ps = lost_ps(cost, i, costs->decode_s, costs->context),
+                           .mixed_ps = lost_ps(cost, i, mixed, costs->context),
+                           .pair_ps = lost_ps(cost, i, costs->prompt_s, costs->context)};
     }
+    pace->n_terms = cost->n_breaks + 1;
 }

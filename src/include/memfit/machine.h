@@ -57,6 +57,21 @@ typedef enum mf_chip_class {
         MF_CLASS_COUNT
 } mf_chip_class;
 
+/* How fast the kernels of a serving engine were measured to run on a device (hwdb/kernels.json). device_id is NULL where nobody
+   has: then nothing is known. */
+typedef struct mf_kernels {
+    char *device_id;
+    mf_fact weight_bytes_per_s;     /* products with up to 16 rows stream weights */
+    mf_fact weight_32_bytes_per_s;  /* the same with 32 rows or more */
+    mf_fact product_flop_per_s;     /* products of many rows, bf16 */
+    mf_fact cache_bytes_per_s;      /* attention of sequences that decode */
+    mf_fact mixed_bytes_per_s;      /* the same in a step that also holds a prompt */
+    mf_fact attention_flop_per_s;   /* attention of a long prompt */
+    mf_fact activation_bytes_per_s; /* norms, rotations and activations of many tokens */
+    mf_fact kernel_s;               /* what a kernel takes at least, mean over those of a layer */
+    mf_sources sources;
+} mf_kernels;
+
 typedef struct mf_device {
     char *id;
     char *name;
@@ -83,6 +98,7 @@ typedef struct mf_device {
     mf_fact cache_bytes; /* last level cache */
     mf_fact power_w;     /* board or package power */
     mf_sources sources;
+    mf_kernels kernels; /* filled by the database */
 } mf_device;
 
 typedef enum mf_pool_kind {
