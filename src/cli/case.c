@@ -122,9 +122,9 @@ load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_e
 }
 
 /* What people usually download for an engine; gpt-oss models are published in MXFP4. */
-static const char *default_quant(const mf_cli_case *c)
+const char *mf_cli_default_quant(const mf_engine *engine, const mf_model *model)
 {
-    switch (c->engine->id) {
+    switch (engine->id) {
     case MF_ENGINE_MLX:
         return "mlx-4bit";
     case MF_ENGINE_VLLM:
@@ -133,7 +133,7 @@ static const char *default_quant(const mf_cli_case *c)
     case MF_ENGINE_COUNT:
         break;
     }
-    return strcmp(c->model->architecture, "gpt-oss") == 0 ? "MXFP4_MOE" : "Q4_K_M";
+    return strcmp(model->architecture, "gpt-oss") == 0 ? "MXFP4_MOE" : "Q4_K_M";
 }
 
 static mf_status
@@ -142,7 +142,10 @@ load_quant(mf_cli_case *c, const mf_database *database, const char *wanted, mf_e
     if (wanted == NULL && c->model->origin == MF_ORIGIN_GGUF) {
         return MF_OK;
     }
-    return mf_database_quant(&c->quant, database, wanted != NULL ? wanted : default_quant(c), err);
+    return mf_database_quant(&c->quant,
+                             database,
+                             wanted != NULL ? wanted : mf_cli_default_quant(c->engine, c->model),
+                             err);
 }
 
 static mf_status load_calibration(mf_cli_case *c, const mf_database *database, mf_error *err)
@@ -371,4 +374,47 @@ mf_shown mf_cli_shown(const mf_cli_case *loaded)
                       .calibration = loaded->calibration,
                       .quant_name = name,
                       .model_path = loaded->model_path};
+}
+
+mf_status
+mf_cli_machine(mf_machine **out, const mf_database *database, const char *name, mf_error *err)
+{
+    mf_cli_case c = {0};
+    const mf_status status = load_machine(&c, database, name, err);
+    *out = status == MF_OK ? c.machine : NULL;
+    return status;
+}
+
+mf_status mf_cli_engine(mf_engine **engine,
+                        mf_calibration **calibration,
+                        const mf_database *database,
+                        const char *name,
+                        mf_error *err)
+{
+    mf_cli_case c = {0};
+    mf_status status = mf_database_engine(&c.engine, database, name, err);
+    if (status == MF_OK) {
+        status = load_calibration(&c, database, err);
+    }
+    if (status != MF_OK) {
+        mf_cli_case_free(&c);
+        return status;
+    }
+    *engine = c.engine;
+    *calibration = c.calibration;
+    return MF_OK;
+}
+
+mf_status mf_cli_workload(mf_workload *workload,
+                          const mf_engine *engine,
+                          const mf_model *model,
+                          const mf_arguments *arguments,
+                          mf_error *err)
+{
+    mf_engine own_engine = *engine;
+    mf_model own_model = *model;
+    mf_cli_case c = {.engine = &own_engine, .model = &own_model};
+    const mf_status status = set_workload(&c, arguments, err);
+    *workload = c.run.workload;
+    return status;
 }

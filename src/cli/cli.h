@@ -50,10 +50,43 @@ mf_status mf_cli_model(
 /* Writes text to the file (through a temporary one and a rename) or to standard output. */
 mf_status mf_cli_write(const mf_str *text, const char *path, mf_error *err);
 
+/* Pieces of a case, for commands that make many. The caller frees what it gets. */
+mf_status
+mf_cli_machine(mf_machine **out, const mf_database *database, const char *name, mf_error *err);
+mf_status mf_cli_engine(mf_engine **engine,
+                        mf_calibration **calibration,
+                        const mf_database *database,
+                        const char *name,
+                        mf_error *err);
+mf_status mf_cli_workload(mf_workload *workload,
+                          const mf_engine *engine,
+                          const mf_model *model,
+                          const mf_arguments *arguments,
+                          mf_error *err);
+
+/* What people usually download for an engine. */
+const char *mf_cli_default_quant(const mf_engine *engine, const mf_model *model);
+
+/* Names cut at commas, or all of the database's. */
+typedef struct mf_cli_list {
+    char *text;
+    const char **names;
+    size_t n;
+    mf_names all;
+} mf_cli_list;
+
+mf_status mf_cli_list_cut(mf_cli_list *list, const char *text, mf_error *err);
+mf_status mf_cli_list_of(mf_cli_list *list,
+                         const char *said,
+                         const mf_database *database,
+                         mf_entry_kind kind,
+                         mf_error *err);
+void mf_cli_list_free(mf_cli_list *list);
+
 /* Was this format asked for? */
 bool mf_cli_is_format(const mf_arguments *arguments, const char *format);
 
-/* Writes a document as text, Markdown or HTML, whichever was asked for. */
+/* Writes a document in the format that was asked for. */
 mf_status mf_cli_write_document(mf_str *out,
                                 const mf_document *document,
                                 const char *title,
@@ -75,6 +108,7 @@ int mf_cmd_fit(int n_words, char **words);
 int mf_cmd_compare(int n_words, char **words);
 int mf_cmd_cost(int n_words, char **words);
 int mf_cmd_simulate(int n_words, char **words);
+int mf_cmd_plan(int n_words, char **words);
 int mf_cmd_sweep(int n_words, char **words);
 int mf_cmd_db(int n_words, char **words);
 int mf_cmd_import(int n_words, char **words);

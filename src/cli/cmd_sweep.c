@@ -13,69 +13,15 @@
 #include "cli/ranks.h"
 #include "memfit/plan.h"
 
-/* A list of names: those that were said, cut at commas, or all of the database. */
-typedef struct list {
-    char *text;
-    const char **names;
-    size_t n;
-    mf_names all;
-} list;
-
-static void free_list(list *l)
-{
-    free(l->text);
-    free(l->names);
-    mf_names_free(&l->all);
-}
-
-static mf_status cut(list *l, const char *text, mf_error *err)
-{
-    size_t n = 1;
-    for (const char *c = text; *c != '\0'; c++) {
-        n += *c == ',' ? 1 : 0;
-    }
-    l->text = mf_strdup(text);
-    l->names = calloc(n, sizeof *l->names);
-    if (l->text == NULL || l->names == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory for a list");
-    }
-    for (char *name = l->text; name != NULL;) {
-        char *comma = strchr(name, ',');
-        if (comma != NULL) {
-            *comma = '\0';
-        }
-        l->names[l->n++] = name;
-        name = comma != NULL ? comma + 1 : NULL;
-    }
-    return MF_OK;
-}
-
-static mf_status
-list_of(list *l, const char *said, const mf_database *database, mf_entry_kind kind, mf_error *err)
-{
-    if (said != NULL) {
-        return cut(l, said, err);
-    }
-    const mf_status status = mf_database_list(&l->all, database, kind, err);
-    l->names = status == MF_OK ? calloc(l->all.n_items + 1, sizeof *l->names) : NULL;
-    if (status == MF_OK && l->names == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory for a list");
-    }
-    for (size_t i = 0; status == MF_OK && i < l->all.n_items; i++) {
-        l->names[l->n++] = l->all.items[i];
-    }
-    return status;
-}
-
 enum { MOST_CONTEXTS = 64 };
 
 /* Everything a sweep needs. */
 typedef struct work {
     mf_database *database;
-    list models;
-    list machines;
-    list quants;
-    list contexts;
+    mf_cli_list models;
+    mf_cli_list machines;
+    mf_cli_list quants;
+    mf_cli_list contexts;
     uint64_t n_tokens[MOST_CONTEXTS];
     mf_sweep_lists lists;
     mf_sweep *sweep;
@@ -109,15 +55,15 @@ static mf_status set_lists(work *w, const mf_arguments *a, mf_error *err)
         "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0,IQ4_XS,Q3_K_M,IQ3_XXS,Q2_K,IQ2_XXS,IQ1_S";
     static const char *const contexts = "2048,4096,8192,16384,32768,65536,131072,262144";
     const char *models = a->n_positional > 0 ? a->positional[0] : NULL;
-    mf_status status = list_of(&w->models, models, w->database, MF_ENTRY_MODEL, err);
+    mf_status status = mf_cli_list_of(&w->models, models, w->database, MF_ENTRY_MODEL, err);
     if (status == MF_OK) {
-        status = list_of(&w->machines, a->on, w->database, MF_ENTRY_MACHINE, err);
+        status = mf_cli_list_of(&w->machines, a->on, w->database, MF_ENTRY_MACHINE, err);
     }
     if (status == MF_OK) {
-        status = cut(&w->quants, a->quant != NULL ? a->quant : quants, err);
+        status = mf_cli_list_cut(&w->quants, a->quant != NULL ? a->quant : quants, err);
     }
     if (status == MF_OK) {
-        status = cut(&w->contexts, a->contexts != NULL ? a->contexts : contexts, err);
+        status = mf_cli_list_cut(&w->contexts, a->contexts != NULL ? a->contexts : contexts, err);
     }
     if (status == MF_OK) {
         status = set_contexts(w, err);
@@ -281,10 +227,10 @@ static mf_status sweep(const mf_arguments *a, mf_error *err)
     }
     mf_ranks_close(&w.ranks);
     mf_sweep_free(w.sweep);
-    free_list(&w.models);
-    free_list(&w.machines);
-    free_list(&w.quants);
-    free_list(&w.contexts);
+    mf_cli_list_free(&w.models);
+    mf_cli_list_free(&w.machines);
+    mf_cli_list_free(&w.quants);
+    mf_cli_list_free(&w.contexts);
     mf_database_close(w.database);
     return status;
 }

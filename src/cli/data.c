@@ -196,6 +196,12 @@ mf_status mf_cli_write_document(mf_str *out,
     if (mf_cli_is_format(arguments, "html")) {
         return mf_write_html(out, document, title, err);
     }
+    if (mf_cli_is_format(arguments, "json")) {
+        return mf_write_document_json(out, document, title, err);
+    }
+    if (mf_cli_is_format(arguments, "csv")) {
+        return mf_write_figures_csv(out, document, err);
+    }
     return mf_cli_is_format(arguments, "markdown")
                ? mf_write_markdown(out, document, err)
                : mf_write_text(out, document, mf_cli_text_options(arguments), err);

@@ -32,6 +32,16 @@ static const char *const backends[] = {"metal", "cuda", "rocm", "vulkan", "sycl"
 static const char *const splits[] = {"layer", "tensor", NULL};
 static const char *const kinds[] = {"vendor", "measured", "derived", "assumed", NULL};
 static const char *const formats[] = {"text", "markdown", "html", "csv", "json", NULL};
+static const char *const views[] = {"offload",
+                                    "switches",
+                                    "scaling",
+                                    "prompts",
+                                    "crossover",
+                                    "depth",
+                                    "value",
+                                    "memory",
+                                    "roofline",
+                                    NULL};
 static const char *const samplers[] = {"sobol", "mt", NULL};
 
 #define AT(member) offsetof(mf_arguments, member)
@@ -88,6 +98,12 @@ static const option_row options[] = {
     {"--show", NULL, AT(show), OPTION_FLAG, MF_FOR_CALIBRATE, NULL, "what was saved; several are compared"},
     {"--from", "FILE", AT(from), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "runs of llama-bench, mlx_lm or Ollama: two sizes, two depths"},
     {"--model", "ID", AT(model), OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "the model of --from, if its file's name does not tell"},
+    {"--min-tok-s", "X", AT(min_tok_s), OPTION_NUMBER, MF_FOR_PLAN, NULL, "least decode speed that is wished"},
+    {"--max-ttft", "S", AT(max_ttft_s), OPTION_NUMBER, MF_FOR_PLAN, NULL, "longest time to the first token that is wished"},
+    {"--min-quality", "Q|X", AT(min_quality), OPTION_TEXT, MF_FOR_PLAN, NULL, "a scheme whose loss is the most, or a divergence"},
+    {"--budget", "USD", AT(budget), OPTION_NUMBER, MF_FOR_PLAN, NULL, "most that a machine may cost"},
+    {"--any", NULL, AT(any), OPTION_FLAG, MF_FOR_PLAN, NULL, "every model of modeldb"},
+    {"--view", "WHAT", AT(view), OPTION_TEXT, MF_FOR_PLAN, views, "offload, switches, scaling, prompts, crossover, depth, value, memory or roofline"},
     {"--buy", "MACHINE", AT(buy), OPTION_TEXT, MF_FOR_COST, NULL, "the machine to buy"},
     {"--rent", "OFFER", AT(rent), OPTION_TEXT, MF_FOR_COST, NULL, "an offer, or provider and device: then its cheapest by the hour"},
     {"--rent-on", "MACHINE", AT(rent_on), OPTION_TEXT, MF_FOR_COST, NULL, "which machine of hwdb the offer is, or one with a rent of your own"},

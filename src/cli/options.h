@@ -117,6 +117,12 @@ typedef struct mf_arguments {
     const char *rent_on;
     const char *sampler;
     const char *contexts;
+    const char *min_quality;
+    const char *view;
+    double min_tok_s;
+    double max_ttft_s;
+    double budget;
+    bool any;
     const char *shard;
     const char *scenario_file;
     mf_cost_options cost;

@@ -227,6 +227,47 @@ mf_database_quant(mf_quant **out, const mf_database *database, const char *id, m
     return status;
 }
 
+/* Q4_K is llama-quantize's other name for Q4_K_M: a mix counts once, under its own name where it has one. */
+static bool is_second_name(const mf_quant *quant)
+{
+    return quant->family == MF_QUANT_GGUF && quant->mix != NULL &&
+           strcmp(quant->id, quant->mix) != 0;
+}
+
+mf_status mf_database_quants(mf_quants *out, const mf_database *database, mf_error *err)
+{
+    char *path = NULL;
+    mf_json *json = NULL;
+    mf_quants all = {0};
+    mf_status status = mf_store_path(&path, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
+    if (status == MF_OK && path != NULL) {
+        status = mf_json_load(&json, path, err);
+    }
+    free(path);
+    const mf_node *rows = json != NULL ? mf_node_get(mf_json_root(json), "rows") : NULL;
+    all.items = calloc(mf_node_count(rows) + 1, sizeof(mf_quant *));
+    if (status == MF_OK && all.items == NULL) {
+        status = mf_fail(err, MF_E_NOMEM, "out of memory for schemes");
+    }
+    mf_row row = {.node = mf_node_first(rows)};
+    for (; status == MF_OK && row.node != NULL; row.node = mf_node_next(row.node), row.index++) {
+        mf_quant *quant = NULL;
+        status = mf_quant_read(&quant, json, row, err);
+        if (status == MF_OK && is_second_name(quant)) {
+            mf_quant_free(quant);
+        } else if (status == MF_OK) {
+            all.items[all.n_items++] = quant;
+        }
+    }
+    mf_json_free(json);
+    if (status != MF_OK) {
+        mf_quants_free(&all);
+        return status;
+    }
+    *out = all;
+    return MF_OK;
+}
+
 mf_status mf_database_qualities(mf_qualities *out, const mf_database *database, mf_error *err)
 {
     char *path = NULL;

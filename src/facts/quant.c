@@ -136,6 +136,15 @@ void mf_quant_free(mf_quant *quant)
     free(quant);
 }
 
+void mf_quants_free(mf_quants *quants)
+{
+    for (size_t i = 0; i < quants->n_items; i++) {
+        mf_quant_free(quants->items[i]);
+    }
+    free(quants->items);
+    *quants = (mf_quants){0};
+}
+
 const char *mf_quant_family_name(mf_quant_family family)
 {
     return family_names[family];

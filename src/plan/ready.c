@@ -237,6 +237,7 @@ typedef struct rate {
     double tok_s;
     double low;
     double high;
+    mf_basis basis;
 } rate;
 
 static rate rate_of(const mf_ready_machine *m,
@@ -246,7 +247,7 @@ static rate rate_of(const mf_ready_machine *m,
                     double depth)
 {
     const size_t deep = depth >= MF_DEEP_TOKENS ? 1 : 0;
-    rate r = {.tok_s = n_tokens / time->total_s};
+    rate r = {.tok_s = n_tokens / time->total_s, .basis = m->basis[test]};
     r.low = r.tok_s * m->low_factor[test][deep];
     if (m->machine->fanless) {
         r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
@@ -279,7 +280,8 @@ mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
     speed = (mf_ready_speed){.known = true,
                              .decode_tok_s = d.tok_s,
                              .decode_low_tok_s = d.low,
-                             .decode_high_tok_s = d.high};
+                             .decode_high_tok_s = d.high,
+                             .basis = {[MF_TEST_DECODE] = d.basis}};
     mf_path_time prefill = {0};
     const char *reason = NULL;
     step.depth = 0;
@@ -290,6 +292,94 @@ mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
         speed.prefill_tok_s = p.tok_s;
         speed.prefill_low_tok_s = p.low;
         speed.prefill_high_tok_s = p.high;
+        speed.basis[MF_TEST_PREFILL] = p.basis;
     }
     return speed;
+}
+
+/* The weakest ground and the widest interval of all segments, as in mf_predict. */
+static rate placed_rate(const mf_ready_machine *m,
+                        const mf_path *path,
+                        const mf_path_time *time,
+                        mf_speed_test test,
+                        double n_tokens,
+                        double depth)
+{
+    double half_width = 0;
+    mf_basis weakest = MF_BASIS_MEASURED;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        const mf_setting *setting = &path->segments[i].setting;
+        const mf_basis basis = mf_interval_basis(m->calibration, setting, test);
+        weakest = basis > weakest ? basis : weakest;
+        half_width =
+            fmax(half_width, mf_interval_half_width(m->calibration, setting, test, basis, depth));
+    }
+    rate r = {.tok_s = n_tokens / time->total_s, .basis = weakest};
+    r.low = r.tok_s * exp(-half_width);
+    r.high = fmin(r.tok_s * exp(half_width), n_tokens / time->ceiling_s);
+    if (m->machine->fanless) {
+        r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
+    }
+    return r;
+}
+
+static void fill_placed(mf_ready_speed *speed,
+                        const mf_ready_machine *machine,
+                        const mf_path *path,
+                        const mf_workload *w)
+{
+    static const double default_ubatch = 512;
+    const double prompt = (double)w->n_prompt;
+    const double output = (double)w->n_output;
+    mf_step step = {.depth = prompt,
+                    .n_tokens = output,
+                    .ubatch = w->n_ubatch > 0 ? w->n_ubatch : default_ubatch,
+                    .cache = mf_cache_width_of(w)};
+    const mf_path_time decode = mf_path_decode(path, step);
+    if (!(decode.total_s > 0)) {
+        return;
+    }
+    const rate d = placed_rate(machine, path, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
+    *speed = (mf_ready_speed){.known = true,
+                              .decode_tok_s = d.tok_s,
+                              .decode_low_tok_s = d.low,
+                              .decode_high_tok_s = d.high,
+                              .basis = {[MF_TEST_DECODE] = d.basis}};
+    mf_path_time prefill = {0};
+    const char *reason = NULL;
+    step.depth = 0;
+    step.n_tokens = fmax(1, prompt);
+    if (mf_path_prefill(&prefill, &reason, path, step) && prefill.total_s > 0) {
+        const rate p =
+            placed_rate(machine, path, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
+        speed->prefill_tok_s = p.tok_s;
+        speed->prefill_low_tok_s = p.low;
+        speed->prefill_high_tok_s = p.high;
+        speed->basis[MF_TEST_PREFILL] = p.basis;
+    }
+}
+
+mf_status mf_ready_placed_speed(mf_ready_speed *speed,
+                                const mf_ready_machine *machine,
+                                const mf_ready_model *model,
+                                const mf_case *run,
+                                const mf_memory *memory,
+                                mf_error *err)
+{
+    const char *reason = NULL;
+    *speed = (mf_ready_speed){0};
+    if (machine->calibration == NULL) {
+        return MF_OK;
+    }
+    mf_path *path = calloc(1, sizeof *path);
+    if (path == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a placement");
+    }
+    const mf_status status = mf_path_build(
+        path, &reason, run, model->footprint->types, memory, machine->calibration, err);
+    if (status == MF_OK && reason == NULL) {
+        fill_placed(speed, machine, path, &run->workload);
+    }
+    free(path);
+    return status;
 }

@@ -51,6 +51,7 @@ typedef struct mf_ready_speed {
     double prefill_tok_s; /* 0: not known */
     double prefill_low_tok_s;
     double prefill_high_tok_s;
+    mf_basis basis[MF_TEST_COUNT];
 } mf_ready_speed;
 
 /* MF_E_UNSUPPORTED if the scheme can't hold the model. End with mf_ready_model_free. */
@@ -101,5 +102,13 @@ bool mf_ready_fits(uint64_t *total,
 mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
                                  const mf_ready_model *model,
                                  const mf_workload *workload);
+
+/* Speed with parts in host memory, as `run` places them and `memory` is its breakdown. */
+mf_status mf_ready_placed_speed(mf_ready_speed *speed,
+                                const mf_ready_machine *machine,
+                                const mf_ready_model *model,
+                                const mf_case *run,
+                                const mf_memory *memory,
+                                mf_error *err);
 
 #endif

@@ -68,10 +68,7 @@ static char *put_rates(char *at, const double rates[3], mf_basis basis)
     return put_text(at, mf_basis_name(basis));
 }
 
-static char *put_speed(char *at,
-                       const mf_ready_machine *machine,
-                       const mf_ready_speed *speed,
-                       const mf_workload *w)
+static char *put_speed(char *at, const mf_ready_speed *speed, const mf_workload *w)
 {
     const double decode[] = {
         speed->decode_tok_s, speed->decode_low_tok_s, speed->decode_high_tok_s};
@@ -80,12 +77,12 @@ static char *put_speed(char *at,
     if (!speed->known) {
         return put_text(at, ",,,,,,,,\n");
     }
-    at = put_rates(at, decode, machine->basis[MF_TEST_DECODE]);
+    at = put_rates(at, decode, speed->basis[MF_TEST_DECODE]);
     if (!(speed->prefill_tok_s > 0)) {
         return put_text(at, ",,,,,\n");
     }
     *at++ = ',';
-    at = put_rates(at, prefill, machine->basis[MF_TEST_PREFILL]);
+    at = put_rates(at, prefill, speed->basis[MF_TEST_PREFILL]);
     *at++ = ',';
     at = put_number(at, (double)w->n_prompt / speed->prefill_tok_s);
     *at++ = '\n';
@@ -116,7 +113,7 @@ static char *put_case(char *at,
     at = put_text(at, fits ? ",1," : ",0,");
     const mf_ready_speed speed =
         fits ? mf_ready_speed_of(machine, model, w) : (mf_ready_speed){.known = false};
-    return put_speed(at, machine, &speed, w);
+    return put_speed(at, &speed, w);
 }
 
 void mf_sweep_rows_add(mf_str *out,

@@ -130,4 +130,11 @@ mf_status mf_write_markdown(mf_str *out, const mf_document *document, mf_error *
 /* One file, complete in itself: styles, drawings and the script that sorts tables are inside. */
 mf_status mf_write_html(mf_str *out, const mf_document *document, const char *title, mf_error *err);
 
+/* Blocks, figures with their formulas and inputs, sources: schema memfit.report/1. */
+mf_status
+mf_write_document_json(mf_str *out, const mf_document *document, const char *title, mf_error *err);
+
+/* One line a figure. */
+mf_status mf_write_figures_csv(mf_str *out, const mf_document *document, mf_error *err);
+
 #endif

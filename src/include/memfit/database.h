@@ -64,6 +64,9 @@ MF_API mf_status mf_database_quant(mf_quant **out,
                                    const char *id,
                                    mf_error *err);
 
+/* Every scheme but second names of one (same mix), in file order. Free with mf_quants_free. */
+MF_API mf_status mf_database_quants(mf_quants *out, const mf_database *database, mf_error *err);
+
 /* All measured qualities; free with mf_qualities_free. */
 MF_API mf_status mf_database_qualities(mf_qualities *out,
                                        const mf_database *database,

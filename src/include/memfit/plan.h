@@ -54,59 +54,72 @@ MF_API mf_loss mf_plan_loss(const mf_qualities *qualities,
 
 /* One way to run a model on a machine. */
 typedef struct mf_choice {
-    size_t model; /* indices into the request */
-    size_t quant;
+    size_t quant; /* indices into the request */
     size_t engine;
     mf_workload workload;
     uint64_t need_bytes;
     bool fits;
     mf_loss loss;
-    mf_rate decode;
+    mf_rate decode; /* bound and ceiling are left out: mf_plan_predict tells them */
     mf_rate prefill;
     mf_duration ttft;
-    bool meets;     /* fits and grants every wish */
-    bool on_front;  /* of those that fit, none is better in speed, context and quality at once */
     bool offloaded; /* part of it is in host memory: workload.gpu_layers or n_cpu_moe says what */
+    bool meets;     /* fits and grants every wish */
+    bool on_front;  /* of those that fit none is better in speed, context and quality at once */
 } mf_choice;
 
-/* One engine with its calibration (NULL: speeds are not known), and the schemes to try. */
+/* One engine with its calibration (NULL: speeds are not known). */
 typedef struct mf_plan_engine {
     const mf_engine *engine;
     const mf_calibration *calibration;
 } mf_plan_engine;
 
+/* What to search. All of it is borrowed until the planner is freed. */
 typedef struct mf_plan_request {
-    const mf_machine *machine;
-    mf_backend backend;
-    const mf_model *const *models;
-    size_t n_models;
-    const mf_quant *const *
-        quants; /* of all engines; each takes those of its families. May hold one NULL: as stored */
+    const mf_model *model;
+    const mf_quant *const
+        *quants; /* of all engines, each takes those of its families; NULL in it: as stored */
     size_t n_quants;
     const mf_plan_engine *engines;
     size_t n_engines;
     const mf_qualities *qualities;
     mf_workload workload; /* prompt, output and settings; context and KV types are searched */
     bool fixed_kv;        /* the workload's KV types only */
-    bool offload;         /* look for placements with host memory where the whole does not fit */
+    bool fixed_context;   /* the wished context only */
+    bool offload;         /* where the whole does not fit, look for parts in host memory */
     mf_wish wish;
 } mf_plan_request;
 
+/* A request made ready once, for any number of machines. */
+typedef struct mf_planner mf_planner;
+
+/* MF_E_USAGE for an empty request. The caller frees *out. */
+MF_API mf_status mf_planner_new(mf_planner **out, const mf_plan_request *request, mf_error *err);
+MF_API void mf_planner_free(mf_planner *planner); /* NULL is fine */
+
 typedef struct mf_plan_result {
-    mf_choice *choices; /* by model, engine, quant, KV type and context; then offloaded ones */
+    mf_choice *choices; /* by engine, quant, KV type and context; then offloaded ones */
     size_t n_choices;
-    uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
-    size_t n_contexts;
-    size_t pick; /* index of the choice, n_choices if none fits */
-    char reason[256];
+    size_t pick;      /* index of the choice; n_choices if nothing fits */
+    bool pick_meets;  /* it grants every wish; otherwise it is the nearest to them */
+    char reason[256]; /* why this one */
 } mf_plan_result;
 
-/* Every quantization x KV type x context x placement. MF_E_USAGE for an empty request. Thread-safe, no I/O. The caller
-   frees the result. */
+/* Every quantization x KV type x context x placement on a machine. Not for two threads with one planner. The caller frees
+   the result. */
 MF_API mf_status mf_plan_search(mf_plan_result *result,
-                                const mf_plan_request *request,
+                                mf_planner *planner,
+                                const mf_machine *machine,
                                 mf_error *err);
 MF_API void mf_plan_result_free(mf_plan_result *result);
+
+/* The whole prediction of a choice. */
+MF_API mf_status mf_plan_predict(mf_prediction *prediction,
+                                 mf_case *run,
+                                 const mf_plan_request *request,
+                                 const mf_choice *choice,
+                                 const mf_machine *machine,
+                                 mf_error *err);
 
 /* A sweep: all machines x models x schemes x contexts as CSV, in units that can be computed in any order and anywhere. */
 typedef struct mf_sweep mf_sweep;

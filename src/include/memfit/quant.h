@@ -32,6 +32,13 @@ typedef struct mf_quant {
 
 MF_API void mf_quant_free(mf_quant *quant);
 
+typedef struct mf_quants {
+    mf_quant **items;
+    size_t n_items;
+} mf_quants;
+
+MF_API void mf_quants_free(mf_quants *quants);
+
 /* What a scheme cost one model in quality, as somebody measured it. Unmeasured figures are not known. */
 typedef struct mf_quality {
     char *model; /* "llama-3-8b": what was quantized, not an id of modeldb */

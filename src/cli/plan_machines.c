@@ -1,0 +1,359 @@
+/*
+ * plan_machines.c - searches over many machines or many models.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/plan_facts.h"
+
+static double capacity_of(const mf_machine *machine)
+{
+    double sum = 0;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        const mf_pool *pool = &machine->pools[i];
+        sum += pool->capacity_bytes.known ? pool->capacity_bytes.value : 0;
+    }
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        const mf_device *device = machine->devices[i].device;
+        const bool own = device != NULL && device->memory_bytes.known;
+        sum += own ? device->memory_bytes.value * machine->devices[i].count : 0;
+    }
+    return sum * (machine->n_nodes > 0 ? machine->n_nodes : 1);
+}
+
+static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
+{
+    const mf_cost_options *cost = &facts->arguments->cost;
+    return mf_price_machine(
+        facts->prices, machine, cost->used ? MF_USED : MF_NEW, cost->price_around_cards);
+}
+
+/* By currency and price; without a price last, by memory. */
+static int by_price(const void *a, const void *b)
+{
+    const mf_machine_offer *x = a;
+    const mf_machine_offer *y = b;
+    if (x->price.known != y->price.known) {
+        return x->price.known ? -1 : 1;
+    }
+    if (x->price.known && x->price.currency != y->price.currency) {
+        return x->price.currency < y->price.currency ? -1 : 1;
+    }
+    const double left = x->price.known ? x->price.value : x->capacity_bytes;
+    const double right = y->price.known ? y->price.value : y->capacity_bytes;
+    return left < right ? -1 : left > right ? 1 : strcmp(x->machine, y->machine);
+}
+
+static void fill_offer(mf_machine_offer *offer,
+                       const mf_plan_facts *facts,
+                       const mf_plan_request *request,
+                       const mf_choice *choice,
+                       const mf_machine *machine)
+{
+    *offer = (mf_machine_offer){.price = price_of(facts, machine),
+                                .capacity_bytes = capacity_of(machine),
+                                .choice = *choice};
+    (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
+    (void)mf_choice_text(offer->how, request, choice);
+}
+
+static mf_status try_machine(mf_machine_offer *offers,
+                             size_t *n,
+                             const mf_plan_facts *facts,
+                             const mf_plan_request *request,
+                             mf_planner *planner,
+                             const mf_machine *machine,
+                             mf_error *err)
+{
+    mf_plan_result result = {0};
+    const mf_status status = mf_plan_search(&result, planner, machine, err);
+    if (status == MF_OK && result.pick_meets) {
+        mf_machine_offer *offer = &offers[*n];
+        const double budget = facts->arguments->budget;
+        fill_offer(offer, facts, request, &result.choices[result.pick], machine);
+        *n += !(budget > 0) || (offer->price.known && offer->price.value <= budget) ? 1 : 0;
+    }
+    mf_plan_result_free(&result);
+    return status;
+}
+
+static mf_status offers_of(mf_machine_offer **out,
+                           size_t *n,
+                           const mf_plan_facts *facts,
+                           const mf_model *model,
+                           const mf_cli_list *machines,
+                           mf_error *err)
+{
+    mf_plan_request request;
+    mf_planner *planner = NULL;
+    mf_machine_offer *offers = calloc(machines->n + 1, sizeof *offers);
+    mf_status status = offers != NULL ? mf_plan_facts_request(&request, facts, model, true, err)
+                                      : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
+    status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
+    *n = 0;
+    for (size_t i = 0; status == MF_OK && i < machines->n; i++) {
+        mf_machine *machine = NULL;
+        status = mf_cli_machine(&machine, facts->database, machines->names[i], err);
+        if (status == MF_OK) {
+            status = try_machine(offers, n, facts, &request, planner, machine, err);
+        }
+        mf_machine_free(machine);
+    }
+    mf_planner_free(planner);
+    if (status != MF_OK) {
+        free(offers);
+        return status;
+    }
+    qsort(offers, *n, sizeof *offers, by_price);
+    *out = offers;
+    return MF_OK;
+}
+
+mf_status mf_plan_offers(mf_machine_offer **out,
+                         size_t *n,
+                         const mf_plan_facts *facts,
+                         const mf_model *model,
+                         mf_error *err)
+{
+    return offers_of(out, n, facts, model, &facts->machines, err);
+}
+
+/* Why an offer is a step from a machine: NULL if it is none. */
+static const char *
+relation(const mf_machine_offer *offer, const mf_machine *machine, const mf_machine *from)
+{
+    const mf_device *a = machine->n_devices > 0 ? machine->devices[0].device : NULL;
+    const mf_device *b = from->n_devices > 0 ? from->devices[0].device : NULL;
+    if (a == NULL || b == NULL || strcmp(machine->id, from->id) == 0) {
+        return NULL;
+    }
+    const bool same_nodes = machine->n_nodes == from->n_nodes;
+    if (strcmp(a->id, b->id) == 0 && same_nodes && offer->capacity_bytes > capacity_of(from)) {
+        return machine->devices[0].count > from->devices[0].count ? "more cards" : "more memory";
+    }
+    if (strcmp(a->id, b->id) == 0 && machine->n_nodes > from->n_nodes) {
+        return "more machines";
+    }
+    return a->chip_class == b->chip_class && same_nodes &&
+                   machine->devices[0].count == from->devices[0].count &&
+                   machine->n_devices == from->n_devices
+               ? "another chip"
+               : NULL;
+}
+
+/* The first offer of each relation, as they are sorted by price, and the cheapest of all. */
+static mf_status keep_steps(mf_machine_offer *offers,
+                            size_t *n,
+                            const mf_plan_facts *facts,
+                            const mf_machine *from,
+                            mf_error *err)
+{
+    enum { MOST = 6 };
+    const char *seen[MOST];
+    size_t n_kept = 0;
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < *n && n_kept < MOST; i++) {
+        mf_machine *machine = NULL;
+        status = mf_cli_machine(&machine, facts->database, offers[i].machine, err);
+        const char *what = status == MF_OK ? relation(&offers[i], machine, from) : NULL;
+        mf_machine_free(machine);
+        what = what == NULL && i == 0 && offers[0].price.known ? "the cheapest" : what;
+        bool kept = what != NULL;
+        for (size_t k = 0; kept && k < n_kept; k++) {
+            kept = strcmp(seen[k], what) != 0;
+        }
+        if (kept) {
+            seen[n_kept] = what;
+            offers[n_kept] = offers[i];
+            offers[n_kept++].what = what;
+        }
+    }
+    *n = n_kept;
+    return status;
+}
+
+mf_status mf_plan_ways_out(mf_document *document,
+                           const mf_plan_facts *facts,
+                           const mf_model *model,
+                           const mf_machine *machine,
+                           mf_error *err)
+{
+    mf_cli_list all = {0};
+    mf_machine_offer *offers = NULL;
+    size_t n = 0;
+    mf_status status = mf_cli_list_of(&all, NULL, facts->database, MF_ENTRY_MACHINE, err);
+    status = status == MF_OK ? offers_of(&offers, &n, facts, model, &all, err) : status;
+    status = status == MF_OK ? keep_steps(offers, &n, facts, machine, err) : status;
+    if (status == MF_OK && n > 0) {
+        mf_show_offers(document, "What it would take", offers, n);
+    } else if (status == MF_OK) {
+        mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(document, "- no machine of hwdb grants these wishes");
+    }
+    free(offers);
+    mf_cli_list_free(&all);
+    return status;
+}
+
+/* A model's best choice on a machine. */
+static mf_status best_of(mf_model_row *row,
+                         const mf_plan_facts *facts,
+                         const char *name,
+                         const mf_machine *machine,
+                         mf_error *err)
+{
+    mf_model *model = NULL;
+    mf_planner *planner = NULL;
+    mf_plan_request request;
+    mf_plan_result result = {0};
+    bool is_file = false;
+    *row = (mf_model_row){0};
+    mf_status status = mf_cli_model(&model, &is_file, facts->database, name, err);
+    mf_error why = {0};
+    if (status == MF_OK) {
+        status = mf_plan_facts_request(&request, facts, model, true, &why);
+        status = status == MF_OK ? mf_planner_new(&planner, &request, &why) : status;
+        status = status == MF_OK ? mf_plan_search(&result, planner, machine, &why) : status;
+        /* A model that is not trained for so long a context, or that no law is known for, does not run. */
+        status = status == MF_E_USAGE || status == MF_E_UNSUPPORTED || status == MF_E_DATA ? MF_OK
+                 : status != MF_OK ? mf_fail(err, status, "%s", why.message)
+                                   : MF_OK;
+    }
+    if (status == MF_OK) {
+        (void)snprintf(row->model, sizeof row->model, "%s", model->id);
+        mf_model_counts counts = {0};
+        status = mf_model_count(&counts, model, err);
+        row->parameters = counts.parameters;
+        row->active_parameters = counts.active_parameters;
+        row->runs = result.pick < result.n_choices;
+    }
+    if (status == MF_OK && row->runs) {
+        row->choice = result.choices[result.pick];
+        row->meets = result.pick_meets;
+        (void)mf_choice_text(row->how, &request, &row->choice);
+    }
+    mf_plan_result_free(&result);
+    mf_planner_free(planner);
+    mf_model_free(model);
+    return status;
+}
+
+/* What grants the wishes first; then the larger model. */
+static int by_size(const void *a, const void *b)
+{
+    const mf_model_row *x = a;
+    const mf_model_row *y = b;
+    if (x->meets != y->meets) {
+        return x->meets ? -1 : 1;
+    }
+    return x->parameters != y->parameters ? (x->parameters > y->parameters ? -1 : 1)
+                                          : strcmp(x->model, y->model);
+}
+
+mf_status
+mf_plan_models(mf_document *document, bool *any, const mf_plan_facts *facts, mf_error *err)
+{
+    mf_machine *machine = NULL;
+    mf_model_row *rows = calloc(facts->models.n, sizeof *rows);
+    size_t n = 0;
+    mf_status status =
+        rows != NULL ? mf_cli_machine(&machine, facts->database, facts->machines.names[0], err)
+                     : mf_fail(err, MF_E_NOMEM, "out of memory for models");
+    *any = false;
+    for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
+        status = best_of(&rows[n], facts, facts->models.names[i], machine, err);
+        const bool listed = rows[n].meets || (rows[n].runs && !facts->arguments->any);
+        *any = *any || rows[n].meets;
+        n += status == MF_OK && listed ? 1 : 0;
+    }
+    if (status == MF_OK) {
+        qsort(rows, n, sizeof *rows, by_size);
+        mf_show_models(document, machine, rows, n, facts->models.n);
+    }
+    free(rows);
+    mf_machine_free(machine);
+    return status;
+}
+
+typedef struct step {
+    mf_machine *machine;
+    mf_step_row row;
+} step;
+
+static int by_capacity(const void *a, const void *b)
+{
+    const double x = ((const step *)a)->row.capacity_bytes;
+    const double y = ((const step *)b)->row.capacity_bytes;
+    return x < y   ? -1
+           : x > y ? 1
+                   : strcmp(((const step *)a)->machine->id, ((const step *)b)->machine->id);
+}
+
+static mf_status load_steps(step *steps, const mf_plan_facts *facts, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < facts->machines.n; i++) {
+        step *s = &steps[i];
+        status = mf_cli_machine(&s->machine, facts->database, facts->machines.names[i], err);
+        if (status == MF_OK) {
+            (void)snprintf(s->row.machine, sizeof s->row.machine, "%s", s->machine->id);
+            s->row.capacity_bytes = capacity_of(s->machine);
+            s->row.price = price_of(facts, s->machine);
+        }
+    }
+    return status;
+}
+
+/* Counts a model on every step; it is new on the first that runs it. */
+static mf_status count_model(
+    step *steps, const char *name, uint64_t *largest, const mf_plan_facts *facts, mf_error *err)
+{
+    bool is_new = true;
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < facts->machines.n; i++) {
+        mf_model_row row;
+        status = best_of(&row, facts, name, steps[i].machine, err);
+        if (status != MF_OK || !row.meets) {
+            continue;
+        }
+        mf_step_row *s = &steps[i].row;
+        s->n_models++;
+        s->n_new += is_new ? 1 : 0;
+        if (is_new && row.parameters > largest[i]) {
+            largest[i] = row.parameters;
+            (void)snprintf(s->largest, sizeof s->largest, "%.40s %.20s", row.model, row.how);
+        }
+        is_new = false;
+    }
+    return status;
+}
+
+mf_status mf_plan_steps(mf_document *document, const mf_plan_facts *facts, mf_error *err)
+{
+    const size_t n = facts->machines.n;
+    step *steps = calloc(n, sizeof *steps);
+    mf_step_row *rows = calloc(n, sizeof *rows);
+    uint64_t *largest = calloc(n, sizeof *largest);
+    mf_status status = steps != NULL && rows != NULL && largest != NULL
+                           ? load_steps(steps, facts, err)
+                           : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
+    if (status == MF_OK) {
+        qsort(steps, n, sizeof *steps, by_capacity);
+    }
+    for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
+        status = count_model(steps, facts->models.names[i], largest, facts, err);
+    }
+    for (size_t i = 0; steps != NULL && rows != NULL && i < n; i++) {
+        rows[i] = steps[i].row;
+        mf_machine_free(steps[i].machine);
+    }
+    if (status == MF_OK) {
+        const mf_wish wish = mf_plan_facts_wish(facts);
+        mf_show_steps(document, rows, n, facts->models.n, &wish);
+    }
+    free(steps);
+    free(rows);
+    free(largest);
+    return status;
+}

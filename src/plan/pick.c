@@ -1,0 +1,223 @@
+#include "plan/pick.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/num.h"
+
+bool mf_plan_is_usual(const mf_quant *quant)
+{
+    static const char *const usual[] = {"F16",
+                                        "BF16",
+                                        "Q8_0",
+                                        "Q6_K",
+                                        "Q5_K_M",
+                                        "Q4_K_M",
+                                        "Q4_K_S",
+                                        "IQ4_XS",
+                                        "Q3_K_M",
+                                        "IQ3_XXS",
+                                        "Q2_K",
+                                        "IQ2_M",
+                                        "IQ2_XXS",
+                                        "IQ1_M",
+                                        "MXFP4_MOE"};
+    for (size_t i = 0; quant != NULL && i < sizeof usual / sizeof usual[0]; i++) {
+        if (strcmp(usual[i], quant->id) == 0) {
+            return true;
+        }
+    }
+    return quant == NULL || quant->family == MF_QUANT_MLX || quant->family == MF_QUANT_TENSOR;
+}
+
+static uint64_t wished_context(const mf_plan_request *r)
+{
+    return r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+}
+
+/* Longer contexts than a model was trained for fit, and are no use. */
+static bool is_trained_for(const mf_plan_request *r)
+{
+    const uint64_t streams =
+        r->workload.kv_unified || r->workload.n_parallel == 0 ? 1 : r->workload.n_parallel;
+    return r->model->context_max == 0 || wished_context(r) / streams <= r->model->context_max;
+}
+
+static bool fast_enough(const mf_choice *c, const mf_wish *wish)
+{
+    return !(wish->min_tok_s > 0) || (c->decode.known && c->decode.tok_s >= wish->min_tok_s);
+}
+
+static bool starts_soon_enough(const mf_choice *c, const mf_wish *wish)
+{
+    return !(wish->max_ttft_s > 0) || (c->ttft.known && c->ttft.s <= wish->max_ttft_s);
+}
+
+static bool good_enough(const mf_choice *c, const mf_wish *wish)
+{
+    return !(wish->max_divergence > 0) ||
+           (c->loss.known && c->loss.divergence <= wish->max_divergence);
+}
+
+/* How finely the cache is kept: 16 bit before 8 before 4. */
+static double kv_width(const mf_choice *c)
+{
+    const mf_tensor_type_info *info = mf_tensor_type_get(c->workload.kv_type_v);
+    return (double)info->block_bytes / info->block_elements;
+}
+
+/* Not worse in quality? Where nobody measured, only the same scheme can be compared. */
+static bool as_good(const mf_choice *a, const mf_choice *b)
+{
+    if (kv_width(a) < kv_width(b) - 1e-9) {
+        return false;
+    }
+    if (a->engine == b->engine && a->quant == b->quant) {
+        return true;
+    }
+    return a->loss.known && b->loss.known && a->loss.divergence <= b->loss.divergence;
+}
+
+static double speed_of(const mf_choice *c)
+{
+    return c->decode.known ? c->decode.tok_s : 0;
+}
+
+static bool beats(const mf_choice *a, const mf_choice *b)
+{
+    const double slack = 1e-9;
+    const bool not_worse = a->workload.n_ctx >= b->workload.n_ctx &&
+                           speed_of(a) >= speed_of(b) * (1 - slack) && as_good(a, b);
+    if (!not_worse) {
+        return false;
+    }
+    return a->workload.n_ctx > b->workload.n_ctx || speed_of(a) > speed_of(b) * (1 + slack) ||
+           !as_good(b, a);
+}
+
+static void mark_front(mf_plan_result *r)
+{
+    for (size_t i = 0; i < r->n_choices; i++) {
+        mf_choice *c = &r->choices[i];
+        c->on_front = c->fits;
+        for (size_t k = 0; c->on_front && k < r->n_choices; k++) {
+            c->on_front = !(r->choices[k].fits && beats(&r->choices[k], c));
+        }
+    }
+}
+
+/* Is a the better pick? `fast`: speed counts once the loss is small; otherwise quality counts first. */
+static bool better(const mf_choice *a, const mf_choice *b, bool fast)
+{
+    const bool small_a = a->loss.known && a->loss.divergence <= MF_PLAN_SMALL_LOSS;
+    const bool small_b = b->loss.known && b->loss.divergence <= MF_PLAN_SMALL_LOSS;
+    if (a->loss.known != b->loss.known) {
+        return a->loss.known;
+    }
+    if (fast && (small_a != small_b)) {
+        return small_a;
+    }
+    const bool by_speed = fast && small_a && small_b;
+    if (!by_speed && fabs(a->loss.divergence - b->loss.divergence) > 1e-9) {
+        return a->loss.divergence < b->loss.divergence;
+    }
+    if (fabs(kv_width(a) - kv_width(b)) > 1e-9) {
+        return kv_width(a) > kv_width(b);
+    }
+    return speed_of(a) > speed_of(b) * (1 + 1e-9);
+}
+
+/* Missed wishes weigh most, then how far the speed falls short. */
+static double shortfall(const mf_choice *c, const mf_plan_request *r)
+{
+    const mf_wish *wish = &r->wish;
+    double sum = 0;
+    if (!c->fits || c->workload.n_ctx < wished_context(r)) {
+        sum += 100;
+    }
+    if (!fast_enough(c, wish)) {
+        sum += 1 + log(wish->min_tok_s / fmax(1e-6, speed_of(c)));
+    }
+    if (!starts_soon_enough(c, wish)) {
+        sum += 1 + (c->ttft.known ? log(c->ttft.s / wish->max_ttft_s) : 10);
+    }
+    if (!good_enough(c, wish)) {
+        sum += 1 + (c->loss.known ? log(c->loss.divergence / wish->max_divergence) : 1);
+    }
+    return sum;
+}
+
+static bool by_speed(const mf_plan_request *r)
+{
+    return !(r->wish.min_tok_s > 0) && !(r->wish.max_ttft_s > 0) && !(r->wish.max_divergence > 0);
+}
+
+static void explain(mf_plan_result *r, const mf_plan_request *request)
+{
+    char number[MF_NUMBER_SIZE];
+    const mf_choice *c = &r->choices[r->pick];
+    const bool small = c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS;
+    if (!r->pick_meets) {
+        (void)snprintf(
+            r->reason, sizeof r->reason, "no choice grants every wish; this one comes nearest");
+    } else if (!c->loss.known) {
+        (void)snprintf(r->reason,
+                       sizeof r->reason,
+                       "the finest that fits; nobody measured what these schemes lose");
+    } else if (by_speed(request) && small) {
+        (void)snprintf(r->reason,
+                       sizeof r->reason,
+                       "the fastest whose loss is small (divergence up to %s, about Q4_K_M's)",
+                       mf_number_text(number, MF_PLAN_SMALL_LOSS, 2));
+    } else if (by_speed(request)) {
+        (void)snprintf(r->reason, sizeof r->reason, "the least loss of those that fit");
+    } else {
+        (void)snprintf(
+            r->reason, sizeof r->reason, "the least loss of those that grant every wish");
+    }
+}
+
+/* Among the wished context's choices: larger contexts of a scheme only repeat it. */
+static bool is_candidate(const mf_choice *c, const mf_plan_request *r)
+{
+    return c->fits && c->workload.n_ctx == wished_context(r);
+}
+
+static void choose(mf_plan_result *r, const mf_plan_request *request)
+{
+    r->pick = r->n_choices;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        mf_choice *c = &r->choices[i];
+        c->meets = c->fits && c->workload.n_ctx >= wished_context(request) &&
+                   is_trained_for(request) && fast_enough(c, &request->wish) &&
+                   starts_soon_enough(c, &request->wish) && good_enough(c, &request->wish);
+        if (!is_candidate(c, request)) {
+            continue;
+        }
+        const mf_choice *best = r->pick < r->n_choices ? &r->choices[r->pick] : NULL;
+        bool take = best == NULL;
+        if (best != NULL && c->meets != best->meets) {
+            take = c->meets;
+        } else if (best != NULL && c->meets) {
+            take = better(c, best, by_speed(request));
+        } else if (best != NULL) {
+            const double gap = shortfall(c, request) - shortfall(best, request);
+            take = gap < -1e-9 || (gap < 1e-9 && better(c, best, true));
+        }
+        r->pick = take ? i : r->pick;
+    }
+    r->pick_meets = r->pick < r->n_choices && r->choices[r->pick].meets;
+}
+
+void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request)
+{
+    mark_front(result);
+    choose(result, request);
+    if (result->pick < result->n_choices) {
+        explain(result, request);
+    } else {
+        (void)snprintf(result->reason, sizeof result->reason, "nothing fits");
+    }
+}

@@ -1,0 +1,18 @@
+/*
+ * pick.h - of all choices: which grant the wishes, which are not beaten, and which one to take.
+ */
+#ifndef MF_PLAN_PICK_H
+#define MF_PLAN_PICK_H
+
+#include "memfit/plan.h"
+
+/* Loss below which people don't tell the difference: about Q4_K_M's on the model that was measured (0.031). */
+#define MF_PLAN_SMALL_LOSS 0.035
+
+/* Fills meets, on_front, pick and reason. */
+void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request);
+
+/* Schemes that people download; others are searched but not tried with parts in host memory. */
+bool mf_plan_is_usual(const mf_quant *quant);
+
+#endif

@@ -1,0 +1,485 @@
+/*
+ * search.c - every way to run a model on a machine.
+ *
+ * With the whole model on the devices a case is sums of what was worked out for its scheme and for its context. Placements
+ * with host memory are found by bisection over the exact breakdown, at the wished context only: they are what one falls
+ * back to.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory/footprint.h"
+#include "plan/pick.h"
+#include "plan/ready.h"
+
+typedef struct scheme {
+    mf_ready_model ready;
+    mf_status status;
+    bool made;
+} scheme;
+
+struct mf_planner {
+    mf_plan_request request;
+    scheme *schemes; /* by quant */
+    uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
+    size_t n_contexts;
+};
+
+typedef struct kv_type {
+    mf_tensor_type k;
+    mf_tensor_type v;
+} kv_type;
+
+static const kv_type kv_types[MF_PLAN_KV_TYPES] = {
+    {MF_TYPE_F16,  MF_TYPE_F16 },
+    {MF_TYPE_Q8_0, MF_TYPE_Q8_0},
+    {MF_TYPE_Q4_0, MF_TYPE_Q4_0},
+};
+
+static void add_context(mf_planner *p, uint64_t n_ctx)
+{
+    size_t at = p->n_contexts;
+    for (size_t i = 0; i < p->n_contexts; i++) {
+        if (p->contexts[i] == n_ctx) {
+            return;
+        }
+    }
+    if (p->n_contexts == MF_PLAN_MAX_CONTEXTS) {
+        return;
+    }
+    while (at > 0 && p->contexts[at - 1] > n_ctx) {
+        p->contexts[at] = p->contexts[at - 1];
+        at--;
+    }
+    p->contexts[at] = n_ctx;
+    p->n_contexts++;
+}
+
+/* The wished one, then powers of two up to what the model was trained for. */
+static void choose_contexts(mf_planner *p)
+{
+    static const uint64_t usual[] = {
+        131072, 65536, 32768, 16384, 8192, 262144, 4096, 1048576, 524288};
+    const mf_plan_request *r = &p->request;
+    const uint64_t trained = r->model->context_max;
+    add_context(p, r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx);
+    if (r->fixed_context) {
+        return;
+    }
+    if (trained > 0) {
+        add_context(p, trained);
+    }
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
+        if (trained == 0 || usual[i] <= trained) {
+            add_context(p, usual[i]);
+        }
+    }
+}
+
+mf_status mf_planner_new(mf_planner **out, const mf_plan_request *request, mf_error *err)
+{
+    if (request->model == NULL || request->n_quants == 0 || request->n_engines == 0) {
+        return mf_fail(err, MF_E_USAGE, "a plan takes a model, schemes and an engine");
+    }
+    mf_planner *p = calloc(1, sizeof *p);
+    scheme *schemes = calloc(request->n_quants, sizeof *schemes);
+    if (p == NULL || schemes == NULL) {
+        free(p);
+        free(schemes);
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+    }
+    p->request = *request;
+    p->schemes = schemes;
+    choose_contexts(p);
+    *out = p;
+    return MF_OK;
+}
+
+void mf_planner_free(mf_planner *planner)
+{
+    if (planner == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < planner->request.n_quants; i++) {
+        mf_ready_model_free(&planner->schemes[i].ready);
+    }
+    free(planner->schemes);
+    free(planner);
+}
+
+/* A scheme, made when it is first asked for; NULL if it can't hold the model. */
+static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t quant, mf_error *err)
+{
+    scheme *s = &p->schemes[quant];
+    mf_error why = {0};
+    if (!s->made) {
+        s->made = true;
+        s->status =
+            mf_ready_model_make(&s->ready, p->request.model, p->request.quants[quant], &why);
+    }
+    *ready = s->status == MF_OK ? &s->ready : NULL;
+    const bool can_be =
+        s->status == MF_OK || s->status == MF_E_UNSUPPORTED || s->status == MF_E_DATA;
+    return can_be ? MF_OK : mf_fail(err, s->status, "%s", why.message);
+}
+
+static bool takes(mf_engine_id engine, const mf_quant *quant)
+{
+    if (quant == NULL) {
+        return engine == MF_ENGINE_LLAMACPP;
+    }
+    switch (engine) {
+    case MF_ENGINE_LLAMACPP:
+        return quant->family == MF_QUANT_GGUF || quant->family == MF_QUANT_UD;
+    case MF_ENGINE_MLX:
+        return quant->family == MF_QUANT_MLX || quant->base == MF_TYPE_BF16;
+    case MF_ENGINE_VLLM:
+        return quant->family == MF_QUANT_TENSOR || quant->base == MF_TYPE_BF16;
+    case MF_ENGINE_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* The search on one machine with one engine. */
+typedef struct search {
+    mf_planner *planner;
+    mf_plan_result *result;
+    mf_ready_machine machine;
+    size_t engine;
+    size_t n_kv;
+    bool known[MF_PLAN_KV_TYPES][MF_PLAN_MAX_CONTEXTS];
+    mf_ready_bytes rest[MF_PLAN_KV_TYPES][MF_PLAN_MAX_CONTEXTS];
+    size_t capacity;
+} search;
+
+static mf_choice *add_choice(search *s, mf_error *err)
+{
+    mf_plan_result *r = s->result;
+    if (r->n_choices == s->capacity) {
+        const size_t capacity = s->capacity > 0 ? 2 * s->capacity : 64;
+        mf_choice *grown = realloc(r->choices, capacity * sizeof *grown);
+        if (grown == NULL) {
+            (void)mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+            return NULL;
+        }
+        r->choices = grown;
+        s->capacity = capacity;
+    }
+    r->choices[r->n_choices] = (mf_choice){.engine = s->engine};
+    return &r->choices[r->n_choices++];
+}
+
+/* Prompt and output shrink where the context is too short for them. */
+static mf_workload workload_of(const search *s, size_t kv, uint64_t n_ctx)
+{
+    mf_workload w = s->planner->request.workload;
+    const uint64_t streams = w.kv_unified || w.n_parallel == 0 ? 1 : w.n_parallel;
+    const uint64_t room = n_ctx / streams;
+    w.n_ctx = n_ctx;
+    w.n_output = w.n_output < room / 2 ? w.n_output : room / 2;
+    w.n_prompt = w.n_prompt + w.n_output <= room ? w.n_prompt : room - w.n_output;
+    if (!s->planner->request.fixed_kv) {
+        w.kv_type_k = kv_types[kv].k;
+        w.kv_type_v = kv_types[kv].v;
+    }
+    return w;
+}
+
+/* Formats that the model's heads can't take, or the engine, are left out. */
+static mf_status fill_rest(search *s, const mf_ready_model *any, mf_error *err)
+{
+    for (size_t k = 0; k < s->n_kv; k++) {
+        for (size_t c = 0; c < s->planner->n_contexts; c++) {
+            const mf_workload w = workload_of(s, k, s->planner->contexts[c]);
+            mf_error why = {0};
+            const mf_status status = mf_ready_rest(&s->rest[k][c], &s->machine, any, &w, &why);
+            s->known[k][c] = status == MF_OK;
+            if (status == MF_E_NOMEM || status == MF_E_INTERNAL) {
+                return mf_fail(err, status, "%s", why.message);
+            }
+        }
+    }
+    return MF_OK;
+}
+
+static mf_rate rate_of(bool known, const double values[3], mf_basis basis, const char *reason)
+{
+    return (mf_rate){.known = known,
+                     .tok_s = values[0],
+                     .low_tok_s = values[1],
+                     .high_tok_s = values[2],
+                     .basis = basis,
+                     .reason = known ? NULL : reason};
+}
+
+static void set_speed(mf_choice *choice, const search *s, const mf_ready_speed *speed)
+{
+    const double decode[] = {
+        speed->decode_tok_s, speed->decode_low_tok_s, speed->decode_high_tok_s};
+    const double prefill[] = {
+        speed->prefill_tok_s, speed->prefill_low_tok_s, speed->prefill_high_tok_s};
+    const char *reason = s->machine.no_speed;
+    const double prompt = (double)choice->workload.n_prompt;
+    choice->decode = rate_of(speed->known, decode, speed->basis[MF_TEST_DECODE], reason);
+    choice->prefill =
+        rate_of(speed->prefill_tok_s > 0, prefill, speed->basis[MF_TEST_PREFILL], reason);
+    if (choice->prefill.known) {
+        choice->ttft = (mf_duration){.known = true,
+                                     .s = prompt / speed->prefill_tok_s,
+                                     .low_s = prompt / speed->prefill_high_tok_s,
+                                     .high_s = prompt / speed->prefill_low_tok_s};
+    }
+}
+
+static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready, mf_error *err)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
+    mf_ready_bytes weights = {{0}};
+    mf_error why = {0};
+    mf_status status = mf_ready_weights(&weights, &s->machine, ready, &why);
+    if (status != MF_OK) {
+        return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
+    }
+    for (size_t k = 0; k < s->n_kv; k++) {
+        for (size_t c = 0; c < s->planner->n_contexts; c++) {
+            mf_choice *choice = s->known[k][c] ? add_choice(s, err) : NULL;
+            if (choice == NULL && s->known[k][c]) {
+                return MF_E_NOMEM;
+            }
+            if (choice == NULL) {
+                continue;
+            }
+            choice->quant = quant;
+            choice->loss = loss;
+            choice->workload = workload_of(s, k, s->planner->contexts[c]);
+            choice->fits =
+                mf_ready_fits(&choice->need_bytes, &s->machine, &weights, &s->rest[k][c]);
+            const mf_ready_speed speed = mf_ready_speed_of(&s->machine, ready, &choice->workload);
+            set_speed(choice, s, &speed);
+        }
+    }
+    return MF_OK;
+}
+
+typedef enum placement { BY_EXPERTS, BY_LAYERS } placement;
+
+/* Setting n of a placement: the more of it, the less on the device. */
+static void set_placement(mf_workload *w, const mf_model *model, placement how, uint32_t n)
+{
+    if (how == BY_EXPERTS) {
+        w->n_cpu_moe = n;
+    } else {
+        w->gpu_layers = (int32_t)(model->n_layers + 1 - n);
+    }
+}
+
+/* The least that has to leave the device so that all places have room; n_layers + 2 if nothing helps. */
+static mf_status
+least_offload(uint32_t *least, mf_memory *memory, mf_case *run, placement how, mf_error *err)
+{
+    const uint32_t most = (uint32_t)run->model->n_layers + (how == BY_LAYERS ? 1 : 0);
+    const mf_workload whole = run->workload;
+    uint32_t too_few = 0;
+    uint32_t enough = most + 1;
+    while (enough - too_few > 1) {
+        const uint32_t n = too_few + (enough - too_few) / 2;
+        mf_memory need;
+        run->workload = whole;
+        set_placement(&run->workload, run->model, how, n);
+        const mf_status status = mf_memory_need(&need, run, err);
+        if (status != MF_OK) {
+            return status;
+        }
+        if (need.fits) {
+            enough = n;
+            *memory = need;
+        } else {
+            too_few = n;
+        }
+    }
+    run->workload = whole;
+    set_placement(&run->workload, run->model, how, enough);
+    *least = enough > most ? UINT32_MAX : enough;
+    return MF_OK;
+}
+
+static bool has_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static mf_status
+add_offloaded(search *s, size_t quant, const mf_ready_model *ready, placement how, mf_error *err)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+    uint32_t least = 0;
+    mf_memory memory;
+    mf_error why = {0};
+    mf_case run = {.model = r->model,
+                   .quant = r->quants[quant],
+                   .machine = s->machine.machine,
+                   .engine = s->machine.engine,
+                   .backend = s->machine.backend,
+                   .workload = workload_of(s, 0, n_ctx),
+                   .footprint = ready->footprint};
+    mf_status status = least_offload(&least, &memory, &run, how, &why);
+    if (status != MF_OK || least == UINT32_MAX) {
+        return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
+    }
+    mf_choice *choice = add_choice(s, err);
+    if (choice == NULL) {
+        return MF_E_NOMEM;
+    }
+    mf_ready_speed speed = {0};
+    choice->quant = quant;
+    choice->loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
+    choice->workload = run.workload;
+    choice->need_bytes = memory.total_bytes;
+    choice->fits = true;
+    choice->offloaded = true;
+    status = mf_ready_placed_speed(&speed, &s->machine, ready, &run, &memory, err);
+    set_speed(choice, s, &speed);
+    return status;
+}
+
+static bool has_host(const mf_machine *machine)
+{
+    bool host = false;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        host = host ||
+               (machine->pools[i].kind == MF_POOL_HOST && machine->pools[i].capacity_bytes.known);
+    }
+    return host;
+}
+
+static bool fits_whole(const search *s, size_t quant)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+    for (size_t i = 0; i < s->result->n_choices; i++) {
+        const mf_choice *c = &s->result->choices[i];
+        if (c->engine == s->engine && c->quant == quant && c->fits && c->workload.n_ctx >= n_ctx) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static mf_status try_offload(search *s, mf_error *err)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const bool can = r->offload && s->machine.engine->id == MF_ENGINE_LLAMACPP &&
+                     s->machine.backend != MF_BACKEND_CPU && has_host(s->machine.machine);
+    mf_status status = MF_OK;
+    for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
+        const mf_ready_model *ready = NULL;
+        if (!takes(MF_ENGINE_LLAMACPP, r->quants[q]) || !mf_plan_is_usual(r->quants[q]) ||
+            fits_whole(s, q)) {
+            continue;
+        }
+        status = scheme_of(&ready, s->planner, q, err);
+        if (status == MF_OK && ready != NULL && has_experts(r->model)) {
+            status = add_offloaded(s, q, ready, BY_EXPERTS, err);
+        }
+        if (status == MF_OK && ready != NULL) {
+            status = add_offloaded(s, q, ready, BY_LAYERS, err);
+        }
+    }
+    return status;
+}
+
+static mf_status search_engine(search *s, const mf_machine *machine, mf_error *err)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const mf_plan_engine *engine = &r->engines[s->engine];
+    bool started = false;
+    mf_status status = MF_OK;
+    s->n_kv = engine->engine->id == MF_ENGINE_LLAMACPP && !r->fixed_kv ? MF_PLAN_KV_TYPES : 1;
+    for (size_t q = 0; status == MF_OK && q < r->n_quants; q++) {
+        const mf_ready_model *ready = NULL;
+        mf_error why = {0};
+        if (!takes(engine->engine->id, r->quants[q])) {
+            continue;
+        }
+        status = scheme_of(&ready, s->planner, q, err);
+        if (status != MF_OK || ready == NULL) {
+            continue;
+        }
+        if (!started) {
+            const mf_status made = mf_ready_machine_make(&s->machine,
+                                                         machine,
+                                                         engine->engine,
+                                                         mf_plan_backend(machine),
+                                                         engine->calibration,
+                                                         ready,
+                                                         &why);
+            if (made != MF_OK) {
+                return made == MF_E_UNSUPPORTED ? MF_OK : mf_fail(err, made, "%s", why.message);
+            }
+            started = true;
+            status = fill_rest(s, ready, err);
+        }
+        if (status == MF_OK) {
+            status = try_scheme(s, q, ready, err);
+        }
+    }
+    return status == MF_OK && started ? try_offload(s, err) : status;
+}
+
+mf_status mf_plan_search(mf_plan_result *result,
+                         mf_planner *planner,
+                         const mf_machine *machine,
+                         mf_error *err)
+{
+    mf_plan_result found = {0};
+    search *s = calloc(1, sizeof *s);
+    mf_status status = s != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+    if (s != NULL) {
+        s->planner = planner;
+        s->result = &found;
+    }
+    for (size_t e = 0; status == MF_OK && e < planner->request.n_engines; e++) {
+        s->engine = e;
+        status = search_engine(s, machine, err);
+    }
+    free(s);
+    if (status != MF_OK) {
+        free(found.choices);
+        return status;
+    }
+    mf_plan_judge(&found, &planner->request);
+    *result = found;
+    return MF_OK;
+}
+
+void mf_plan_result_free(mf_plan_result *result)
+{
+    free(result->choices);
+    *result = (mf_plan_result){0};
+}
+
+mf_status mf_plan_predict(mf_prediction *prediction,
+                          mf_case *run,
+                          const mf_plan_request *request,
+                          const mf_choice *choice,
+                          const mf_machine *machine,
+                          mf_error *err)
+{
+    const mf_plan_engine *engine = &request->engines[choice->engine];
+    *run = (mf_case){.model = request->model,
+                     .quant = request->quants[choice->quant],
+                     .machine = machine,
+                     .engine = engine->engine,
+                     .backend = mf_plan_backend(machine),
+                     .workload = choice->workload};
+    return mf_predict(prediction, run, engine->calibration, err);
+}

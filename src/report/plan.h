@@ -1,0 +1,92 @@
+/*
+ * plan.h - searches as documents, JSON (schema memfit.plan/1, docs/json.md) or CSV.
+ */
+#ifndef MF_REPORT_PLAN_H
+#define MF_REPORT_PLAN_H
+
+#include "memfit/plan.h"
+#include "report/document.h"
+
+/* One model on one machine, searched. */
+typedef struct mf_plan_shown {
+    const mf_plan_request *request;
+    const mf_machine *machine;
+    const mf_plan_result *result;
+} mf_plan_shown;
+
+/* Schemes, the front and the pick. Rows are predicted one by one with mf_predict. */
+mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_error *err);
+
+/* Without the head and the verdict: the table of schemes and the front with its drawing, for reports. */
+mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err);
+
+/* "Q4_K_M, KV q8_0, 12 expert layers in host memory". */
+const char *mf_choice_text(char text[160], const mf_plan_request *request, const mf_choice *choice);
+
+/* "0.031 (+2.8 %)", "none, published so", "not measured". */
+const char *mf_loss_text(char text[96], const mf_loss *loss);
+
+mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *err);
+mf_status mf_write_plan_csv(mf_str *out, const mf_plan_shown *shown, mf_error *err);
+
+/* Machines that run a model at the wishes. */
+typedef struct mf_machine_offer {
+    char machine[96];
+    double capacity_bytes; /* all memory of it */
+    mf_price price;
+    mf_choice choice;
+    char how[160];    /* mf_choice_text */
+    const char *what; /* how it is related to another machine; NULL: not said */
+} mf_machine_offer;
+
+/* Sorted by the caller. */
+void mf_show_offers(mf_document *document,
+                    const char *heading,
+                    const mf_machine_offer *offers,
+                    size_t n);
+
+/* All of them under the question that they answer: the cheapest first, a budget or 0. */
+void mf_show_offers_answer(mf_document *document,
+                           const mf_plan_request *request,
+                           const mf_machine_offer *offers,
+                           size_t n,
+                           double budget);
+
+/* What a machine runs of many models at the wishes. */
+typedef struct mf_step_row {
+    char machine[96];
+    double capacity_bytes;
+    mf_price price;
+    size_t n_models;  /* that run */
+    size_t n_new;     /* that no smaller step ran */
+    char largest[64]; /* of the new ones */
+} mf_step_row;
+
+/* Of n_models that were tried. */
+void mf_show_steps(mf_document *document,
+                   const mf_step_row *steps,
+                   size_t n,
+                   size_t n_models,
+                   const mf_wish *wish);
+
+/* One model of several on a machine, at its best. */
+typedef struct mf_model_row {
+    char model[96];
+    uint64_t parameters;
+    uint64_t active_parameters;
+    mf_choice choice;
+    char how[160];
+    bool runs; /* something of it fits */
+    bool meets;
+} mf_model_row;
+
+void mf_show_models(mf_document *document,
+                    const mf_machine *machine,
+                    const mf_model_row *rows,
+                    size_t n,
+                    size_t n_models);
+
+/* "within 16384 tokens of context, at least 10 tok/s, ...". */
+const char *mf_wish_text(char text[256], const mf_wish *wish, uint64_t n_ctx);
+
+#endif

@@ -1,0 +1,247 @@
+/*
+ * plan_lists.c - many machines or many models: what runs a model at the wishes and at which price, what more memory
+ * brings, a larger model coarse against a smaller one fine.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/cost.h"
+#include "report/plan.h"
+#include "report/wording.h"
+
+typedef char text[MF_WORDING_SIZE];
+
+static const char *price_text(text out, const mf_price *price)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    const char *currency = mf_currency_name(price->currency);
+    if (price->known && price->high > price->low) {
+        (void)snprintf(out,
+                       MF_WORDING_SIZE,
+                       "%s - %s %s",
+                       mf_number_text(low, price->low, 6),
+                       mf_number_text(high, price->high, 6),
+                       currency);
+        return out;
+    }
+    if (price->known) {
+        (void)snprintf(
+            out, MF_WORDING_SIZE, "%s %s", mf_number_text(low, price->value, 6), currency);
+        return out;
+    }
+    if (price->n_cards > 0) {
+        (void)snprintf(
+            out, MF_WORDING_SIZE, "cards alone %s", mf_number_text(low, price->cards_low, 6));
+        return out;
+    }
+    return "not known";
+}
+
+void mf_show_offers(mf_document *document,
+                    const char *heading,
+                    const mf_machine_offer *offers,
+                    size_t n)
+{
+    const bool related = n > 0 && offers[0].what != NULL;
+    mf_document_begin(document, MF_BLOCK_TABLE, related ? 8 : 7, heading);
+    if (related) {
+        mf_document_cell(document, "step");
+    }
+    mf_document_cell(document, "machine");
+    mf_document_cell(document, "price");
+    mf_document_cell(document, "of");
+    mf_document_cell(document, "how");
+    mf_document_cell(document, "tok/s");
+    mf_document_cell(document, "first token");
+    mf_document_cell(document, "loss");
+    for (size_t i = 0; i < n; i++) {
+        const mf_machine_offer *o = &offers[i];
+        char bytes[MF_NUMBER_SIZE + 16];
+        char id[160];
+        char loss[96];
+        text words;
+        if (related) {
+            mf_document_cell(document, "%s", o->what);
+        }
+        mf_document_cell(document, "%s", o->machine);
+        mf_document_cell(document, "%s", price_text(words, &o->price));
+        if (o->price.known) {
+            (void)snprintf(id, sizeof id, "price/%s", o->machine);
+            mf_document_figure(document,
+                               id,
+                               "newest price of the item",
+                               mf_currency_name(o->price.currency),
+                               o->price.value);
+            mf_document_interval(document, o->price.low, o->price.high);
+            if (o->price.row != NULL && o->price.row->sources.n_items > 0) {
+                mf_document_input(document,
+                                  mf_document_footnote(document, &o->price.row->sources.items[0]),
+                                  "price",
+                                  "%s, %s",
+                                  words,
+                                  o->price.row->date);
+            }
+        }
+        mf_document_cell(document, "%s", o->price.row != NULL ? o->price.row->date : "-");
+        mf_document_cell(document, "%s", o->how);
+        mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
+        mf_document_cell(
+            document,
+            "%s",
+            o->choice.ttft.known ? mf_quantity_text(bytes, o->choice.ttft.s, MF_DIM_TIME, 2) : "-");
+        mf_document_cell(document, "%s", mf_loss_text(loss, &o->choice.loss));
+    }
+}
+
+void mf_show_offers_answer(mf_document *document,
+                           const mf_plan_request *request,
+                           const mf_machine_offer *offers,
+                           size_t n,
+                           double budget)
+{
+    enum { MOST = 20 };
+    char wish[256];
+    char number[MF_NUMBER_SIZE];
+    size_t n_priced = 0;
+    while (n_priced < n && offers[n_priced].price.known) {
+        n_priced++;
+    }
+    mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(document, "model");
+    mf_document_cell(document, "%s", request->model->id);
+    mf_document_cell(document, "wished");
+    mf_document_cell(document, "%s", mf_wish_text(wish, &request->wish, request->wish.n_ctx));
+    mf_document_cell(document, "budget");
+    mf_document_cell(document, "%s", budget > 0 ? mf_number_text(number, budget, 6) : "none");
+    mf_document_begin(document, MF_BLOCK_VERDICT, 2, NULL);
+    mf_document_tone(document, n > 0 ? MF_TONE_GOOD : MF_TONE_BAD);
+    if (n_priced > 0) {
+        mf_document_cell(document, "TAKE");
+        mf_document_cell(document, "%s: the cheapest with a known price", offers[0].machine);
+    } else if (n > 0) {
+        mf_document_cell(document, "NO PRICE");
+        mf_document_cell(document, "%zu machines grant the wishes, none has a known price", n);
+    } else {
+        mf_document_cell(document, "NONE");
+        mf_document_cell(
+            document, "no machine%s grants the wishes", budget > 0 ? " within the budget" : "");
+    }
+    if (n_priced > 0) {
+        mf_show_offers(document, "By price", offers, n_priced < MOST ? n_priced : MOST);
+    }
+    mf_document_begin(document, MF_BLOCK_LIST, 1, "Notes");
+    mf_document_cell(document,
+                     "- %zu machines grant the wishes, %zu of them without a known price: a "
+                     "computer built around "
+                     "cards has one with --around-cards",
+                     n,
+                     n - n_priced);
+    mf_document_cell(document,
+                     "- a price is the newest that is known, of the date beside it: what is no "
+                     "longer sold has its "
+                     "last one");
+}
+
+void mf_show_steps(
+    mf_document *document, const mf_step_row *steps, size_t n, size_t n_models, const mf_wish *wish)
+{
+    static const char *const headings[] = {
+        "machine", "memory", "price", "models", "new", "per new model", "largest new"};
+    char heading[256 + 64];
+    char wished[256];
+    (void)snprintf(heading,
+                   sizeof heading,
+                   "Of %zu models, those that run with %s",
+                   n_models,
+                   mf_wish_text(wished, wish, wish->n_ctx));
+    mf_document_begin(document, MF_BLOCK_TABLE, 7, heading);
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(document, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const mf_step_row *s = &steps[i];
+        char bytes[MF_NUMBER_SIZE + 16];
+        char money[MF_NUMBER_SIZE + 16];
+        char id[160];
+        text words;
+        const bool comparable = i > 0 && s->price.known && steps[i - 1].price.known &&
+                                s->price.currency == steps[i - 1].price.currency;
+        const double more = comparable ? s->price.value - steps[i - 1].price.value : 0;
+        mf_document_cell(document, "%s", s->machine);
+        mf_document_cell(document, "%s", mf_bytes_text(bytes, s->capacity_bytes, 3));
+        mf_document_cell(document, "%s", price_text(words, &s->price));
+        mf_document_cell(document, "%zu", s->n_models);
+        mf_document_cell(document, "%zu", s->n_new);
+        if (comparable && s->n_new > 0) {
+            const double each = more / (double)s->n_new;
+            mf_document_cell(document, "%s", mf_money_text(money, each, s->price.currency));
+            (void)snprintf(id, sizeof id, "marginal/%s", s->machine);
+            mf_document_figure(document,
+                               id,
+                               "(price - price of the step before) / models that are new",
+                               mf_currency_name(s->price.currency),
+                               each);
+            if (s->price.row != NULL && s->price.row->sources.n_items > 0) {
+                mf_document_input(document,
+                                  mf_document_footnote(document, &s->price.row->sources.items[0]),
+                                  "price",
+                                  "%s",
+                                  words);
+            }
+        } else {
+            mf_document_cell(document, "-");
+        }
+        mf_document_cell(document, "%s", s->largest[0] != '\0' ? s->largest : "-");
+    }
+}
+
+void mf_show_models(mf_document *document,
+                    const mf_machine *machine,
+                    const mf_model_row *rows,
+                    size_t n,
+                    size_t n_models)
+{
+    static const char *const headings[] = {
+        "model", "parameters", "how", "needs", "tok/s", "first token", "loss"};
+    mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(document, "machine");
+    mf_document_cell(document, "%s", machine->name);
+    mf_document_cell(document, "models");
+    mf_document_cell(document, "%zu of %zu are listed", n, n_models);
+    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Each model at its best here");
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(document, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const mf_model_row *row = &rows[i];
+        char number[MF_NUMBER_SIZE];
+        char active[MF_NUMBER_SIZE];
+        char bytes[MF_NUMBER_SIZE + 16];
+        char loss[96];
+        text words;
+        const bool sparse = row->active_parameters < row->parameters;
+        mf_document_cell(document, "%s%s", row->model, row->meets ? "" : " (misses a wish)");
+        mf_document_cell(document,
+                         "%s%s%s B",
+                         mf_number_text(number, (double)row->parameters / 1e9, 3),
+                         sparse ? ", active " : "",
+                         sparse ? mf_number_text(active, (double)row->active_parameters / 1e9, 2)
+                                : "");
+        mf_document_cell(document, "%s", row->how);
+        mf_document_cell(document, "%s", mf_bytes_text(bytes, (double)row->choice.need_bytes, 3));
+        mf_document_cell(document, "%s", mf_rate_text(words, &row->choice.decode));
+        mf_document_cell(document,
+                         "%s",
+                         row->choice.ttft.known
+                             ? mf_quantity_text(bytes, row->choice.ttft.s, MF_DIM_TIME, 2)
+                             : "-");
+        mf_document_cell(document, "%s", mf_loss_text(loss, &row->choice.loss));
+    }
+    mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
+    mf_document_cell(
+        document,
+        "- loss is against each model's own 16 bit version, measured on Llama 3 8B: which of the "
+        "models is the better one at 16 bit is not known here");
+}

@@ -1,0 +1,363 @@
+/*
+ * plan_view.c - schemes of a model on a machine: what fits, how fast, at what loss; the front and one pick.
+ */
+#include "report/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/units.h"
+#include "report/json_writer.h"
+#include "report/wording.h"
+
+#define PERCENT 100.0
+
+typedef char text[MF_WORDING_SIZE];
+
+const char *mf_loss_text(char out[96], const mf_loss *loss)
+{
+    char divergence[MF_NUMBER_SIZE];
+    char rise[MF_NUMBER_SIZE];
+    if (loss->native) {
+        return "none";
+    }
+    if (!loss->known) {
+        return "not measured";
+    }
+    (void)snprintf(out,
+                   96,
+                   "%s%.12s (+%.12s %%)",
+                   loss->estimated ? "~" : "",
+                   mf_number_text(divergence, loss->divergence, 2),
+                   mf_number_text(rise, PERCENT * loss->rise, 2));
+    return out;
+}
+
+static const char *scheme_name(const mf_plan_request *request, const mf_choice *choice)
+{
+    const mf_quant *quant = request->quants[choice->quant];
+    return quant != NULL                   ? quant->id
+           : request->model->quant != NULL ? request->model->quant
+                                           : "as stored";
+}
+
+const char *mf_choice_text(char out[160], const mf_plan_request *request, const mf_choice *choice)
+{
+    const mf_workload *w = &choice->workload;
+    char placement[64] = "";
+    if (w->n_cpu_moe > 0) {
+        (void)snprintf(
+            placement, sizeof placement, ", experts of %u layers in host memory", w->n_cpu_moe);
+    } else if (w->gpu_layers >= 0) {
+        (void)snprintf(placement, sizeof placement, ", %d layers on the GPU", (int)w->gpu_layers);
+    }
+    (void)snprintf(out,
+                   160,
+                   "%.24s%s%.8s%s%s%.12s",
+                   scheme_name(request, choice),
+                   w->kv_type_v == MF_TYPE_F16 ? "" : ", KV ",
+                   w->kv_type_v == MF_TYPE_F16 ? "" : mf_tensor_type_get(w->kv_type_v)->name,
+                   placement,
+                   request->n_engines > 1 ? ", " : "",
+                   request->n_engines > 1 ? request->engines[choice->engine].engine->name : "");
+    return out;
+}
+
+const char *mf_wish_text(char out[256], const mf_wish *wish, uint64_t n_ctx)
+{
+    char number[MF_NUMBER_SIZE];
+    int n = n_ctx > 0 ? snprintf(out, 256, "a context of %" PRIu64 " tokens", n_ctx)
+                      : snprintf(out, 256, "the usual context");
+    if (wish->min_tok_s > 0) {
+        n += snprintf(out + n,
+                      (size_t)(256 - n),
+                      ", at least %s tok/s",
+                      mf_number_text(number, wish->min_tok_s, 3));
+    }
+    if (wish->max_ttft_s > 0) {
+        n += snprintf(out + n,
+                      (size_t)(256 - n),
+                      ", the first token within %s s",
+                      mf_number_text(number, wish->max_ttft_s, 3));
+    }
+    if (wish->max_divergence > 0) {
+        (void)snprintf(out + n,
+                       (size_t)(256 - n),
+                       ", a divergence of at most %s",
+                       mf_number_text(number, wish->max_divergence, 3));
+    }
+    return out;
+}
+
+static uint64_t wished_context(const mf_plan_request *r)
+{
+    return r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+}
+
+static void show_head(mf_document *d, const mf_plan_shown *shown)
+{
+    char wish[256];
+    const mf_plan_request *r = shown->request;
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    mf_document_cell(d, "model");
+    mf_document_cell(d, "%s", r->model->id);
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "%s", shown->machine->name);
+    mf_document_cell(d, "wished");
+    mf_document_cell(d, "%s", mf_wish_text(wish, &r->wish, wished_context(r)));
+    mf_document_cell(d, "speed");
+    mf_document_cell(d,
+                     "at a prompt of %" PRIu64 " tokens and an answer of %" PRIu64,
+                     r->workload.n_prompt,
+                     r->workload.n_output);
+    mf_document_cell(d, "searched");
+    mf_document_cell(d, "%zu cases", shown->result->n_choices);
+}
+
+static void show_pick(mf_document *d, const mf_plan_shown *shown)
+{
+    char how[160];
+    char loss[96];
+    text rate;
+    text range;
+    const mf_plan_result *r = shown->result;
+    mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+    if (r->pick >= r->n_choices) {
+        mf_document_tone(d, MF_TONE_BAD);
+        mf_document_cell(d, "NOTHING FITS");
+        mf_document_cell(d, "not even the smallest scheme at the wished context");
+        return;
+    }
+    const mf_choice *c = &r->choices[r->pick];
+    mf_document_tone(d, r->pick_meets ? MF_TONE_GOOD : MF_TONE_CAREFUL);
+    mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
+    mf_document_cell(d,
+                     "%s: %s tok/s (90 %%: %s), loss %s; %s",
+                     mf_choice_text(how, shown->request, c),
+                     mf_rate_text(rate, &c->decode),
+                     mf_range_text(range, &c->decode),
+                     mf_loss_text(loss, &c->loss),
+                     r->reason);
+}
+
+static bool is_row(const mf_plan_request *request, const mf_choice *c)
+{
+    static const char *const shown[] = {
+        "F16",      "Q8_0",     "Q6_K",     "Q5_K_M", "Q4_K_M",  "Q4_K_S",   "IQ4_XS",
+        "Q3_K_M",   "IQ3_XXS",  "Q2_K",     "IQ2_M",  "IQ2_XXS", "IQ1_M",    "MXFP4_MOE",
+        "mlx-8bit", "mlx-6bit", "mlx-4bit", "BF16",   "FP8",     "AWQ-4bit", "NVFP4"};
+    const mf_quant *quant = request->quants[c->quant];
+    for (size_t i = 0; quant != NULL && i < sizeof shown / sizeof shown[0]; i++) {
+        if (strcasecmp(shown[i], quant->id) == 0) {
+            return true;
+        }
+    }
+    return quant == NULL;
+}
+
+static bool same_scheme(const mf_choice *a, const mf_choice *b)
+{
+    return a->engine == b->engine && a->quant == b->quant;
+}
+
+/* The row of a scheme at the wished context: the finest cache with which it fits, whole if it can be. */
+static bool is_best_row(const mf_plan_shown *shown, size_t index)
+{
+    const mf_plan_result *r = shown->result;
+    const mf_choice *c = &r->choices[index];
+    const uint64_t n_ctx = wished_context(shown->request);
+    if (c->workload.n_ctx != n_ctx || !is_row(shown->request, c)) {
+        return false;
+    }
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const mf_choice *other = &r->choices[i];
+        if (i == index || other->workload.n_ctx != n_ctx || !same_scheme(other, c)) {
+            continue;
+        }
+        const bool before = other->offloaded != c->offloaded ? c->offloaded : i < index;
+        if (other->fits ? (!c->fits || before) : (!c->fits && before)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void scheme_row(mf_document *d,
+                       const mf_plan_shown *shown,
+                       const mf_choice *c,
+                       const mf_case *run,
+                       const mf_prediction *p)
+{
+    char how[160];
+    char loss[96];
+    char bytes[MF_NUMBER_SIZE + 16];
+    char id[128];
+    text rate;
+    const size_t model = mf_document_footnote(
+        d, run->model->sources.n_items > 0 ? &run->model->sources.items[0] : NULL);
+    mf_document_cell(d, "%s", mf_choice_text(how, shown->request, c));
+    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)p->memory.total_bytes, 3));
+    (void)snprintf(
+        id, sizeof id, "need/%.40s/%.40s", run->machine->id, scheme_name(shown->request, c));
+    mf_document_figure(
+        d, id, "sum of the memory terms of mf_memory_need", "bytes", (double)p->memory.total_bytes);
+    mf_document_input(d, model, "model", "%s", run->model->id);
+    mf_document_cell(d, "%s", p->memory.fits ? "yes" : "no");
+    if (p->max_context_tokens > 0) {
+        mf_document_cell(d, "%" PRIu64, p->max_context_tokens);
+    } else {
+        mf_document_cell(d, "-");
+    }
+    mf_document_cell(d, "%s", p->memory.fits ? mf_rate_text(rate, &p->decode) : "-");
+    if (p->memory.fits && p->decode.known) {
+        (void)snprintf(
+            id, sizeof id, "decode/%.40s/%.40s", run->machine->id, scheme_name(shown->request, c));
+        mf_document_figure(d, id, "speed law, decode: docs/speed.md", "tok/s", p->decode.tok_s);
+        mf_document_interval(d, p->decode.low_tok_s, p->decode.high_tok_s);
+        mf_document_input(d, 0, "basis", "%s", mf_basis_name(p->decode.basis));
+    }
+    mf_document_cell(d, "%s", p->memory.fits ? mf_range_text(rate, &p->decode) : "-");
+    mf_document_cell(
+        d,
+        "%s",
+        p->memory.fits && p->ttft.known ? mf_quantity_text(bytes, p->ttft.s, MF_DIM_TIME, 2) : "-");
+    mf_document_cell(d, "%s", mf_loss_text(loss, &c->loss));
+}
+
+static mf_status show_schemes(mf_document *d, const mf_plan_shown *shown, mf_error *err)
+{
+    static const char *const headings[] = {
+        "scheme", "needs", "fits", "max context", "tok/s", "90 % range", "first token", "loss"};
+    mf_prediction *p = calloc(1, sizeof *p);
+    mf_status status = p != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+    mf_document_begin(d, MF_BLOCK_TABLE, 8, "Schemes at the wished context");
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+    for (size_t i = 0; status == MF_OK && i < shown->result->n_choices; i++) {
+        const mf_choice *c = &shown->result->choices[i];
+        mf_case run;
+        if (is_best_row(shown, i)) {
+            status = mf_plan_predict(p, &run, shown->request, c, shown->machine, err);
+            if (status == MF_OK) {
+                scheme_row(d, shown, c, &run, p);
+            }
+        }
+    }
+    free(p);
+    return status;
+}
+
+static void show_front(mf_document *d, const mf_plan_shown *shown)
+{
+    enum { MOST = 14 };
+    const uint64_t n_ctx = wished_context(shown->request);
+    size_t n = 0;
+    mf_document_begin(
+        d, MF_BLOCK_TABLE, 4, "The front: none of these is beaten in speed, context and quality");
+    mf_document_cell(d, "scheme");
+    mf_document_cell(d, "context");
+    mf_document_cell(d, "tok/s");
+    mf_document_cell(d, "loss");
+    for (size_t i = 0; i < shown->result->n_choices && n < MOST; i++) {
+        const mf_choice *c = &shown->result->choices[i];
+        char how[160];
+        char loss[96];
+        text rate;
+        if (!c->on_front || c->workload.n_ctx < n_ctx || !c->loss.known) {
+            continue;
+        }
+        mf_document_cell(d, "%s", mf_choice_text(how, shown->request, c));
+        mf_document_cell(d, "%" PRIu64, c->workload.n_ctx);
+        mf_document_cell(d, "%s", mf_rate_text(rate, &c->decode));
+        mf_document_cell(d, "%s", mf_loss_text(loss, &c->loss));
+        n++;
+    }
+}
+
+/* Of the choices drawn: the whole on the device, the usual cache, the wished context. */
+static bool is_drawn(const mf_plan_shown *shown, const mf_choice *c)
+{
+    const mf_plan_request *r = shown->request;
+    return c->fits && !c->offloaded && c->decode.known && c->loss.known && c->loss.divergence > 0 &&
+           c->workload.kv_type_v == r->workload.kv_type_v && c->workload.n_ctx == wished_context(r);
+}
+
+static bool is_beaten(const mf_plan_shown *shown, const mf_choice *c)
+{
+    for (size_t i = 0; i < shown->result->n_choices; i++) {
+        const mf_choice *o = &shown->result->choices[i];
+        if (o != c && is_drawn(shown, o) && o->decode.tok_s >= c->decode.tok_s &&
+            o->loss.divergence <= c->loss.divergence &&
+            (o->decode.tok_s > c->decode.tok_s || o->loss.divergence < c->loss.divergence)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void draw_front(mf_document *d, const mf_plan_shown *shown)
+{
+    const mf_axis loss = {.kind = MF_AXIS_LOG,
+                          .title = "loss: divergence from 16 bit, less is better"};
+    const mf_axis speed = {.kind = MF_AXIS_LINEAR, .title = "decode, tok/s", .from_zero = true};
+    mf_document_chart(d,
+                      "Speed against loss at the wished context",
+                      "Schemes by loss and decode speed; those on the front are not beaten in both",
+                      loss,
+                      speed);
+    for (size_t beaten = 0; beaten < 2; beaten++) {
+        mf_document_series(d, MF_MARK_POINTS, false, beaten == 0 ? "on the front" : "beaten");
+        for (size_t i = 0; i < shown->result->n_choices; i++) {
+            const mf_choice *c = &shown->result->choices[i];
+            if (is_drawn(shown, c) && is_beaten(shown, c) == (beaten == 1)) {
+                mf_document_point(d,
+                                  (mf_chart_point){.x = c->loss.divergence,
+                                                   .y = c->decode.tok_s,
+                                                   .low = c->decode.low_tok_s,
+                                                   .high = c->decode.high_tok_s},
+                                  scheme_name(shown->request, c));
+            }
+        }
+    }
+}
+
+static void show_notes(mf_document *d, const mf_plan_shown *shown)
+{
+    const mf_qualities *q = shown->request->qualities;
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
+    mf_document_cell(
+        d,
+        "- loss: mean Kullback-Leibler divergence from the 16 bit model's tokens and rise of "
+        "the perplexity, both measured on Llama 3 8B; larger models lose less (Llama 2 70B: "
+        "Q4_K_M +1.2 %%, Q2_K +8.8 %%), ~: of the nearest plain scheme");
+    mf_document_cell(d,
+                     "- what a quantized KV cache loses is not in these figures: nobody's "
+                     "measurement is in modeldb");
+    if (q != NULL && q->n_items > 0 && q->items[0].sources.n_items > 0) {
+        const mf_source *s = &q->items[0].sources.items[q->items[0].sources.n_items - 1];
+        mf_document_cell(d, "- %s (%s, %s)", s->title, mf_source_kind_name(s->kind), s->seen);
+    }
+}
+
+mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err)
+{
+    const mf_status status = show_schemes(document, shown, err);
+    if (status == MF_OK && shown->result->pick < shown->result->n_choices) {
+        draw_front(document, shown);
+        show_front(document, shown);
+    }
+    return status;
+}
+
+mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_error *err)
+{
+    show_head(document, shown);
+    show_pick(document, shown);
+    const mf_status status = mf_show_plan_tables(document, shown, err);
+    show_notes(document, shown);
+    return status;
+}

@@ -1,0 +1,318 @@
+/*
+ * study_models.c - where one machine overtakes another, what takes the memory, and which roof an operator is under.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/study.h"
+#include "report/wording.h"
+#include "speed/path.h"
+
+typedef char text[MF_WORDING_SIZE];
+
+/* Tokens read for each one written. */
+static const struct {
+    const char *name;
+    uint64_t n_prompt;
+    uint64_t n_output;
+} mixes[] = {
+    {"write",     128,   1024},
+    {"chat",      512,   512 },
+    {"assistant", 2048,  512 },
+    {"agent",     16384, 512 },
+    {"document",  32768, 256 },
+};
+
+enum { N_MIXES = sizeof mixes / sizeof mixes[0] };
+
+static mf_case mixed(const mf_study *study, size_t model, size_t machine, size_t mix)
+{
+    mf_case run = mf_study_case(study, model, machine);
+    run.workload.n_prompt = mixes[mix].n_prompt;
+    run.workload.n_output = mixes[mix].n_output;
+    run.workload.n_ctx = mixes[mix].n_prompt + mixes[mix].n_output;
+    return run;
+}
+
+/* The fastest machine whose memory holds the model, and by what it leads the next. */
+static void
+winner_cell(mf_document *d, const mf_study *study, const mf_rate *rates, const bool *fits)
+{
+    size_t best = study->n_machines;
+    double second = 0;
+    text number;
+    for (size_t m = 0; m < study->n_machines; m++) {
+        if (fits[m] && rates[m].known &&
+            (best == study->n_machines || rates[m].tok_s > rates[best].tok_s)) {
+            best = m;
+        }
+    }
+    for (size_t m = 0; m < study->n_machines && best < study->n_machines; m++) {
+        if (m != best && fits[m] && rates[m].known) {
+            second = fmax(second, rates[m].tok_s);
+        }
+    }
+    if (best == study->n_machines) {
+        mf_document_cell(d, "none fits");
+    } else if (!(second > 0)) {
+        mf_document_cell(d, "%s alone", study->machines[best]->id);
+    } else {
+        mf_document_cell(d,
+                         "%s x%s",
+                         study->machines[best]->id,
+                         mf_number_text(number, rates[best].tok_s / second, 2));
+    }
+}
+
+mf_status mf_study_crossover(mf_document *document, const mf_study *study, mf_error *err)
+{
+    enum { MOST = 24 };
+    mf_prediction *p = calloc(1, sizeof *p);
+    mf_status status =
+        p != NULL && study->n_machines <= MOST
+            ? MF_OK
+            : mf_fail(err, MF_E_USAGE, "a crossover takes at most %d machines", MOST);
+    mf_document_begin(
+        document, MF_BLOCK_TABLE, 1 + N_MIXES, "Which machine answers faster, and by how much");
+    mf_document_cell(document, "model");
+    for (size_t i = 0; i < N_MIXES; i++) {
+        mf_document_cell(document,
+                         "%s %llu:%llu",
+                         mixes[i].name,
+                         (unsigned long long)mixes[i].n_prompt,
+                         (unsigned long long)mixes[i].n_output);
+    }
+    for (size_t k = 0; status == MF_OK && k < study->n_models; k++) {
+        const mf_case first = mf_study_case(study, k, 0);
+        mf_document_cell(document, "%s %s", study->models[k]->id, mf_study_scheme(&first));
+        for (size_t i = 0; status == MF_OK && i < N_MIXES; i++) {
+            mf_rate rates[MOST] = {{0}};
+            bool fits[MOST] = {false};
+            for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
+                const mf_case run = mixed(study, k, m, i);
+                status = mf_predict(p, &run, study->calibration, err);
+                fits[m] = status == MF_OK && p->memory_known && p->memory.fits;
+                rates[m] = p->effective;
+            }
+            if (status == MF_OK) {
+                winner_cell(document, study, rates, fits);
+            }
+        }
+    }
+    free(p);
+    mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
+    mf_document_cell(document,
+                     "- by effective speed: output tokens over the time of prompt and output "
+                     "together; only machines that hold the whole model");
+    return status;
+}
+
+static void memory_rows(mf_document *d, const mf_place *place)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    double sum = 0;
+    double row = 0;
+    for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+        const double size = (double)place->terms[t] / 1073741824.0;
+        if (!(size > 0)) {
+            continue;
+        }
+        mf_document_point(d,
+                          (mf_chart_point){.x = sum, .y = row, .low = sum, .high = sum + size},
+                          mf_memory_term_title((mf_memory_term)t));
+        mf_document_point_note(d, "%s", mf_bytes_text(bytes, (double)place->terms[t], 3));
+        sum += size;
+        row += 1;
+    }
+    const bool over = place->need_bytes > place->limit_bytes;
+    mf_document_point(
+        d,
+        (mf_chart_point){
+            .x = 0, .y = row, .low = 0, .high = sum, .tone = over ? MF_TONE_BAD : MF_TONE_GOOD},
+        "total");
+    mf_document_point_note(d, "%s", mf_bytes_text(bytes, (double)place->need_bytes, 3));
+    if (place->limit_bytes > 0) {
+        mf_document_rule(d, true, (double)place->limit_bytes / 1073741824.0, "may be used");
+    }
+}
+
+mf_status mf_study_memory(mf_document *document, const mf_study *study, mf_error *err)
+{
+    const mf_axis gib = {.kind = MF_AXIS_LINEAR, .title = "GiB", .from_zero = true};
+    mf_memory need;
+    mf_status status = MF_OK;
+    for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
+        const mf_case run = mf_study_case(study, 0, m);
+        text heading;
+        status = mf_memory_need(&need, &run, err);
+        if (status == MF_OK) {
+            (void)snprintf(heading,
+                           sizeof heading,
+                           "Memory of %s on %s",
+                           run.machine->id,
+                           need.places[0].name);
+            mf_document_chart(document,
+                              heading,
+                              "Waterfall of the memory terms, their total and the limit",
+                              gib,
+                              (mf_axis){0});
+            mf_document_series(document, MF_MARK_BARS, false, NULL);
+            memory_rows(document, &need.places[0]);
+        }
+    }
+    return status;
+}
+
+/* An operator of a step: what it computes, what it reads, how long it takes. */
+typedef struct operation {
+    const char *name;
+    double flop;
+    double bytes;
+    double s;
+} operation;
+
+static void add_operation(mf_document *d, const operation *o)
+{
+    char tflops[MF_NUMBER_SIZE];
+    char intensity[MF_NUMBER_SIZE];
+    char ms[MF_NUMBER_SIZE];
+    if (!(o->flop > 0) || !(o->bytes > 0) || !(o->s > 0)) {
+        return;
+    }
+    mf_document_cell(d, "%s", o->name);
+    mf_document_cell(d, "%s", mf_number_text(intensity, o->flop / o->bytes, 3));
+    mf_document_cell(d, "%s", mf_number_text(tflops, o->flop / o->s / 1e12, 3));
+    mf_document_cell(d, "%s", mf_number_text(ms, 1000 * o->s, 3));
+}
+
+enum { N_OPERATIONS = 4 };
+
+static size_t operations_of(operation out[N_OPERATIONS], const mf_segment *s, const mf_workload *w)
+{
+    const double n = (double)w->n_prompt + (double)w->n_output / 2;
+    const mf_cache_width cache = mf_cache_width_of(w);
+    const double tokens = (double)(w->n_prompt > 0 ? w->n_prompt : 1);
+    const mf_step decode = {.depth = (double)w->n_prompt,
+                            .n_tokens = (double)w->n_output,
+                            .ubatch = w->n_ubatch,
+                            .cache = cache};
+    const mf_step prefill = {.n_tokens = tokens, .ubatch = w->n_ubatch, .cache = cache};
+    const mf_decode_time d = mf_law_decode(&s->work, &s->peaks, &s->knobs, decode);
+    const mf_prefill_time p = mf_law_prefill(&s->work, &s->peaks, &s->knobs, prefill);
+    double read = 0;
+    double weights = 0;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        read += 2 * s->work.read_weights[f];
+        weights += 2 * (s->work.dense_weights[f] + s->work.expert_weights[f]);
+    }
+    const double attention =
+        mf_work_attention_flop(&s->work, n, false) + mf_work_attention_flop(&s->work, n, true);
+    const double prompt_attention = mf_work_prompt_attention_flop(&s->work, 0, tokens, false) +
+                                    mf_work_prompt_attention_flop(&s->work, 0, tokens, true);
+    const double batches = ceil(tokens / (w->n_ubatch > 0 ? w->n_ubatch : 512));
+    out[0] = (operation){"decode: weights",
+                         read,
+                         s->work.read_bytes,
+                         d.weights_s + d.layer_s + d.moe_s + d.linear_s};
+    out[1] = (operation){
+        "decode: attention", attention, mf_work_kv_bytes(&s->work, cache, n), d.kv_s + d.mla_s};
+    out[2] = (operation){"prefill: weights",
+                         tokens * weights,
+                         batches * mf_work_touched_bytes(&s->work, fmin(tokens, w->n_ubatch)),
+                         p.compute_s + p.touch_s + p.pass_s};
+    out[3] = (operation){"prefill: attention",
+                         prompt_attention,
+                         batches * mf_work_kv_bytes(&s->work, cache, tokens / 2),
+                         p.attention_s + p.latent_s};
+    return N_OPERATIONS;
+}
+
+static void draw_roofline(
+    mf_document *d, const mf_case *run, const mf_segment *s, const operation *ops, size_t n)
+{
+    const mf_axis intensity = {.kind = MF_AXIS_LOG, .title = "FLOP per byte"};
+    const mf_axis rate = {.kind = MF_AXIS_LOG, .title = "TFLOP/s"};
+    const double bandwidth = s->peaks.bandwidth_bytes_per_s;
+    const double peak = s->peaks.matrix_flop_per_s;
+    text heading;
+    double low = 0.5;
+    double high = peak / bandwidth * 20;
+    for (size_t i = 0; i < n; i++) {
+        const double x = ops[i].bytes > 0 ? ops[i].flop / ops[i].bytes : low;
+        low = fmin(low, x / 2);
+        high = fmax(high, x * 2);
+    }
+    (void)snprintf(heading, sizeof heading, "Roofline of %s", run->machine->id);
+    mf_document_chart(d,
+                      heading,
+                      "Roofs of bandwidth and of the matrix peak, with the operators of decode and "
+                      "prefill below them",
+                      intensity,
+                      rate);
+    mf_document_series(d, MF_MARK_LINE, false, "specified peaks");
+    const double corner = peak / bandwidth;
+    const double xs[] = {low, corner, high};
+    for (size_t i = 0; i < 3; i++) {
+        const double y = fmin(peak, xs[i] * bandwidth) / 1e12;
+        mf_document_point(d, (mf_chart_point){.x = xs[i], .y = y, .low = y, .high = y}, NULL);
+    }
+    mf_document_series(d, MF_MARK_POINTS, false, "operators, as predicted");
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].flop > 0 && ops[i].bytes > 0 && ops[i].s > 0) {
+            const double y = ops[i].flop / ops[i].s / 1e12;
+            mf_document_point(
+                d,
+                (mf_chart_point){.x = ops[i].flop / ops[i].bytes, .y = y, .low = y, .high = y},
+                ops[i].name);
+        }
+    }
+}
+
+static mf_status roofline_of(mf_document *d, const mf_study *study, size_t machine, mf_error *err)
+{
+    const mf_case run = mf_study_case(study, 0, machine);
+    const char *reason = NULL;
+    bool estimated = false;
+    mf_tensor_type *types = calloc(run.model->n_tensors + 1, sizeof *types);
+    mf_path *path = calloc(1, sizeof *path);
+    mf_status status = types != NULL && path != NULL
+                           ? MF_OK
+                           : mf_fail(err, MF_E_NOMEM, "out of memory for a roofline");
+    if (status == MF_OK) {
+        status = mf_quant_types(types, &estimated, run.model, run.quant, err);
+    }
+    if (status == MF_OK) {
+        status = mf_path_build(path, &reason, &run, types, NULL, study->calibration, err);
+    }
+    if (status == MF_OK && reason == NULL && path->segments[0].peaks.matrix_flop_per_s > 0) {
+        operation ops[N_OPERATIONS];
+        const size_t n = operations_of(ops, &path->segments[0], &run.workload);
+        text heading;
+        draw_roofline(d, &run, &path->segments[0], ops, n);
+        (void)snprintf(heading, sizeof heading, "Operators on %s", run.machine->id);
+        mf_document_begin(d, MF_BLOCK_TABLE, 4, heading);
+        mf_document_cell(d, "operator");
+        mf_document_cell(d, "FLOP per byte");
+        mf_document_cell(d, "TFLOP/s");
+        mf_document_cell(d, "ms");
+        for (size_t i = 0; i < n; i++) {
+            add_operation(d, &ops[i]);
+        }
+    }
+    free(types);
+    free(path);
+    return status;
+}
+
+mf_status mf_study_roofline(mf_document *document, const mf_study *study, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t m = 0; status == MF_OK && study->calibration != NULL && m < study->n_machines;
+         m++) {
+        status = roofline_of(document, study, m, err);
+    }
+    return status;
+}

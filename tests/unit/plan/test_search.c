@@ -1,0 +1,223 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memfit/memfit.h"
+#include "memfit/plan.h"
+
+enum { N_ENGINES = 3 };
+
+typedef struct facts {
+    mf_database *database;
+    mf_quants quants;
+    mf_qualities qualities;
+    mf_engine *engines[N_ENGINES];
+    mf_calibration *calibrations[N_ENGINES];
+    mf_plan_engine searched[N_ENGINES];
+    mf_model *model;
+    mf_machine *machine;
+    mf_plan_request request;
+} facts;
+
+static facts loaded(const char *model, const char *machine)
+{
+    static const char *const names[N_ENGINES] = {"llama.cpp", "mlx", "vllm"};
+    const char *const folders[] = {MF_SOURCE_DIR};
+    facts f = {0};
+    mf_init();
+    cr_assert(eq(int, mf_database_open(&f.database, folders, 1, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_quants(&f.quants, f.database, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_qualities(&f.qualities, f.database, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_model(&f.model, f.database, model, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_machine(&f.machine, f.database, machine, NULL), MF_OK));
+    for (size_t i = 0; i < N_ENGINES; i++) {
+        char path[256];
+        cr_assert(eq(int, mf_database_engine(&f.engines[i], f.database, names[i], NULL), MF_OK));
+        (void)snprintf(path, sizeof path, "%s/hwdb/calibration/%s.json", MF_SOURCE_DIR, names[i]);
+        (void)mf_calibration_load(&f.calibrations[i], path, NULL);
+    }
+    return f;
+}
+
+static mf_plan_result searched(facts *f, size_t engine, mf_wish wish)
+{
+    mf_plan_result result = {0};
+    mf_planner *planner = NULL;
+    mf_error err = {0};
+    f->searched[0] =
+        (mf_plan_engine){.engine = f->engines[engine], .calibration = f->calibrations[engine]};
+    f->request = (mf_plan_request){.model = f->model,
+                                   .quants = (const mf_quant *const *)f->quants.items,
+                                   .n_quants = f->quants.n_items,
+                                   .engines = f->searched,
+                                   .n_engines = 1,
+                                   .qualities = &f->qualities,
+                                   .workload = f->engines[engine]->defaults,
+                                   .offload = true,
+                                   .wish = wish};
+    cr_assert(eq(int, mf_planner_new(&planner, &f->request, &err), MF_OK), "%s", err.message);
+    cr_assert(
+        eq(int, mf_plan_search(&result, planner, f->machine, &err), MF_OK), "%s", err.message);
+    mf_planner_free(planner);
+    return result;
+}
+
+static void freed(facts *f)
+{
+    for (size_t i = 0; i < N_ENGINES; i++) {
+        mf_engine_free(f->engines[i]);
+        mf_calibration_free(f->calibrations[i]);
+    }
+    mf_model_free(f->model);
+    mf_machine_free(f->machine);
+    mf_quants_free(&f->quants);
+    mf_qualities_free(&f->qualities);
+    mf_database_close(f->database);
+}
+
+static bool is_near(double a, double b)
+{
+    return fabs(a - b) <= 1e-9 * fabs(b);
+}
+
+/* Every seventh choice against the one estimator. */
+static void expect_agreement(const facts *f, const mf_plan_result *r)
+{
+    enum { STEP = 7 };
+    static mf_prediction p;
+    for (size_t i = 0; i < r->n_choices; i += r->choices[i].offloaded ? 1 : STEP) {
+        const mf_choice *c = &r->choices[i];
+        mf_case run;
+        mf_error err = {0};
+        cr_assert(eq(int, mf_plan_predict(&p, &run, &f->request, c, f->machine, &err), MF_OK),
+                  "%s",
+                  err.message);
+        const char *id = run.quant->id;
+        const unsigned long long n_ctx = c->workload.n_ctx;
+        cr_expect(eq(u64, c->need_bytes, p.memory.total_bytes), "%s at %llu", id, n_ctx);
+        cr_expect(eq(int, c->fits, p.memory.fits), "%s at %llu", id, n_ctx);
+        if (!c->fits) {
+            continue;
+        }
+        cr_expect(eq(int, c->decode.known, p.decode.known), "%s", id);
+        cr_expect(is_near(c->decode.tok_s, p.decode.tok_s),
+                  "%s: %g %g",
+                  id,
+                  c->decode.tok_s,
+                  p.decode.tok_s);
+        cr_expect(eq(int, is_near(c->decode.low_tok_s, p.decode.low_tok_s), 1), "%s", id);
+        cr_expect(eq(int, is_near(c->decode.high_tok_s, p.decode.high_tok_s), 1), "%s", id);
+        cr_expect(eq(int, is_near(c->prefill.tok_s, p.prefill.tok_s), 1), "%s", id);
+        cr_expect(eq(int, is_near(c->ttft.s, p.ttft.s), 1), "%s", id);
+        cr_expect(eq(int, (int)c->decode.basis, (int)p.decode.basis), "%s", id);
+    }
+}
+
+static void agree(const char *model, const char *machine, size_t engine)
+{
+    facts f = loaded(model, machine);
+    mf_plan_result r = searched(&f, engine, (mf_wish){.n_ctx = 16384});
+    cr_expect(gt(sz, r.n_choices, 0));
+    expect_agreement(&f, &r);
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, choices_on_a_mac_are_those_of_the_one_estimator)
+{
+    agree("gemma-3-12b", "mac-studio-m4-max-40c-64gb", 0);
+}
+
+Test(search, choices_of_mlx_are_those_of_the_one_estimator)
+{
+    agree("qwen3-8b", "mac-studio-m4-max-40c-64gb", 1);
+}
+
+Test(search, choices_with_experts_in_host_memory_are_those_of_the_one_estimator)
+{
+    agree("gpt-oss-120b", "pc-rtx-4090", 0);
+}
+
+/* Beaten means: something that fits is at least as good in all three and better in one. */
+Test(search, nothing_on_the_front_is_beaten_and_everything_else_is)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 16384});
+    size_t n_front = 0;
+    for (size_t i = 0; i < r.n_choices; i++) {
+        const mf_choice *a = &r.choices[i];
+        bool beaten = false;
+        for (size_t k = 0; a->fits && a->loss.known && k < r.n_choices; k++) {
+            const mf_choice *b = &r.choices[k];
+            const bool same_cache = b->workload.kv_type_v == a->workload.kv_type_v;
+            beaten = beaten || (b->fits && b->loss.known && same_cache &&
+                                b->workload.n_ctx >= a->workload.n_ctx &&
+                                b->decode.tok_s > a->decode.tok_s * 1.001 &&
+                                b->loss.divergence < a->loss.divergence);
+        }
+        cr_expect(eq(int, beaten && a->on_front, 0));
+        cr_expect(eq(int, !a->fits && a->on_front, 0));
+        n_front += a->on_front ? 1 : 0;
+    }
+    cr_expect(gt(sz, n_front, 2));
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, a_wish_that_nothing_grants_is_not_granted)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 1e6});
+    cr_assert(lt(sz, r.pick, r.n_choices));
+    cr_expect(eq(int, r.pick_meets, 0));
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, a_context_that_the_model_was_not_trained_for_is_not_granted)
+{
+    facts f = loaded("qwen3-8b", "mac-studio-m4-max-40c-64gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = f.model->context_max + 256});
+    cr_expect(eq(int, r.pick_meets, 0));
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, the_pick_grants_wishes_with_the_least_loss)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 30});
+    cr_assert(eq(int, r.pick_meets, 1));
+    const mf_choice *pick = &r.choices[r.pick];
+    for (size_t i = 0; i < r.n_choices; i++) {
+        const mf_choice *c = &r.choices[i];
+        if (c->meets && c->loss.known && c->workload.n_ctx == 8192) {
+            cr_expect(ge(dbl, c->loss.divergence, pick->loss.divergence));
+        }
+    }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, a_loss_is_that_of_the_published_tables)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_quant *q = NULL;
+    cr_assert(eq(int, mf_database_quant(&q, f.database, "Q4_K_M", NULL), MF_OK));
+    const mf_loss loss = mf_plan_loss(&f.qualities, q, f.model);
+    cr_expect(eq(int, loss.known, 1));
+    cr_expect(epsilon_eq(dbl, loss.divergence, 0.031273, 1e-6));
+    cr_expect(eq(int, loss.estimated, 0));
+    mf_quant_free(q);
+    freed(&f);
+}
+
+Test(search, nothing_to_search_is_an_error)
+{
+    mf_planner *planner = NULL;
+    const mf_plan_request request = {0};
+    cr_expect(eq(int, mf_planner_new(&planner, &request, NULL), MF_E_USAGE));
+}
