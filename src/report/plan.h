@@ -21,10 +21,10 @@ mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_err
 mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
 /* "Q4_K_M, KV q8_0, 12 expert layers in host memory". */
-const char *mf_choice_text(char text[160], const mf_plan_request *request, const mf_choice *choice);
+const char *mf_choice_text(char out[160], const mf_plan_request *request, const mf_choice *choice);
 
 /* "0.031 (+2.8 %)", "none, published so", "not measured". */
-const char *mf_loss_text(char text[96], const mf_loss *loss);
+const char *mf_loss_text(char out[96], const mf_loss *loss);
 
 mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *err);
 mf_status mf_write_plan_csv(mf_str *out, const mf_plan_shown *shown, mf_error *err);
@@ -87,6 +87,6 @@ void mf_show_models(mf_document *document,
                     size_t n_models);
 
 /* "within 16384 tokens of context, at least 10 tok/s, ...". */
-const char *mf_wish_text(char text[256], const mf_wish *wish, uint64_t n_ctx);
+const char *mf_wish_text(char out[256], const mf_wish *wish, uint64_t n_ctx);
 
 #endif

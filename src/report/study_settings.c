@@ -93,6 +93,20 @@ static mf_status least_layers(uint32_t *least, const mf_case *run, uint32_t most
     return MF_OK;
 }
 
+static mf_status
+add_offload(mf_document *document, const mf_study *study, uint32_t n_layers, mf_error *err)
+{
+    mf_prediction *p = NULL;
+    mf_case run = mf_study_case(study, 0, 0);
+    run.workload.n_cpu_moe = n_layers;
+    const mf_status status = predicted(&p, study, &run, err);
+    if (status == MF_OK && p != NULL) {
+        offload_row(document, &run, p, n_layers);
+    }
+    free(p);
+    return status;
+}
+
 mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_error *err)
 {
     enum { STEPS = 8 };
@@ -110,23 +124,16 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
         mf_document_cell(document, "%s", headings[i]);
     }
     uint32_t last = UINT32_MAX;
-    for (uint32_t i = 0; status == MF_OK && i <= STEPS + 1; i++) {
+    for (uint32_t i = 0; status == MF_OK && i <= STEPS; i++) {
+        const uint32_t step = most * i / STEPS;
         /* Even steps, and the point at which it begins to fit. */
-        const uint32_t before = i == 0 ? 0 : most * (i - 1) / STEPS;
-        const uint32_t step = i > STEPS ? most : most * i / STEPS;
-        const bool between = i > 0 && least > before && least < step;
-        const uint32_t values[] = {between ? least : step, step};
-        for (size_t k = between ? 0 : 1; status == MF_OK && k < 2; k++) {
-            mf_prediction *p = NULL;
-            mf_case one = run;
-            one.workload.n_cpu_moe = values[k];
-            status = values[k] != last ? predicted(&p, study, &one, err) : MF_OK;
-            if (status == MF_OK && p != NULL) {
-                offload_row(document, &one, p, values[k]);
-            }
-            free(p);
-            last = values[k];
+        if (least < step && (last == UINT32_MAX || least > last)) {
+            status = add_offload(document, study, least, err);
         }
+        if (status == MF_OK && step != last) {
+            status = add_offload(document, study, step, err);
+        }
+        last = step;
     }
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
     if (status == MF_OK && least <= most) {
