@@ -56,17 +56,20 @@ add_override(mf_saved_placement *saved, const char *pattern, int32_t device, mf_
 {
     const size_t n = saved->placement.n_overrides;
     mf_override *overrides = realloc(saved->overrides, (n + 1) * sizeof *overrides);
-    saved->overrides = overrides != NULL ? overrides : saved->overrides;
+    if (overrides != NULL) {
+        saved->overrides = overrides;
+        saved->placement.overrides = overrides;
+    }
     char **patterns = realloc(saved->patterns, (n + 1) * sizeof *patterns);
-    saved->patterns = patterns != NULL ? patterns : saved->patterns;
-    char *copy = mf_strdup(pattern);
-    if (overrides == NULL || patterns == NULL || copy == NULL) {
-        free(copy);
+    if (patterns != NULL) {
+        saved->patterns = patterns;
+    }
+    char *copy = overrides != NULL && patterns != NULL ? mf_strdup(pattern) : NULL;
+    if (copy == NULL) {
         return mf_fail(err, MF_E_NOMEM, "out of memory for %zu overrides", n + 1);
     }
-    patterns[n] = copy;
-    overrides[n] = (mf_override){.pattern = copy, .device = device};
-    saved->placement.overrides = overrides;
+    saved->patterns[n] = copy;
+    saved->overrides[n] = (mf_override){.pattern = copy, .device = device};
     saved->placement.n_overrides = n + 1;
     return MF_OK;
 }

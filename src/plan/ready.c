@@ -89,6 +89,10 @@ static mf_status build_path(mf_ready_machine *ready, const mf_ready_model *model
     return status;
 }
 
+/* Between these depths an interval turns from the width of short contexts into that of long ones. */
+static const double shallow_tokens = MF_DEEP_TOKENS / 2.0;
+static const double deep_tokens = MF_DEEP_TOKENS * 2.0;
+
 static void fill_intervals(mf_ready_machine *ready)
 {
     const mf_setting *setting = &ready->path.segments[0].setting;
@@ -97,7 +101,7 @@ static void fill_intervals(mf_ready_machine *ready)
         ready->basis[t] = mf_interval_basis(ready->calibration, setting, test);
         for (size_t deep = 0; deep < 2; deep++) {
             const double half_width = mf_interval_half_width(
-                ready->calibration, setting, test, ready->basis[t], deep == 1 ? MF_DEEP_TOKENS : 0);
+                ready->calibration, setting, test, ready->basis[t], deep == 1 ? deep_tokens : 0);
             ready->low_factor[t][deep] = exp(-half_width);
             ready->high_factor[t][deep] = exp(half_width);
         }
@@ -118,6 +122,7 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
     const mf_case run = case_of(ready, any, &w);
     mf_status status = mf_memory_need(&ready->places, &run, err);
     if (status == MF_OK) {
+        ready->turned_to = any->model;
         status = build_path(ready, any, err);
     }
     if (status == MF_OK && ready->no_speed == NULL) {
@@ -126,9 +131,17 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
     return status;
 }
 
+/* The law has factors of a model's architecture, and hops between devices carry its hidden state. */
+static bool is_alike(const mf_ready_machine *ready, const mf_model *model)
+{
+    return ready->turned_to == model ||
+           (ready->path.n_pipelined < 2 && ready->turned_to != NULL &&
+            strcmp(ready->turned_to->architecture, model->architecture) == 0);
+}
+
 mf_status mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err)
 {
-    const bool turned = ready->path.n_pipelined < 2 || ready->turned_to == model->model;
+    const bool turned = is_alike(ready, model->model);
     ready->turned_to = model->model;
     return turned || ready->no_speed != NULL ? MF_OK : build_path(ready, model, err);
 }
@@ -246,13 +259,20 @@ static rate rate_of(const mf_ready_machine *m,
                     double n_tokens,
                     double depth)
 {
-    const size_t deep = depth >= MF_DEEP_TOKENS ? 1 : 0;
     rate r = {.tok_s = n_tokens / time->total_s, .basis = m->basis[test]};
-    r.low = r.tok_s * m->low_factor[test][deep];
+    double low = m->low_factor[test][depth >= deep_tokens ? 1 : 0];
+    double high = m->high_factor[test][depth >= deep_tokens ? 1 : 0];
+    if (depth > shallow_tokens && depth < deep_tokens) {
+        const double half_width = mf_interval_half_width(
+            m->calibration, &m->path.segments[0].setting, test, m->basis[test], depth);
+        low = exp(-half_width);
+        high = exp(half_width);
+    }
+    r.low = r.tok_s * low;
     if (m->machine->fanless) {
         r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
     }
-    r.high = fmin(r.tok_s * m->high_factor[test][deep], n_tokens / time->ceiling_s);
+    r.high = fmin(r.tok_s * high, n_tokens / time->ceiling_s);
     return r;
 }
 

@@ -22,7 +22,7 @@ typedef struct mf_ready_machine {
     mf_backend backend;
     mf_memory places; /* names and limits; needs are those of a model that does not matter */
     mf_path path;     /* devices alike are folded into one segment */
-    const mf_model *turned_to; /* the model whose hops between devices the path has */
+    const mf_model *turned_to; /* the model whose factors and hops the path has */
     const char *no_speed;      /* why there is none; NULL if there is */
     bool mixed; /* devices differ: a model's parts can't be exchanged for another's */
     mf_basis basis[MF_TEST_COUNT];
