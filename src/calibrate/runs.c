@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "calibrate/runs_sql.h"
 #include "facts/json.h"
 #include "speed/csv.h"
 
@@ -411,6 +412,18 @@ static mf_status read_csv(reader *to, bool *known, const char *text, size_t size
     return MF_OK;
 }
 
+static mf_status
+read_sql(reader *to, bool *known, const char *text, size_t size, const char *name, mf_error *err)
+{
+    mf_str csv = {0};
+    mf_status status = mf_runs_sql_to_csv(&csv, text, size, name, err);
+    if (status == MF_OK) {
+        status = read_csv(to, known, csv.data, csv.size, err);
+    }
+    mf_str_free(&csv);
+    return status;
+}
+
 static bool looks_like_json(const char *text, size_t size)
 {
     size_t i = 0;
@@ -424,16 +437,17 @@ static mf_status
 read_any(reader *to, const char *text, size_t size, const char *name, mf_error *err)
 {
     bool known = false;
-    const mf_status status = looks_like_json(text, size)
-                                 ? read_json(to, &known, text, size, name, err)
-                                 : read_csv(to, &known, text, size, err);
+    const mf_status status =
+        looks_like_json(text, size)  ? read_json(to, &known, text, size, name, err)
+        : mf_runs_is_sql(text, size) ? read_sql(to, &known, text, size, name, err)
+                                     : read_csv(to, &known, text, size, err);
     if (status != MF_OK) {
         return status;
     }
     if (!known) {
         return mf_fail(err,
                        MF_E_DATA,
-                       "%s: no runs of llama-bench (-o json, jsonl or csv), mlx_lm or Ollama",
+                       "%s: no runs of llama-bench (-o json, jsonl, csv or sql), mlx_lm or Ollama",
                        name);
     }
     if (to->count.n_rows == 0 && to->count.n_unknown > 0) {

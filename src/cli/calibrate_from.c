@@ -47,10 +47,11 @@ mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err)
     return status;
 }
 
-static mf_status read_file(mf_str *text, const char *path, mf_error *err)
+mf_status mf_cli_read(mf_str *text, const char *path, mf_error *err)
 {
     char block[65536];
-    FILE *file = fopen(path, "rb");
+    const bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
     if (file == NULL) {
         return mf_fail(err, MF_E_IO, "%s can't be read", path);
     }
@@ -59,13 +60,14 @@ static mf_status read_file(mf_str *text, const char *path, mf_error *err)
         mf_str_add_n(text, block, n);
     }
     const bool failed = ferror(file) != 0;
-    (void)fclose(file);
+    if (!is_stdin) {
+        (void)fclose(file);
+    }
     return failed ? mf_fail(err, MF_E_IO, "%s can't be read", path) : mf_str_status(text, err);
 }
 
-/* The device whose runs they are: --on, or this machine's. The caller frees *id. */
-static mf_status
-find_device(char **id, const mf_arguments *a, const mf_database *database, mf_error *err)
+mf_status
+mf_cli_device(char **id, const mf_arguments *a, const mf_database *database, mf_error *err)
 {
     mf_machine *machine = NULL;
     mf_device *device = NULL;
@@ -167,8 +169,8 @@ mf_status mf_calibrate_from_runs(const mf_arguments *a, mf_error *err)
         (void)strftime(date, sizeof date, "%Y-%m-%d", &day);
     }
     mf_status status = mf_cli_database(&database, a, err);
-    status = status == MF_OK ? read_file(&text, a->from, err) : status;
-    status = status == MF_OK ? find_device(&device, a, database, err) : status;
+    status = status == MF_OK ? mf_cli_read(&text, a->from, err) : status;
+    status = status == MF_OK ? mf_cli_device(&device, a, database, err) : status;
     if (status == MF_OK) {
         const mf_runs_options options = {
             .device_id = device, .model_id = a->model, .quant_id = a->quant, .date = date};

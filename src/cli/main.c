@@ -29,6 +29,9 @@ static const mf_command commands[] = {
     {"calibrate",
      mf_cmd_calibrate,           "[--save|--list|--show|--from FILE] [options]",
      "measure this machine, or learn from an engine's runs on it"                                                        },
+    {"validate",
+     mf_cmd_validate,            "FILE|- [--leave-out WHAT] [--rows FILE] [options]",
+     "predictions against measurements, llama-bench's output among them"                                                 },
 };
 
 static const size_t n_commands = sizeof commands / sizeof commands[0];

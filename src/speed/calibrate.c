@@ -21,71 +21,6 @@ typedef struct left_out_residuals {
     mf_residuals of[MF_LEFT_OUT_COUNT];
 } left_out_residuals;
 
-static mf_basis basis_of(mf_left_out left_out)
-{
-    switch (left_out) {
-    case MF_LEFT_OUT_MODEL:
-        return MF_BASIS_CHIP;
-    case MF_LEFT_OUT_CHIP:
-        return MF_BASIS_FAMILY;
-    case MF_LEFT_OUT_CLASS:
-    case MF_LEFT_OUT_COUNT:
-        break;
-    }
-    return MF_BASIS_DATASHEET;
-}
-
-static size_t fold_of(mf_left_out left_out, const mf_speed_row *row)
-{
-    switch (left_out) {
-    case MF_LEFT_OUT_MODEL:
-        return row->model;
-    case MF_LEFT_OUT_CHIP:
-        return row->device;
-    case MF_LEFT_OUT_CLASS:
-    case MF_LEFT_OUT_COUNT:
-        break;
-    }
-    return row->setting.chip_class;
-}
-
-/* A row speaks for the basis that its fold left it: one whose class has no other chip is no case of "chip". */
-static mf_status keep_residuals(mf_residuals *list,
-                                const mf_fit *fit,
-                                const mf_left_row *left,
-                                mf_left_out left_out,
-                                mf_error *err)
-{
-    mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
-        if (left[i].basis == basis_of(left_out)) {
-            const mf_residual one = mf_residual_of(mf_fit_row(fit, i), left[i].log_error);
-            status = mf_residuals_add(list, one, err);
-        }
-    }
-    return status;
-}
-
-static mf_status leave_out(mf_residuals *list, mf_fit *fit, mf_left_out left_out, mf_error *err)
-{
-    const size_t n = mf_fit_row_count(fit);
-    size_t *folds = calloc(n + 1, sizeof *folds);
-    mf_left_row *left = calloc(n + 1, sizeof *left);
-    mf_status status = folds && left ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
-    for (size_t i = 0; status == MF_OK && i < n; i++) {
-        folds[i] = fold_of(left_out, mf_fit_row(fit, i));
-    }
-    if (status == MF_OK) {
-        status = mf_folds_leave_out(left, fit, folds, err);
-    }
-    if (status == MF_OK) {
-        status = keep_residuals(list, fit, left, left_out, err);
-    }
-    free(folds);
-    free(left);
-    return status;
-}
-
 static mf_status
 add_pool(mf_calibration *to, const mf_residuals *list, mf_residual_pool pool, mf_error *err)
 {
@@ -162,7 +97,7 @@ static mf_status fit_test(mf_calibration *out[N_ENGINES],
         status = mf_fit_export(out[e], fit, engine_ids[e], err);
     }
     for (size_t l = 0; status == MF_OK && residuals && l < MF_LEFT_OUT_COUNT; l++) {
-        status = leave_out(&left->of[l], fit, (mf_left_out)l, err);
+        status = mf_folds_residuals(&left->of[l], fit, (mf_left_out)l, NULL, err);
     }
     mf_fit_free(fit);
     return status;

@@ -57,3 +57,71 @@ mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_
     free(log_errors);
     return status;
 }
+
+mf_basis mf_folds_basis(mf_left_out left_out)
+{
+    switch (left_out) {
+    case MF_LEFT_OUT_MODEL:
+        return MF_BASIS_CHIP;
+    case MF_LEFT_OUT_CHIP:
+        return MF_BASIS_FAMILY;
+    case MF_LEFT_OUT_CLASS:
+    case MF_LEFT_OUT_COUNT:
+        break;
+    }
+    return MF_BASIS_DATASHEET;
+}
+
+mf_left_out mf_folds_left_out(mf_basis basis)
+{
+    switch (basis) {
+    case MF_BASIS_MEASURED:
+    case MF_BASIS_CALIBRATED:
+    case MF_BASIS_CHIP:
+        return MF_LEFT_OUT_MODEL;
+    case MF_BASIS_FAMILY:
+        return MF_LEFT_OUT_CHIP;
+    case MF_BASIS_DATASHEET:
+        break;
+    }
+    return MF_LEFT_OUT_CLASS;
+}
+
+static size_t fold_of(mf_left_out left_out, const mf_speed_row *row)
+{
+    switch (left_out) {
+    case MF_LEFT_OUT_MODEL:
+        return row->model;
+    case MF_LEFT_OUT_CHIP:
+        return row->device;
+    case MF_LEFT_OUT_CLASS:
+    case MF_LEFT_OUT_COUNT:
+        break;
+    }
+    return row->setting.chip_class;
+}
+
+mf_status mf_folds_residuals(
+    mf_residuals *list, const mf_fit *fit, mf_left_out left_out, const size_t *keys, mf_error *err)
+{
+    const size_t n = mf_fit_row_count(fit);
+    size_t *folds = calloc(n + 1, sizeof *folds);
+    mf_left_row *left = calloc(n + 1, sizeof *left);
+    mf_status status = folds && left ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
+    for (size_t i = 0; status == MF_OK && i < n; i++) {
+        folds[i] = fold_of(left_out, mf_fit_row(fit, i));
+    }
+    if (status == MF_OK) {
+        status = mf_folds_leave_out(left, fit, folds, err);
+    }
+    for (size_t i = 0; status == MF_OK && i < n; i++) {
+        if (left[i].basis == mf_folds_basis(left_out)) {
+            mf_residual one = mf_residual_of(mf_fit_row(fit, i), left[i].log_error);
+            one.fold = keys ? keys[i] : one.fold;
+            status = mf_residuals_add(list, one, err);
+        }
+    }
+    free(folds);
+    free(left);
+    return status;
+}

@@ -6,6 +6,7 @@
 
 #include "memfit/predict.h"
 #include "speed/fit.h"
+#include "speed/pools.h"
 
 #define MF_NO_FOLD SIZE_MAX
 
@@ -19,5 +20,14 @@ typedef struct mf_left_row {
 /* Fits again without each fold and writes what becomes of its rows; folds[i] is that of the fit's row i. */
 mf_status
 mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_error *err);
+
+/* The basis that rows have whose intervals come from cases left out this way, and the reverse. */
+mf_basis mf_folds_basis(mf_left_out left_out);
+mf_left_out mf_folds_left_out(mf_basis basis);
+
+/* Adds the residuals of one way to leave rows out; a row speaks for the basis that its fold left it: one whose class has no
+   other chip is no case of MF_LEFT_OUT_CHIP. keys[i] becomes the residual's fold; NULL: the row's device. */
+mf_status mf_folds_residuals(
+    mf_residuals *list, const mf_fit *fit, mf_left_out left_out, const size_t *keys, mf_error *err);
 
 #endif

@@ -1,12 +1,17 @@
 #include "speed/interval.h"
 
-#include "speed/pools.h"
+#include "speed/folds.h"
 
 /* Where no residual speaks: three times wider than what chips of a known class were off by. */
 static const double assumed_log[MF_TEST_COUNT] = {
     [MF_TEST_DECODE] = 0.7,
     [MF_TEST_PREFILL] = 1.4,
 };
+
+double mf_interval_assumed(mf_speed_test test)
+{
+    return assumed_log[test];
+}
 
 mf_basis
 mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, mf_speed_test test)
@@ -23,21 +28,6 @@ mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, 
     }
     return calibration->n_rows[test][setting->chip_class] > 0 ? MF_BASIS_FAMILY
                                                               : MF_BASIS_DATASHEET;
-}
-
-static mf_left_out left_out_of(mf_basis basis)
-{
-    switch (basis) {
-    case MF_BASIS_MEASURED:
-    case MF_BASIS_CALIBRATED:
-    case MF_BASIS_CHIP:
-        return MF_LEFT_OUT_MODEL;
-    case MF_BASIS_FAMILY:
-        return MF_LEFT_OUT_CHIP;
-    case MF_BASIS_DATASHEET:
-        break;
-    }
-    return MF_LEFT_OUT_CLASS;
 }
 
 static bool speaks_for(const mf_residual_pool *pool, mf_chip_class chip_class)
@@ -91,7 +81,7 @@ double mf_interval_half_width(const mf_calibration *calibration,
                               mf_basis basis,
                               double depth)
 {
-    const double width = width_at(calibration, setting, test, left_out_of(basis), depth);
+    const double width = width_at(calibration, setting, test, mf_folds_left_out(basis), depth);
     if (basis != MF_BASIS_CALIBRATED) {
         return width;
     }

@@ -11,6 +11,9 @@
 mf_basis
 mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, mf_speed_test test);
 
+/* Half width where no residual speaks, as a logarithm. */
+double mf_interval_assumed(mf_speed_test test);
+
 /* Half width of the 90 % interval as a logarithm, from the pool of the class, else of its vendor's, else assumed. */
 double mf_interval_half_width(const mf_calibration *calibration,
                               const mf_setting *setting,

@@ -12,8 +12,8 @@
 #include "speed/interval.h"
 #include "speed/rows.h"
 
-#define DECODE_BAR 0.15
-#define PREFILL_BAR 0.25
+#define DECODE_BAR 0.07
+#define PREFILL_BAR 0.13
 #define SKIPPED_BAR 0.05
 #define N_WORST 20
 

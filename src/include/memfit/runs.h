@@ -1,7 +1,7 @@
 /*
  * runs.h - real runs of an engine on a machine, as the engine's own tools print them, turned into measurements.
  *
- * Read are: llama-bench -o json, jsonl and csv; mlx_lm's figures as JSON (prompt_tps, generation_tps); what Ollama's API
+ * Read are: llama-bench -o json, jsonl, csv and sql; mlx_lm's figures as JSON (prompt_tps, generation_tps); what Ollama's API
  * answers with (eval_count, eval_duration). The result is the CSV of measurement.h, so that it can be kept, sent and fitted.
  */
 #ifndef MF_MEMFIT_RUNS_H

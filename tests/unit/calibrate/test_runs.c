@@ -247,3 +247,44 @@ Test(runs, two_machines_or_none_are_refused)
            MF_E_DATA));
     mf_calibration_free(c);
 }
+
+#define SQL_COLUMNS                                                                                \
+    "INSERT INTO llama_bench (model_filename, backends, n_ubatch, type_k, flash_attn, n_prompt, "  \
+    "n_gen, n_depth, avg_ts, test_time) VALUES ("
+
+Test(runs, llama_bench_sql)
+{
+    mf_runs_count count = {0};
+    char *csv = read_runs(
+        "CREATE TABLE IF NOT EXISTS llama_bench (\n  model_filename TEXT\n);\n\n" SQL_COLUMNS
+        "'/it''s, mine/Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf', 'Metal', '512', "
+        "'f16', '1', '512', '0', '0', '800.5', '2026-10-01T08:00:00Z');\n",
+        &on_m4,
+        &count);
+    cr_assert(eq(sz, count.n_rows, 1));
+    cr_assert(ne(ptr,
+                 strstr(csv,
+                        "apple-m4-max-40c,llama.cpp,llama-3.1-8b,Q4_K_M,f16,pp,512,0,800.5,"
+                        "high,2026-10-01,own run,Metal; FA on; ubatch 512\n"),
+                 NULL));
+    free(csv);
+}
+
+Test(runs, sql_without_values_is_refused_with_its_line)
+{
+    static const char *const bad[] = {
+        "-- llama-bench\n" SQL_COLUMNS "'a', 'b",
+        "-- llama-bench\nINSERT INTO llama_bench",
+        "-- llama-bench\n" SQL_COLUMNS,
+        SQL_COLUMNS "'a');\nINSERT INTO llama_bench (avg_ts) VALUES ('1');",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *csv = NULL;
+        mf_error err = {0};
+        mf_runs_count count = {0};
+        const mf_status status =
+            mf_runs_read(&csv, &count, bad[i], strlen(bad[i]), "runs.sql", &on_m4, database, &err);
+        cr_assert(eq(int, status, MF_E_DATA));
+        cr_assert(ne(ptr, strstr(err.message, "runs.sql:2: "), NULL), "%s", err.message);
+    }
+}

@@ -1,0 +1,261 @@
+#include "memfit/validation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "speed/folds.h"
+#include "speed/interval.h"
+#include "speed/rules.h"
+
+typedef struct validator {
+    mf_validated *items;
+    const mf_speed_rows *rows;
+    const mf_validation_options *options;
+} validator;
+
+/* Whose row it is goes before what it lacks, so that the rest are the usable rows. */
+static const char *skip_of(const mf_speed_row *row)
+{
+    switch (row->measurement->trust) {
+    case MF_TRUST_LOW:
+        return "low trust";
+    case MF_TRUST_FLAGGED:
+        return "flagged: contradicts itself or physics";
+    case MF_TRUST_HIGH:
+    case MF_TRUST_MEDIUM:
+        break;
+    }
+    return row->skip;
+}
+
+static double ceiling_of(const mf_speed_row *row)
+{
+    if (row->measurement->test == MF_TEST_DECODE) {
+        return 1 / mf_ceiling_decode_s(row->work, &row->peaks, row->step);
+    }
+    return row->step.n_tokens / mf_ceiling_prefill_s(row->work, &row->peaks, row->step);
+}
+
+static void set_rate(mf_validated *to, const mf_speed_row *row, double tok_s, double half_width)
+{
+    to->rate.known = true;
+    to->rate.tok_s = tok_s;
+    to->rate.ceiling_tok_s = ceiling_of(row);
+    to->rate.low_tok_s = tok_s * exp(-half_width);
+    to->rate.high_tok_s = fmin(tok_s * exp(half_width), fmax(tok_s, to->rate.ceiling_tok_s));
+}
+
+static void start_rows(validator *v)
+{
+    for (size_t i = 0; i < v->rows->n_items; i++) {
+        const mf_speed_row *row = &v->rows->items[i];
+        mf_validated *to = &v->items[i];
+        *to = (mf_validated){.measurement = row->measurement, .skip = skip_of(row)};
+        if (row->skip) {
+            continue;
+        }
+        to->chip_class = row->setting.chip_class;
+        to->depth_tokens = row->step.depth + row->step.n_tokens / 2;
+        for (size_t r = 0; row->measurement->test == MF_TEST_DECODE && r < MF_PUBLISHED_COUNT;
+             r++) {
+            to->rules[r] = mf_published_decode((mf_published_rule)r, row);
+        }
+    }
+}
+
+/* What a user gets today. */
+static void predict_rows(validator *v)
+{
+    for (size_t i = 0; i < v->rows->n_items; i++) {
+        const mf_speed_row *row = &v->rows->items[i];
+        mf_validated *to = &v->items[i];
+        const mf_calibration *c = v->options->calibrations[row->measurement->engine];
+        if (row->skip) {
+            continue;
+        }
+        if (!c) {
+            to->skip = "engine without a calibration";
+            continue;
+        }
+        const mf_speed_test test = row->measurement->test;
+        to->rate.basis = mf_interval_basis(c, &row->setting, test);
+        set_rate(to,
+                 row,
+                 mf_speed_row_predict(row, c),
+                 mf_interval_half_width(c, &row->setting, test, to->rate.basis, to->depth_tokens));
+    }
+}
+
+static size_t key_of(const validator *v, const mf_speed_row *row)
+{
+    switch (v->options->left_out) {
+    case MF_HOLD_OUT_CHIP:
+        return row->device;
+    case MF_HOLD_OUT_GENERATION:
+        return row->setting.generation == MF_GENERATION_OTHER
+                   ? (size_t)MF_GENERATION_COUNT + row->setting.chip_class
+                   : row->setting.generation;
+    case MF_HOLD_OUT_MODEL:
+        return row->model;
+    case MF_HOLD_OUT_QUANT:
+        return row->quant;
+    case MF_HOLD_OUT_SOURCE:
+        return row->source;
+    case MF_HOLD_OUT_AFTER:
+        return strcmp(row->measurement->date, v->options->after) >= 0 ? 0 : MF_NO_FOLD;
+    case MF_HOLD_OUT_NONE:
+    case MF_HOLD_OUT_COUNT:
+        break;
+    }
+    return MF_NO_FOLD;
+}
+
+/* Residuals per basis, made when the first row asks. A row's own fold has no say in its width. */
+typedef struct width_maker {
+    const mf_fit *fit;
+    const size_t *keys;
+    mf_residuals lists[MF_LEFT_OUT_COUNT];
+    bool made[MF_LEFT_OUT_COUNT];
+} width_maker;
+
+static mf_status
+width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_error *err)
+{
+    const mf_speed_row *row = mf_fit_row(w->fit, i);
+    const mf_left_out kind = mf_folds_left_out(left->basis);
+    mf_status status = MF_OK;
+    if (!w->made[kind]) {
+        status = mf_folds_residuals(&w->lists[kind], w->fit, kind, w->keys, err);
+        w->made[kind] = true;
+    }
+    if (status == MF_OK) {
+        mf_residual like = mf_residual_of(row, left->log_error);
+        like.fold = w->keys[i];
+        *width = mf_residuals_half_width(&w->lists[kind], &like);
+        *width = *width > 0 ? *width : mf_interval_assumed(like.test);
+    }
+    return status;
+}
+
+static mf_status set_left(
+    validator *v, const mf_fit *fit, const size_t *keys, const mf_left_row *left, mf_error *err)
+{
+    width_maker w = {.fit = fit, .keys = keys};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
+        const mf_speed_row *row = mf_fit_row(fit, i);
+        mf_validated *to = &v->items[row - v->rows->items];
+        double width = 0;
+        if (!left[i].left) {
+            to->skip = "in the fit: older than the date";
+            continue;
+        }
+        status = width_of(&width, &w, i, &left[i], err);
+        to->rate.basis = left[i].basis;
+        set_rate(to, row, row->measurement->tok_s * exp(-left[i].log_error), width);
+    }
+    for (size_t l = 0; l < MF_LEFT_OUT_COUNT; l++) {
+        mf_residuals_free(&w.lists[l]);
+    }
+    return status;
+}
+
+/* A fit of these rows, and again without each fold. A test without rows has none. */
+static mf_status leave_out(validator *v, mf_speed_test test, mf_error *err)
+{
+    mf_fit *fit = NULL;
+    mf_status status = mf_fit_new(&fit, v->rows, test, NULL, err);
+    const size_t n = status == MF_OK ? mf_fit_row_count(fit) : 0;
+    size_t *keys = calloc(n + 1, sizeof *keys);
+    mf_left_row *left = calloc(n + 1, sizeof *left);
+    if (status == MF_OK && (!keys || !left)) {
+        status = mf_fail(err, MF_E_NOMEM, "no memory for folds");
+    }
+    for (size_t i = 0; status == MF_OK && i < n; i++) {
+        keys[i] = key_of(v, mf_fit_row(fit, i));
+    }
+    if (status == MF_OK && n > 0) {
+        status = mf_fit_solve(fit, err);
+    }
+    if (status == MF_OK && n > 0) {
+        status = mf_folds_leave_out(left, fit, keys, err);
+    }
+    if (status == MF_OK && n > 0) {
+        status = set_left(v, fit, keys, left, err);
+    }
+    free(keys);
+    free(left);
+    mf_fit_free(fit);
+    return status;
+}
+
+/* Rows that neither a skip nor a fold explains: the fit takes one device and trust high or medium only. */
+static void explain_rest(mf_validation *v)
+{
+    for (size_t i = 0; i < v->n_items; i++) {
+        if (!v->items[i].rate.known && !v->items[i].skip) {
+            v->items[i].skip = "not in the fit";
+        }
+    }
+}
+
+mf_status mf_validate(mf_validation *out,
+                      const mf_measurements *measurements,
+                      const mf_database *database,
+                      const mf_validation_options *options,
+                      mf_error *err)
+{
+    mf_speed_rows rows = {0};
+    mf_validation made = {.n_items = measurements->n_items, .left_out = options->left_out};
+    mf_status status = mf_speed_rows_build(&rows, measurements, database, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    made.items = calloc(made.n_items + 1, sizeof *made.items);
+    validator v = {.items = made.items, .rows = &rows, .options = options};
+    if (!made.items) {
+        status = mf_fail(err, MF_E_NOMEM, "no memory for %zu rows", made.n_items);
+    } else {
+        start_rows(&v);
+    }
+    if (status == MF_OK && options->left_out == MF_HOLD_OUT_NONE) {
+        predict_rows(&v);
+    }
+    for (size_t t = 0; options->left_out != MF_HOLD_OUT_NONE && t < MF_TEST_COUNT; t++) {
+        status = status == MF_OK ? leave_out(&v, (mf_speed_test)t, err) : status;
+    }
+    mf_speed_rows_free(&rows);
+    if (status != MF_OK) {
+        mf_validation_free(&made);
+        return status;
+    }
+    explain_rest(&made);
+    *out = made;
+    return MF_OK;
+}
+
+void mf_validation_free(mf_validation *validation)
+{
+    free(validation->items);
+    *validation = (mf_validation){0};
+}
+
+double mf_validated_error(const mf_validated *row)
+{
+    return row->rate.tok_s / row->measurement->tok_s - 1;
+}
+
+#define NAME_OF(name, text) [name] = (text),
+static const char *const hold_out_names[] = {MF_HOLD_OUT_LIST(NAME_OF)};
+static const char *const rule_names[] = {MF_PUBLISHED_LIST(NAME_OF)};
+
+const char *mf_hold_out_name(mf_hold_out hold_out)
+{
+    return hold_out_names[hold_out];
+}
+
+const char *mf_published_rule_name(mf_published_rule rule)
+{
+    return rule_names[rule];
+}
