@@ -96,6 +96,12 @@ mf_status mf_cli_write_document(mf_str *out,
 /* What the terminal can show. */
 mf_text_options mf_cli_text_options(const mf_arguments *arguments);
 
+/* The answer of a command as part of a document; all but format and file count. */
+mf_status mf_fit_show(mf_document *document, const mf_arguments *a, mf_error *err);
+mf_status mf_compare_show(mf_document *document, const mf_arguments *a, mf_error *err);
+mf_status mf_plan_show(mf_document *document, const mf_arguments *a, mf_error *err);
+mf_status mf_cost_show(mf_document *document, const mf_arguments *a, mf_error *err);
+
 /* Commands: each returns the exit code and prints its own errors. */
 typedef struct mf_command {
     const char *name;
@@ -109,6 +115,8 @@ int mf_cmd_compare(int n_words, char **words);
 int mf_cmd_cost(int n_words, char **words);
 int mf_cmd_simulate(int n_words, char **words);
 int mf_cmd_plan(int n_words, char **words);
+int mf_cmd_report(int n_words, char **words);
+int mf_cmd_explain(int n_words, char **words);
 int mf_cmd_sweep(int n_words, char **words);
 int mf_cmd_db(int n_words, char **words);
 int mf_cmd_import(int n_words, char **words);

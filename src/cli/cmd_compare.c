@@ -91,24 +91,51 @@ static void free_rows(rows *r)
     free(r->shown);
 }
 
-static mf_status compare(const mf_arguments *a, mf_error *err)
+typedef mf_status (*use_rows)(void *out, const rows *r, const mf_arguments *a, mf_error *err);
+
+/* Predicts all pairs and hands them on. */
+static mf_status with_rows(use_rows use, void *out, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
     name_list models = {0};
     name_list machines = {0};
     rows r = {0};
-    mf_str text = {0};
     mf_status status = mf_cli_database(&database, a, err);
     status = status == MF_OK ? split_names(&models, a->positional[0], err) : status;
     status = status == MF_OK ? split_names(&machines, a->on, err) : status;
     status = status == MF_OK ? load_rows(&r, database, &models, &machines, a, err) : status;
-    status = status == MF_OK ? write_shown(&text, r.shown, r.n, a, err) : status;
-    status = status == MF_OK ? mf_cli_write(&text, a->output_file, err) : status;
-    mf_str_free(&text);
+    status = status == MF_OK ? use(out, &r, a, err) : status;
     free_rows(&r);
     free(models.text);
     free(machines.text);
     mf_database_close(database);
+    return status;
+}
+
+static mf_status write_rows(void *out, const rows *r, const mf_arguments *a, mf_error *err)
+{
+    return write_shown(out, r->shown, r->n, a, err);
+}
+
+static mf_status show_rows(void *out, const rows *r, const mf_arguments *a, mf_error *err)
+{
+    (void)a;
+    mf_show_comparison(out, r->shown, r->n);
+    return mf_document_status(out, err);
+}
+
+mf_status mf_compare_show(mf_document *document, const mf_arguments *a, mf_error *err)
+{
+    return a->on != NULL ? with_rows(show_rows, document, a, err)
+                         : mf_fail(err, MF_E_USAGE, "say which machines: --on");
+}
+
+static mf_status compare(const mf_arguments *a, mf_error *err)
+{
+    mf_str text = {0};
+    mf_status status = with_rows(write_rows, &text, a, err);
+    status = status == MF_OK ? mf_cli_write(&text, a->output_file, err) : status;
+    mf_str_free(&text);
     return status;
 }
 

@@ -89,47 +89,74 @@ compute(comparison *c, const mf_database *database, const mf_arguments *a, mf_er
     return status == MF_OK ? mf_cost_compute(&c->cost, &c->plan.run, err) : status;
 }
 
-static mf_status write_cost(mf_str *out, const comparison *c, const mf_arguments *a, mf_error *err)
+static mf_cost_shown shown_of(const comparison *c)
 {
-    const mf_cost_shown shown = {.cost = &c->cost,
-                                 .plan = &c->plan,
-                                 .buy = mf_cli_shown(&c->buy),
-                                 .rent = c->rents ? mf_cli_shown(&c->rent) : (mf_shown){0}};
+    return (mf_cost_shown){.cost = &c->cost,
+                           .plan = &c->plan,
+                           .buy = mf_cli_shown(&c->buy),
+                           .rent = c->rents ? mf_cli_shown(&c->rent) : (mf_shown){0}};
+}
+
+static mf_status write_cost(void *text, const comparison *c, const mf_arguments *a, mf_error *err)
+{
+    const mf_cost_shown shown = shown_of(c);
     if (mf_cli_is_format(a, "json")) {
-        return mf_write_cost_json(out, &shown, err);
+        return mf_write_cost_json(text, &shown, err);
     }
     if (mf_cli_is_format(a, "csv")) {
-        return mf_write_cost_csv(out, &shown, err);
+        return mf_write_cost_csv(text, &shown, err);
     }
     mf_document document = {0};
     mf_show_cost(&document, &shown);
-    const mf_status status = mf_cli_write_document(out, &document, "memfit cost", a, err);
+    const mf_status status = mf_cli_write_document(text, &document, "memfit cost", a, err);
     mf_document_free(&document);
     return status;
 }
 
-static mf_status cost(const mf_arguments *a, mf_error *err)
+static mf_status
+show_cost(void *document, const comparison *c, const mf_arguments *a, mf_error *err)
+{
+    const mf_cost_shown shown = shown_of(c);
+    (void)a;
+    mf_show_cost(document, &shown);
+    return mf_document_status(document, err);
+}
+
+typedef mf_status (*use_comparison)(void *out,
+                                    const comparison *c,
+                                    const mf_arguments *a,
+                                    mf_error *err);
+
+/* Computes a comparison and hands it on. */
+static mf_status
+with_comparison(use_comparison use, void *out, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
     comparison *c = calloc(1, sizeof *c);
-    mf_str text = {0};
     mf_status status =
         c != NULL ? mf_cli_database(&database, a, err) : mf_fail(err, MF_E_NOMEM, "out of memory");
-    if (status == MF_OK) {
-        status = compute(c, database, a, err);
-    }
-    if (status == MF_OK) {
-        status = write_cost(&text, c, a, err);
-    }
-    if (status == MF_OK) {
-        status = mf_cli_write(&text, a->output_file, err);
-    }
-    mf_str_free(&text);
+    status = status == MF_OK ? compute(c, database, a, err) : status;
+    status = status == MF_OK ? use(out, c, a, err) : status;
     if (c != NULL) {
         free_comparison(c);
     }
     free(c);
     mf_database_close(database);
+    return status;
+}
+
+mf_status mf_cost_show(mf_document *document, const mf_arguments *a, mf_error *err)
+{
+    return a->buy != NULL ? with_comparison(show_cost, document, a, err)
+                          : mf_fail(err, MF_E_USAGE, "say what to buy: --buy MACHINE");
+}
+
+static mf_status cost(const mf_arguments *a, mf_error *err)
+{
+    mf_str text = {0};
+    mf_status status = with_comparison(write_cost, &text, a, err);
+    status = status == MF_OK ? mf_cli_write(&text, a->output_file, err) : status;
+    mf_str_free(&text);
     return status;
 }
 

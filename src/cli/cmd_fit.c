@@ -58,6 +58,24 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
     return status;
 }
 
+mf_status mf_fit_show(mf_document *document, const mf_arguments *a, mf_error *err)
+{
+    mf_database *database = NULL;
+    mf_cli_case loaded = {0};
+    mf_status status = a->on != NULL ? mf_cli_database(&database, a, err)
+                                     : mf_fail(err, MF_E_USAGE, "say which machine: --on");
+    if (status == MF_OK) {
+        status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
+    }
+    if (status == MF_OK) {
+        const mf_shown shown = mf_cli_shown(&loaded);
+        mf_show_fit(document, &shown);
+    }
+    mf_cli_case_free(&loaded);
+    mf_database_close(database);
+    return status;
+}
+
 int mf_cmd_fit(int n_words, char **words)
 {
     mf_error err = {0};

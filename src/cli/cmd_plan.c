@@ -176,25 +176,6 @@ static mf_status search(answer *out, const mf_plan_facts *f, mf_error *err)
     return mf_plan_steps(&out->document, f, err);
 }
 
-static mf_status plan(const mf_arguments *a, bool *yes, mf_error *err)
-{
-    mf_plan_facts facts = {0};
-    answer out = {0};
-    const bool one = a->n_positional == 1 && a->on != NULL &&
-                     strchr(a->positional[0], ',') == NULL && strchr(a->on, ',') == NULL;
-    mf_status status = mf_plan_facts_load(&facts, a, !one, err);
-    status = status == MF_OK ? search(&out, &facts, err) : status;
-    if (status == MF_OK && out.text.size == 0) {
-        status = mf_cli_write_document(&out.text, &out.document, "memfit plan", a, err);
-    }
-    status = status == MF_OK ? mf_cli_write(&out.text, a->output_file, err) : status;
-    *yes = out.yes;
-    mf_document_free(&out.document);
-    mf_str_free(&out.text);
-    mf_plan_facts_free(&facts);
-    return status;
-}
-
 static mf_status check_words(const mf_arguments *a, mf_error *err)
 {
     if (a->n_positional > 1 || (a->n_positional == 0) != a->any) {
@@ -213,6 +194,41 @@ static mf_status check_words(const mf_arguments *a, mf_error *err)
     return MF_OK;
 }
 
+static mf_status load_and_search(answer *out, const mf_arguments *a, mf_error *err)
+{
+    mf_plan_facts facts = {0};
+    const bool one = a->n_positional == 1 && a->on != NULL &&
+                     strchr(a->positional[0], ',') == NULL && strchr(a->on, ',') == NULL;
+    mf_status status = check_words(a, err);
+    status = status == MF_OK ? mf_plan_facts_load(&facts, a, !one, err) : status;
+    status = status == MF_OK ? search(out, &facts, err) : status;
+    mf_plan_facts_free(&facts);
+    return status;
+}
+
+mf_status mf_plan_show(mf_document *document, const mf_arguments *a, mf_error *err)
+{
+    answer out = {.document = *document};
+    const mf_status status = load_and_search(&out, a, err);
+    *document = out.document;
+    mf_str_free(&out.text);
+    return status;
+}
+
+static mf_status plan(const mf_arguments *a, bool *yes, mf_error *err)
+{
+    answer out = {0};
+    mf_status status = load_and_search(&out, a, err);
+    if (status == MF_OK && out.text.size == 0) {
+        status = mf_cli_write_document(&out.text, &out.document, "memfit plan", a, err);
+    }
+    status = status == MF_OK ? mf_cli_write(&out.text, a->output_file, err) : status;
+    *yes = out.yes;
+    mf_document_free(&out.document);
+    mf_str_free(&out.text);
+    return status;
+}
+
 int mf_cmd_plan(int n_words, char **words)
 {
     mf_error err = {0};
@@ -222,7 +238,6 @@ int mf_cmd_plan(int n_words, char **words)
     if (status == MF_OK && a.help) {
         return mf_cli_help(mf_cli_command("plan"), MF_FOR_PLAN);
     }
-    status = status == MF_OK ? check_words(&a, &err) : status;
     status = status == MF_OK ? plan(&a, &yes, &err) : status;
     mf_arguments_free(&a);
     if (status != MF_OK) {

@@ -1,0 +1,129 @@
+/*
+ * cmd_explain.c - where a number of a report comes from, read from the report's JSON.
+ */
+#include <string.h>
+
+#include "base/num.h"
+#include "cli/cli.h"
+#include "facts/json.h"
+
+static const char *or_dash(const mf_node *node)
+{
+    const char *text = node != NULL ? mf_node_string(node) : NULL;
+    return text != NULL ? text : "-";
+}
+
+static const mf_node *source_of(const mf_node *root, uint64_t number)
+{
+    for (const mf_node *s = mf_node_first(mf_node_get(root, "sources")); s != NULL;
+         s = mf_node_next(s)) {
+        uint64_t n = 0;
+        const mf_node *node = mf_node_get(s, "number");
+        if (node != NULL && mf_node_uint(&n, node) && n == number) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void show_input(mf_str *out, const mf_node *root, const mf_node *input)
+{
+    uint64_t number = 0;
+    const mf_node *source = mf_node_get(input, "source");
+    mf_str_printf(out,
+                  "  %s: %s\n",
+                  or_dash(mf_node_get(input, "name")),
+                  or_dash(mf_node_get(input, "text")));
+    if (source == NULL || !mf_node_uint(&number, source)) {
+        return;
+    }
+    const mf_node *s = source_of(root, number);
+    if (s != NULL) {
+        mf_str_printf(out,
+                      "    source: %s (%s, %s)\n",
+                      or_dash(mf_node_get(s, "title")),
+                      or_dash(mf_node_get(s, "kind")),
+                      or_dash(mf_node_get(s, "seen")));
+        const char *url = or_dash(mf_node_get(s, "url"));
+        mf_str_printf(out, strcmp(url, "-") != 0 ? "    %s\n" : "", url);
+    }
+}
+
+static void show_figure(mf_str *out, const mf_node *root, const mf_node *figure)
+{
+    double low = 0;
+    double high = 0;
+    const mf_node *low_node = mf_node_get(figure, "low");
+    const mf_node *high_node = mf_node_get(figure, "high");
+    mf_str_printf(out,
+                  "%s\n  shown as: %s (%s)\n  formula: %s\n",
+                  or_dash(mf_node_get(figure, "id")),
+                  or_dash(mf_node_get(figure, "shown")),
+                  or_dash(mf_node_get(figure, "unit")),
+                  or_dash(mf_node_get(figure, "formula")));
+    if (low_node != NULL && high_node != NULL && mf_node_double(&low, low_node) &&
+        mf_node_double(&high, high_node) && high > low) {
+        char text[2][MF_NUMBER_SIZE];
+        mf_str_printf(out,
+                      "  90 %% range: %s to %s\n",
+                      mf_number_text(text[0], low, 4),
+                      mf_number_text(text[1], high, 4));
+    }
+    for (const mf_node *i = mf_node_first(mf_node_get(figure, "inputs")); i != NULL;
+         i = mf_node_next(i)) {
+        show_input(out, root, i);
+    }
+}
+
+/* All figures' ids, or those that begin with the word in full. */
+static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_error *err)
+{
+    const mf_node *root = mf_json_root(json);
+    const char *schema = or_dash(mf_node_get(root, "schema"));
+    size_t n = 0;
+    if (strcmp(schema, "memfit.report/1") != 0) {
+        return mf_json_fail(
+            json, root, err, "no report: 'memfit report DEFINITION -o FILE.json' writes one");
+    }
+    for (const mf_node *f = mf_node_first(mf_node_get(root, "figures")); f != NULL;
+         f = mf_node_next(f)) {
+        const char *id = or_dash(mf_node_get(f, "id"));
+        if (word == NULL) {
+            mf_str_printf(out, "%s  %s\n", id, or_dash(mf_node_get(f, "shown")));
+            n++;
+        } else if (strncmp(id, word, strlen(word)) == 0) {
+            show_figure(out, root, f);
+            n++;
+        }
+    }
+    return n > 0 || word == NULL ? mf_str_status(out, err)
+                                 : mf_fail(err,
+                                           MF_E_USAGE,
+                                           "no figure begins with '%s': without it all are listed",
+                                           word);
+}
+
+int mf_cmd_explain(int n_words, char **words)
+{
+    mf_error err = {0};
+    mf_arguments a = {0};
+    mf_json *json = NULL;
+    mf_str text = {0};
+    mf_status status = mf_parse_arguments(&a, MF_FOR_EXPLAIN, n_words, words, &err);
+    if (status == MF_OK && a.help) {
+        return mf_cli_help(mf_cli_command("explain"), MF_FOR_EXPLAIN);
+    }
+    if (status == MF_OK && (a.n_positional < 1 || a.n_positional > 2)) {
+        status = mf_fail(
+            &err, MF_E_USAGE, "explain takes a report's JSON and the figure, or how it begins");
+    }
+    status = status == MF_OK ? mf_json_load(&json, a.positional[0], &err) : status;
+    status = status == MF_OK
+                 ? explain(&text, json, a.n_positional > 1 ? a.positional[1] : NULL, &err)
+                 : status;
+    status = status == MF_OK ? mf_cli_write(&text, a.output_file, &err) : status;
+    mf_str_free(&text);
+    mf_json_free(json);
+    mf_arguments_free(&a);
+    return status == MF_OK ? MF_EXIT_YES : mf_cli_fail(status, &err);
+}

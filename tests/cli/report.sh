@@ -1,0 +1,47 @@
+#!/bin/sh
+# report.sh MEMFIT SCRATCH CHROMIUM: every definition of reports/ as a document: the same bytes twice, complete in itself, each
+# figure traceable, and drawn by a browser (CHROMIUM is empty where there is none).
+set -eu
+memfit=$1
+scratch=$2
+chromium=$3
+mkdir -p "$scratch"
+status=0
+
+fail()
+{
+    echo "$1"
+    status=1
+}
+
+for definition in reports/*.json; do
+    name=$(basename "$definition" .json)
+    page=$scratch/$name.html
+    "$memfit" report "$definition" -o "$page" || fail "$name can't be made"
+    "$memfit" report "$definition" --format html >"$scratch/again.html"
+    cmp "$page" "$scratch/again.html" || fail "$name is not the same twice"
+    if grep -qE '<link|@import|<(script|img|iframe)[^>]* src=|url\(' "$page"; then
+        fail "$name loads something"
+    fi
+    grep -q '<svg' "$page" || [ "$(grep -c '<table' "$page")" -gt 0 ] || fail "$name has no table and no drawing"
+    if grep -o '<svg[^>]*>' "$page" | grep -vE 'aria-hidden|role="img" aria-label="..' | grep -q .; then
+        fail "a drawing of $name has no words"
+    fi
+    "$memfit" report "$definition" -o "$scratch/$name.json"
+    "$memfit" explain "$scratch/$name.json" >"$scratch/figures.txt"
+    [ -s "$scratch/figures.txt" ] || fail "$name has no figure that can be traced"
+    figure=$(head -n 1 "$scratch/figures.txt" | cut -d ' ' -f 1)
+    "$memfit" explain "$scratch/$name.json" "$figure" >"$scratch/one.txt"
+    grep -q '^  formula: ..' "$scratch/one.txt" || fail "'$figure' of $name has no formula"
+    if [ -n "$chromium" ]; then
+        rm -f "$scratch/$name.png"
+        HOME=$scratch "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,2000 \
+            "--user-data-dir=$scratch/browser" "--screenshot=$scratch/$name.png" "file://$page" >"$scratch/browser.txt" 2>&1 || true
+        # A page without anything on it is a few kilobytes.
+        if [ ! -f "$scratch/$name.png" ] || [ "$(wc -c <"$scratch/$name.png")" -lt 40000 ]; then
+            fail "$name is not drawn:"
+            tail -n 5 "$scratch/browser.txt"
+        fi
+    fi
+done
+exit $status

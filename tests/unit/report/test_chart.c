@@ -1,0 +1,152 @@
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <string.h>
+
+#include "report/chart.h"
+#include "report/document.h"
+#include "report/html.h"
+
+static const mf_axis linear = {.kind = MF_AXIS_LINEAR, .title = "tok/s", .from_zero = true};
+static const mf_axis logarithmic = {.kind = MF_AXIS_LOG, .title = "s"};
+static const mf_axis tokens = {.kind = MF_AXIS_TOKENS, .title = "tokens", .from_zero = true};
+
+static mf_scale scale_of(const mf_axis *axis, double low, double high)
+{
+    return mf_scale_of(axis, (mf_span){low, high}, (mf_span){40, 440});
+}
+
+Test(chart, a_scale_maps_its_ends_to_its_pixels)
+{
+    const mf_scale s = scale_of(&linear, 3, 87);
+    cr_expect(epsilon_eq(dbl, mf_scale_at(&s, s.low), 40, 1e-9));
+    cr_expect(epsilon_eq(dbl, mf_scale_at(&s, s.high), 440, 1e-9));
+    cr_expect(epsilon_eq(dbl, s.low, 0, 1e-12));
+    cr_expect(ge(dbl, s.high, 87));
+}
+
+Test(chart, decades_of_a_logarithmic_scale_are_equally_far_apart)
+{
+    const mf_scale s = scale_of(&logarithmic, 0.3, 700);
+    const double first = mf_scale_at(&s, 10) - mf_scale_at(&s, 1);
+    const double second = mf_scale_at(&s, 100) - mf_scale_at(&s, 10);
+    cr_expect(epsilon_eq(dbl, first, second, 1e-9));
+}
+
+Test(chart, ticks_lie_inside_the_scale_and_rise)
+{
+    const mf_axis *const axes[] = {&linear, &logarithmic, &tokens};
+    for (size_t a = 0; a < 3; a++) {
+        double ticks[MF_MAX_TICKS];
+        const mf_scale s = scale_of(axes[a], 7, 131072);
+        const size_t n = mf_scale_ticks(ticks, &s, 5);
+        cr_assert(ge(sz, n, 2));
+        for (size_t i = 0; i < n; i++) {
+            cr_expect(ge(dbl, ticks[i], s.low));
+            cr_expect(le(dbl, ticks[i], s.high * (1 + 1e-9)));
+            cr_expect(i == 0 || ticks[i] > ticks[i - 1]);
+        }
+    }
+}
+
+Test(chart, ticks_of_tokens_are_binary_and_said_in_k)
+{
+    double ticks[MF_MAX_TICKS];
+    char text[40];
+    const mf_scale s = scale_of(&tokens, 0, 131072);
+    const size_t n = mf_scale_ticks(ticks, &s, 4);
+    cr_assert(ge(sz, n, 3));
+    cr_expect(epsilon_eq(dbl, ticks[1], 32768, 1e-9));
+    cr_expect(eq(str, (char *)mf_tick_text(text, &s, ticks[1]), "32k"));
+}
+
+Test(chart, one_value_alone_makes_a_scale_that_is_not_empty)
+{
+    const mf_scale s = scale_of(&linear, 0, 0);
+    cr_expect(gt(dbl, s.high, s.low));
+}
+
+Test(chart, a_line_is_cut_at_the_box)
+{
+    const mf_box box = {.left = 0, .top = 0, .right = 10, .bottom = 20};
+    mf_point a = {-5, -5};
+    mf_point b = {15, 15};
+    cr_assert(mf_clip_line(&a, &b, &box));
+    cr_expect(epsilon_eq(dbl, a.x, 0, 1e-9));
+    cr_expect(epsilon_eq(dbl, a.y, 0, 1e-9));
+    cr_expect(epsilon_eq(dbl, b.x, 10, 1e-9));
+    cr_expect(epsilon_eq(dbl, b.y, 10, 1e-9));
+}
+
+Test(chart, a_line_beside_the_box_is_not_drawn)
+{
+    const mf_box box = {.left = 0, .top = 0, .right = 10, .bottom = 20};
+    mf_point a = {-5, 3};
+    mf_point b = {-1, 19};
+    cr_expect(eq(int, mf_clip_line(&a, &b, &box), 0));
+}
+
+static mf_document drawn(void)
+{
+    mf_document d = {0};
+    mf_document_chart(&d, "a <heading>", "what \"is\" drawn", tokens, linear);
+    mf_document_series(&d, MF_MARK_LINE, false, "<script>alert(1)</script>");
+    mf_document_point(&d, (mf_chart_point){.x = 0, .y = 61, .low = 50, .high = 70}, NULL);
+    mf_document_point(&d, (mf_chart_point){.x = 8192, .y = 37, .low = 30, .high = 45}, NULL);
+    mf_document_rule(&d, false, 40, "limit");
+    return d;
+}
+
+Test(chart, everything_of_a_chart_lies_in_its_plot)
+{
+    mf_document d = drawn();
+    const mf_chart *chart = d.blocks[0].chart;
+    const mf_layout at = mf_chart_layout(chart);
+    double low = 0;
+    double high = 0;
+    cr_assert(mf_chart_extent(&low, &high, chart, false));
+    cr_expect(epsilon_eq(dbl, low, 30, 1e-9));
+    cr_expect(epsilon_eq(dbl, high, 70, 1e-9));
+    cr_expect(ge(dbl, mf_scale_at(&at.y, high), at.plot.top - 1e-9));
+    cr_expect(le(dbl, mf_scale_at(&at.y, low), at.plot.bottom + 1e-9));
+    cr_expect(le(dbl, at.plot.right, at.width));
+    mf_document_free(&d);
+}
+
+Test(chart, names_in_a_drawing_are_no_markup)
+{
+    mf_document d = drawn();
+    mf_str out = {0};
+    cr_assert(eq(int, mf_write_html(&out, &d, "title", NULL), MF_OK));
+    cr_expect(eq(ptr, strstr(out.data, "<script>alert"), NULL));
+    cr_expect(ne(ptr, strstr(out.data, "&lt;script&gt;alert"), NULL));
+    cr_expect(ne(ptr, strstr(out.data, "role=\"img\""), NULL));
+    mf_str_free(&out);
+    mf_document_free(&d);
+}
+
+Test(chart, figures_keep_formula_inputs_and_source_in_json)
+{
+    mf_document d = {0};
+    mf_str out = {0};
+    const mf_source source = {
+        .kind = MF_SOURCE_MEASURED, .title = (char *)"a bench", .seen = (char *)"2026-01-31"};
+    mf_document_begin(&d, MF_BLOCK_TABLE, 1, "table");
+    mf_document_cell(&d, "tok/s");
+    mf_document_cell(&d, "%s", "12.5");
+    mf_document_figure(&d, "decode/x", "bytes / bandwidth", "tok/s", 12.5);
+    mf_document_interval(&d, 10, 15);
+    mf_document_input(&d, mf_document_footnote(&d, &source), "bandwidth", "%s", "273 GB/s");
+    cr_assert(eq(int, mf_write_document_json(&out, &d, "t", NULL), MF_OK));
+    static const char *const parts[] = {"\"schema\": \"memfit.report/1\"",
+                                        "\"shown\": \"12.5\"",
+                                        "\"formula\": \"bytes / bandwidth\"",
+                                        "\"text\": \"273 GB/s\"",
+                                        "\"title\": \"a bench\"",
+                                        "\"low\": 10"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        cr_expect(ne(ptr, strstr(out.data, parts[i]), NULL), "%s", parts[i]);
+    }
+    mf_str_free(&out);
+    mf_document_free(&d);
+}
