@@ -45,7 +45,9 @@ static void show_input(mf_str *out, const mf_node *root, const mf_node *input)
                       or_dash(mf_node_get(s, "kind")),
                       or_dash(mf_node_get(s, "seen")));
         const char *url = or_dash(mf_node_get(s, "url"));
-        mf_str_printf(out, strcmp(url, "-") != 0 ? "    %s\n" : "", url);
+        if (strcmp(url, "-") != 0) {
+            mf_str_printf(out, "    %s\n", url);
+        }
     }
 }
 

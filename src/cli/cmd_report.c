@@ -88,10 +88,16 @@ read_row(mf_measured_row *row, const mf_json *json, const mf_node *node, mf_erro
     if (status == MF_OK && (!has || (depth != NULL && !mf_node_uint(&row->depth, depth)))) {
         status = mf_json_fail(json, node, err, "'prompt' or 'output' must be a number of tokens");
     }
-    row->source = (mf_source){.kind = MF_SOURCE_MEASURED,
-                              .title = (char *)(uintptr_t)title,
-                              .url = (char *)(uintptr_t)url,
-                              .seen = (char *)(uintptr_t)date};
+    if (status == MF_OK) {
+        row->source = (mf_source){.kind = MF_SOURCE_MEASURED,
+                                  .title = mf_strdup(title),
+                                  .url = mf_strdup(url),
+                                  .seen = mf_strdup(date)};
+        const mf_source *s = &row->source;
+        status = s->title != NULL && s->url != NULL && s->seen != NULL
+                     ? MF_OK
+                     : mf_fail(err, MF_E_NOMEM, "out of memory for a source");
+    }
     return status;
 }
 
@@ -107,6 +113,11 @@ static mf_status add_measured(
         status = read_row(&rows[i++], json, node, err);
     }
     status = status == MF_OK ? mf_report_measured(d, rows, n, data, err) : status;
+    for (size_t k = 0; rows != NULL && k < n; k++) {
+        free(rows[k].source.title);
+        free(rows[k].source.url);
+        free(rows[k].source.seen);
+    }
     free(rows);
     return status;
 }

@@ -139,6 +139,10 @@ void mf_show_offers_answer(mf_document *document,
                      n,
                      n - n_priced);
     mf_document_cell(document,
+                     "- of all machines, those that hold the whole model on their devices: parts "
+                     "in host memory are "
+                     "searched where machines are named with --on");
+    mf_document_cell(document,
                      "- a price is the newest that is known, of the date beside it: what is no "
                      "longer sold has its "
                      "last one");

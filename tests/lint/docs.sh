@@ -11,7 +11,7 @@ PATH=$scratch/bin:$PATH
 export PATH
 unset HOME XDG_CONFIG_HOME XDG_DATA_HOME
 status=0
-for document in README.md CONTRIBUTING.md docs/*.md hwdb/README.md modeldb/README.md; do
+for document in README.md CONTRIBUTING.md docs/*.md examples/README.md hwdb/README.md modeldb/README.md; do
     [ -f "$document" ] || continue
     new=$scratch/$(printf '%s' "$document" | tr / _)
     awk '

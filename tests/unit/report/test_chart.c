@@ -93,6 +93,9 @@ static mf_document drawn(void)
     mf_document_series(&d, MF_MARK_LINE, false, "<script>alert(1)</script>");
     mf_document_point(&d, (mf_chart_point){.x = 0, .y = 61, .low = 50, .high = 70}, NULL);
     mf_document_point(&d, (mf_chart_point){.x = 8192, .y = 37, .low = 30, .high = 45}, NULL);
+    mf_document_series(&d, MF_MARK_LINE, true, "another");
+    mf_document_point(&d, (mf_chart_point){.x = 0, .y = 44, .low = 44, .high = 44}, NULL);
+    mf_document_point(&d, (mf_chart_point){.x = 8192, .y = 33, .low = 33, .high = 33}, NULL);
     mf_document_rule(&d, false, 40, "limit");
     return d;
 }
