@@ -128,7 +128,8 @@ static void measured_cells(mf_document *d, const mf_measured_row *row, const mf_
     const size_t footnote = mf_document_footnote(d, &row->source);
     const char *test = row->n_prompt > 0 ? "prefill" : "decode";
     const unsigned long long tokens = row->n_prompt > 0 ? row->n_prompt : row->depth;
-    mf_document_cell(d, "%s", row->machine);
+    const char *like = strstr(row->machine, "like=");
+    mf_document_cell(d, "%s", like != NULL ? like + strlen("like=") : row->machine);
     mf_document_cell(d, "%s", row->model);
     mf_document_cell(d, "%s", row->quant);
     mf_document_cell(d, row->n_prompt > 0 ? "%s of %llu" : "%s at %llu", test, tokens);

@@ -51,7 +51,7 @@ static mf_status time_request(double *seconds, search *s, const mf_case *run, mf
     const mf_workload *w = &run->workload;
     const char *reason = NULL;
     mf_path_time prefill = {0};
-    *seconds = INFINITY;
+    *seconds = (double)INFINITY;
     const mf_status status =
         mf_path_build(s->path, &reason, run, s->types, &s->best.memory, s->calibration, err);
     if (status != MF_OK || reason != NULL) {
@@ -73,7 +73,7 @@ static mf_status time_request(double *seconds, search *s, const mf_case *run, mf
 static mf_status consider(search *s, mf_placed placed, mf_error *err)
 {
     mf_case run = s->run;
-    double seconds = INFINITY;
+    double seconds = (double)INFINITY;
     placed.known = true;
     mf_placed_apply(&run.workload, &s->placement, s->parts, &placed, run.model);
     mf_status status = mf_memory_need(&placed.memory, &run, err);
@@ -233,7 +233,8 @@ mf_status mf_placement_search(mf_placed *placed,
                               mf_error *err)
 {
     mf_footprint *own = NULL;
-    search s = {.run = *run, .types = types, .calibration = calibration, .best_s = INFINITY};
+    search s = {
+        .run = *run, .types = types, .calibration = calibration, .best_s = (double)INFINITY};
     mf_status status = begin(&s, &own, err);
     status = status == MF_OK ? consider_all(&s, err) : status;
     if (status == MF_OK) {

@@ -18,8 +18,12 @@ for definition in reports/*.json; do
     name=$(basename "$definition" .json)
     page=$scratch/$name.html
     "$memfit" report "$definition" -o "$page" || fail "$name can't be made"
-    "$memfit" report "$definition" --format html >"$scratch/again.html"
-    cmp "$page" "$scratch/again.html" || fail "$name is not the same twice"
+    case $name in
+    *-or-*) # draws, and many machines
+        "$memfit" report "$definition" --format html >"$scratch/again.html"
+        cmp "$page" "$scratch/again.html" || fail "$name is not the same twice"
+        ;;
+    esac
     if grep -qE '<link|@import|<(script|img|iframe)[^>]* src=|url\(' "$page"; then
         fail "$name loads something"
     fi
