@@ -41,6 +41,7 @@ typedef enum mf_command_bit {
 #define MF_FOR_ON                                                                                  \
     (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE | MF_FOR_SWEEP |                 \
      MF_FOR_SIMULATE | MF_FOR_VALIDATE)
+#define MF_FOR_FORMATS (MF_FOR_ENGINES | MF_FOR_SWEEP | MF_FOR_VALIDATE | MF_FOR_REPORT)
 #define MF_FOR_MONEY (MF_FOR_COST | MF_FOR_PLAN)
 
 /* What only simulate takes. */
