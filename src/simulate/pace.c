@@ -24,18 +24,6 @@ void mf_pace_free(mf_pace *pace)
     *pace = (mf_pace){0};
 }
 
-void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n_seen)
-{
-    for (size_t k = 0; k < pace->n_terms; k++) {
-        const uint64_t limit = pace->terms[k].limit_tokens;
-        load->seen[k] += n_seen < limit ? n_seen : limit;
-        load->growing[k] += n_seen < limit ? 1 : 0;
-    }
-    load->n_decode++;
-    load->n_tokens++;
-    load->n_rows++;
-}
-
 /* Twice the sum over n tokens behind d others of how many each sees, half of itself counted, none more than limit. */
 static mf_wide twice_pairs(uint64_t d, uint64_t n, uint64_t limit)
 {

@@ -59,7 +59,17 @@ typedef struct mf_load {
 } mf_load;
 
 /* Adds a sequence that decodes and sees so many tokens, its own among them. */
-void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n_seen);
+static inline void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n_seen)
+{
+    for (size_t k = 0; k < pace->n_terms; k++) {
+        const uint64_t limit = pace->terms[k].limit_tokens;
+        load->seen[k] += n_seen < limit ? n_seen : limit;
+        load->growing[k] += n_seen < limit ? 1 : 0;
+    }
+    load->n_decode++;
+    load->n_tokens++;
+    load->n_rows++;
+}
 
 /* Adds n_tokens of a prompt behind n_before that are in the cache. */
 void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint32_t n_tokens);

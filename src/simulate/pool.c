@@ -2,23 +2,28 @@
 
 #include <stdlib.h>
 
+static void stand_in(mf_block_pool *pool, uint32_t block)
+{
+    pool->blocks[block].ticket = (uint32_t)pool->end;
+    pool->ring[pool->end & (pool->ring_size - 1)] = block;
+    pool->end++;
+}
+
 mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_error *err)
 {
-    mf_block_pool made = {.n_blocks = n_blocks, .n_free = n_blocks};
+    mf_block_pool made = {.n_blocks = n_blocks, .n_free = n_blocks, .ring_size = 1};
     if (track) {
-        const size_t n = (size_t)n_blocks + 1;
-        made.next = malloc(n * sizeof *made.next);
-        made.previous = malloc(n * sizeof *made.previous);
-        made.n_users = calloc(n, sizeof *made.n_users);
-        made.stamps = calloc(n, sizeof *made.stamps);
-        if (made.next == NULL || made.previous == NULL || made.n_users == NULL ||
-            made.stamps == NULL) {
+        while (made.ring_size < 2 * (uint64_t)n_blocks) {
+            made.ring_size *= 2;
+        }
+        made.blocks = calloc(n_blocks, sizeof *made.blocks);
+        made.ring = calloc((size_t)made.ring_size, sizeof *made.ring);
+        if (made.blocks == NULL || made.ring == NULL) {
             mf_pool_free(&made);
             return mf_fail(err, MF_E_NOMEM, "no memory for %u blocks", (unsigned)n_blocks);
         }
-        for (uint32_t b = 0; b <= n_blocks; b++) {
-            made.next[b] = b < n_blocks ? b + 1 : 0;
-            made.previous[b] = b > 0 ? b - 1 : n_blocks;
+        for (uint32_t b = 0; b < n_blocks; b++) {
+            stand_in(&made, b);
         }
     }
     *pool = made;
@@ -27,46 +32,63 @@ mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_er
 
 void mf_pool_free(mf_block_pool *pool)
 {
-    free(pool->next);
-    free(pool->previous);
-    free(pool->n_users);
-    free(pool->stamps);
+    free(pool->blocks);
+    free(pool->ring);
     *pool = (mf_block_pool){0};
 }
 
-static void unlink_block(mf_block_pool *pool, uint32_t block)
+/* The block whose turn it is, if the number is still its own. */
+static uint32_t step_up(mf_block_pool *pool, bool *stands)
 {
-    pool->next[pool->previous[block]] = pool->next[block];
-    pool->previous[pool->next[block]] = pool->previous[block];
-    pool->n_free--;
+    const uint32_t block = pool->ring[pool->first & (pool->ring_size - 1)];
+    mf_pool_expect(pool, pool->ring[(pool->first + MF_POOL_AHEAD) & (pool->ring_size - 1)]);
+    const mf_block *b = &pool->blocks[block];
+    *stands = b->n_users == 0 && b->ticket == (uint32_t)pool->first;
+    pool->first++;
+    return block;
 }
 
 uint32_t mf_pool_take(mf_block_pool *pool)
 {
-    const uint32_t block = pool->next[pool->n_blocks];
-    unlink_block(pool, block);
-    pool->n_users[block] = 1;
-    pool->stamps[block] = 0;
+    bool stands = false;
+    uint32_t block = 0;
+    while (!stands) {
+        block = step_up(pool, &stands);
+    }
+    pool->blocks[block] = (mf_block){.n_users = 1};
+    pool->n_free--;
     return block;
+}
+
+/* Numbers that nobody stands for any more fill the ring: those that count move up. */
+static void close_ranks(mf_block_pool *pool)
+{
+    const uint64_t end = pool->end;
+    while (pool->first < end) {
+        bool stands = false;
+        const uint32_t block = step_up(pool, &stands);
+        if (stands) {
+            stand_in(pool, block);
+        }
+    }
 }
 
 void mf_pool_give(mf_block_pool *pool, uint32_t block)
 {
-    if (--pool->n_users[block] > 0) {
+    if (--pool->blocks[block].n_users > 0) {
         return;
     }
-    const uint32_t last = pool->previous[pool->n_blocks];
-    pool->next[last] = block;
-    pool->previous[block] = last;
-    pool->next[block] = pool->n_blocks;
-    pool->previous[pool->n_blocks] = block;
+    if (pool->end - pool->first == pool->ring_size) {
+        close_ranks(pool);
+    }
+    stand_in(pool, block);
     pool->n_free++;
 }
 
 void mf_pool_share(mf_block_pool *pool, uint32_t block)
 {
-    if (pool->n_users[block]++ == 0) {
-        unlink_block(pool, block);
+    if (pool->blocks[block].n_users++ == 0) {
+        pool->n_free--;
     }
 }
 
@@ -179,7 +201,7 @@ bool mf_texts_find(uint32_t *block,
     const text *t = text_of(texts, stamp);
     const uint32_t index = (uint32_t)stamp;
     if (index >= t->n_blocks || t->blocks[index] >= pool->n_blocks ||
-        pool->stamps[t->blocks[index]] != stamp) {
+        pool->blocks[t->blocks[index]].stamp != stamp) {
         return false;
     }
     *block = t->blocks[index];
@@ -196,7 +218,7 @@ mf_status mf_texts_put(mf_texts *texts,
     text *t = text_of(texts, stamp);
     const uint32_t index = (uint32_t)stamp;
     uint32_t held = 0;
-    pool->stamps[block] = stamp;
+    pool->blocks[block].stamp = stamp;
     if (!replace && mf_texts_find(&held, texts, pool, stamp)) {
         return MF_OK;
     }

@@ -14,13 +14,22 @@
 /* What a block holds: number `index` of a text; 0: nothing that may be found again. */
 typedef uint64_t mf_stamp;
 
+typedef struct mf_block {
+    mf_stamp stamp;
+    uint32_t ticket; /* the low bits of its place in the queue of free blocks, if it has no users */
+    uint32_t n_users;
+} mf_block;
+
+/* Free blocks stand in a queue, a ring of their numbers. One that is found again leaves its number behind: who comes to it sees by
+   the ticket that it is not its any more. (A list would wait for memory at every step.) */
 typedef struct mf_block_pool {
     uint32_t n_blocks;
     uint32_t n_free;
-    uint32_t *next; /* of the list of free blocks; entry n_blocks is its head */
-    uint32_t *previous;
-    uint32_t *n_users;
-    mf_stamp *stamps;
+    mf_block *blocks;
+    uint32_t *ring;
+    uint64_t ring_size; /* a power of two, at most 2^31: low bits tell tickets apart */
+    uint64_t first;     /* ticket of the next number */
+    uint64_t end;
 } mf_block_pool;
 
 /* Without tracking only numbers are kept, and blocks have none. */
@@ -29,7 +38,15 @@ void mf_pool_free(mf_block_pool *pool);
 
 static inline bool mf_pool_tracks(const mf_block_pool *pool)
 {
-    return pool->next != NULL;
+    return pool->blocks != NULL;
+}
+
+/* Blocks are rarely in the processor's cache when their turn comes: asked for so many turns before. */
+enum { MF_POOL_AHEAD = 16 };
+
+static inline void mf_pool_expect(const mf_block_pool *pool, uint32_t block)
+{
+    __builtin_prefetch(&pool->blocks[block], 1);
 }
 
 /* The block that was freed first. There must be one. */

@@ -63,18 +63,16 @@ static void count_until(mf_server *server, uint64_t ns)
     server->counted_ns = ns;
 }
 
-mf_status mf_batch_add(mf_batch *batch, mf_part part, mf_error *err)
+mf_status mf_batch_grow(mf_batch *batch, mf_error *err)
 {
-    if (batch->n_parts == batch->capacity) {
-        const size_t capacity = batch->capacity > 0 ? 2 * batch->capacity : 64;
-        mf_part *parts = realloc(batch->parts, capacity * sizeof *parts);
-        if (parts == NULL) {
-            return mf_fail(err, MF_E_NOMEM, "no memory for a batch of %zu", capacity);
-        }
-        batch->parts = parts;
-        batch->capacity = capacity;
+    enum { FIRST = 64 };
+    const size_t capacity = batch->capacity > 0 ? 2 * batch->capacity : FIRST;
+    mf_part *parts = realloc(batch->parts, capacity * sizeof *parts);
+    if (parts == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for a batch of %zu", capacity);
     }
-    batch->parts[batch->n_parts++] = part;
+    batch->parts = parts;
+    batch->capacity = capacity;
     return MF_OK;
 }
 

@@ -177,7 +177,17 @@ mf_status mf_server_add(mf_server *server, uint32_t live, mf_error *err);
 mf_status mf_server_run(mf_server *server, const uint64_t *until_ns, mf_error *err);
 
 /* For the rules. */
-mf_status mf_batch_add(mf_batch *batch, mf_part part, mf_error *err);
+mf_status mf_batch_grow(mf_batch *batch, mf_error *err); /* room for another part */
+
+static inline mf_status mf_batch_add(mf_batch *batch, mf_part part, mf_error *err)
+{
+    if (batch->n_parts == batch->capacity && mf_batch_grow(batch, err) != MF_OK) {
+        return MF_E_NOMEM;
+    }
+    batch->parts[batch->n_parts++] = part;
+    return MF_OK;
+}
+
 void mf_waiting_push(mf_server *server, uint32_t live);       /* at the end */
 void mf_waiting_push_front(mf_server *server, uint32_t live); /* it was preempted */
 void mf_waiting_remove(mf_server *server, uint32_t live);

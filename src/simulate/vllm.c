@@ -29,6 +29,16 @@ static vllm *state_of(const mf_server *server)
     return server->state;
 }
 
+/* Blocks that a request lacks to hold so many tokens: mostly none, and then without a division. */
+static uint32_t blocks_for(const vllm *v, uint64_t n_tokens);
+
+static uint32_t blocks_lacking(const vllm *v, const mf_live *entry, uint64_t n_tokens)
+{
+    return n_tokens <= (uint64_t)entry->n_blocks * v->block_tokens
+               ? 0
+               : blocks_for(v, n_tokens) - entry->n_blocks;
+}
+
 static uint32_t blocks_for(const vllm *v, uint64_t n_tokens)
 {
     return (uint32_t)((n_tokens + v->block_tokens - 1) / v->block_tokens);
@@ -44,7 +54,7 @@ static mf_status open_vllm(mf_server *server, mf_error *err)
     }
     v->block_tokens = settings->block_tokens;
     const uint64_t n_blocks = settings->cache_tokens / settings->block_tokens;
-    if (n_blocks == 0 || n_blocks >= UINT32_MAX) {
+    if (n_blocks == 0 || n_blocks >= 1U << 30) {
         return mf_fail(err,
                        MF_E_USAGE,
                        "vllm needs blocks of KV cache, %llu are none to work with",
@@ -121,7 +131,7 @@ static bool find_block(uint32_t *block, const mf_server *server, uint32_t live, 
         return false;
     }
     /* It was preempted: its own blocks, if nobody took them. n_blocks counts what it left behind. */
-    if (index < entry->place && v->pool.stamps[entry->blocks[index]] == stamp) {
+    if (index < entry->place && v->pool.blocks[entry->blocks[index]].stamp == stamp) {
         *block = entry->blocks[index];
         return true;
     }
@@ -146,7 +156,7 @@ static hits find_hits(const mf_server *server, uint32_t live)
     const uint32_t most = (mf_live_tokens(entry) - 1) / v->block_tokens;
     uint32_t block = 0;
     while (found.n < most && find_block(&block, server, live, found.n)) {
-        found.n_free += v->pool.n_users[block] == 0 ? 1 : 0;
+        found.n_free += v->pool.blocks[block].n_users == 0 ? 1 : 0;
         found.n++;
     }
     return found;
@@ -194,6 +204,12 @@ static void take_blocks(vllm *v, mf_live *entry, uint32_t n)
     }
 }
 
+/* Is there anything of a request that others may find? */
+static bool has_texts(const mf_server *server, const mf_live *entry)
+{
+    return state_of(server)->texts != NULL && has_content(&entry->request);
+}
+
 /* Of a request's context that grows from n_before to n_after tokens, the blocks that become full can be found from then on. */
 static mf_status register_full(
     const mf_server *server, uint32_t live, uint64_t n_before, uint64_t n_after, mf_error *err)
@@ -201,9 +217,6 @@ static mf_status register_full(
     vllm *v = state_of(server);
     const mf_live *entry = mf_server_live(server, live);
     mf_status status = MF_OK;
-    if (v->texts == NULL || !has_content(&entry->request)) {
-        return MF_OK;
-    }
     const uint32_t end = (uint32_t)(n_after / v->block_tokens);
     for (uint32_t i = (uint32_t)(n_before / v->block_tokens); status == MF_OK && i < end; i++) {
         mf_stamp stamp = 0;
@@ -223,6 +236,7 @@ static void give_blocks(vllm *v, mf_live *entry)
     } else {
         /* The last one first: it is the least likely to be wanted again. */
         for (uint32_t i = entry->n_blocks; i > 0; i--) {
+            mf_pool_expect(&v->pool, entry->blocks[i > MF_POOL_AHEAD ? i - MF_POOL_AHEAD : 0]);
             mf_pool_give(&v->pool, entry->blocks[i - 1]);
         }
     }
@@ -238,7 +252,7 @@ static uint32_t preempt_last(mf_server *server)
     const uint32_t n_full = entry->computed / v->block_tokens;
     entry->place = v->texts != NULL ? n_full : 0;
     for (uint32_t i = 0; i < entry->place; i++) {
-        mf_stamp *stamp = &v->pool.stamps[entry->blocks[i]];
+        mf_stamp *stamp = &v->pool.blocks[entry->blocks[i]].stamp;
         *stamp = *stamp != 0 ? *stamp : (uint64_t)(UINT32_MAX - live) << 32 | i;
     }
     give_blocks(v, entry);
@@ -259,7 +273,9 @@ static mf_status add_part(mf_server *server, uint32_t live, uint32_t n_tokens, m
     entry->asked += gives ? 1 : 0;
     const mf_part part = {.live = live, .n_tokens = n_tokens, .gives = gives};
     const mf_status status = mf_batch_add(&server->composed, part, err);
-    return status == MF_OK ? register_full(server, live, n_before, entry->computed, err) : status;
+    return status == MF_OK && has_texts(server, entry)
+               ? register_full(server, live, n_before, entry->computed, err)
+               : status;
 }
 
 static mf_status
@@ -275,7 +291,7 @@ schedule_running(mf_server *server, uint32_t *budget, bool *preempted, mf_error 
         }
         const uint32_t lacks = mf_live_tokens(entry) - entry->computed;
         const uint32_t n = lacks < *budget ? lacks : *budget;
-        const uint32_t need = blocks_for(v, (uint64_t)entry->computed + n) - entry->n_blocks;
+        const uint32_t need = blocks_lacking(v, entry, (uint64_t)entry->computed + n);
         while (need > v->pool.n_free && server->n_running > i) {
             *preempted = true;
             (void)preempt_last(server);
@@ -314,7 +330,7 @@ admit(mf_server *server, uint32_t live, const hits *found, uint32_t n, mf_error 
         entry->start_ns = server->now_ns;
     }
     entry->place = 0;
-    take_blocks(v, entry, blocks_for(v, (uint64_t)entry->computed + n) - entry->n_blocks);
+    take_blocks(v, entry, blocks_lacking(v, entry, (uint64_t)entry->computed + n));
     mf_waiting_remove(server, live);
     server->running[server->n_running++] = live;
     return add_part(server, live, n, err);
@@ -383,7 +399,7 @@ static uint64_t blocks_to_grow(const mf_server *server, uint64_t n)
     uint64_t need = 0;
     for (uint32_t i = 0; i < server->n_running; i++) {
         const mf_live *entry = mf_server_live(server, server->running[i]);
-        need += blocks_for(v, entry->computed + n) - entry->n_blocks;
+        need += blocks_lacking(v, entry, entry->computed + n);
     }
     return need;
 }
@@ -462,10 +478,12 @@ static void grow_vllm(mf_server *server, uint64_t n)
     for (uint32_t i = 0; i < server->n_running; i++) {
         mf_live *entry = mf_server_live(server, server->running[i]);
         const uint64_t after = entry->computed + n;
-        take_blocks(v, entry, blocks_for(v, after) - entry->n_blocks);
-        const mf_status status =
-            register_full(server, server->running[i], entry->computed, after, NULL);
-        v->failed = status != MF_OK ? status : v->failed;
+        take_blocks(v, entry, blocks_lacking(v, entry, after));
+        if (has_texts(server, entry)) {
+            const mf_status status =
+                register_full(server, server->running[i], entry->computed, after, NULL);
+            v->failed = status != MF_OK ? status : v->failed;
+        }
     }
     count_used(server);
 }
