@@ -125,12 +125,49 @@ static mf_status run_case(mf_simulation *simulation,
         const mf_simulation_run run = {.run = &loaded->run,
                                        .calibration = loaded->calibration,
                                        .serving = serving_of(a),
+                                       .promise = a->simulate.promise,
                                        .requests = requests,
                                        .served = path != NULL ? note_served : NULL,
                                        .payload = &l};
         status = mf_simulate(simulation, &run, err);
     }
     return close_ledger(&l, status, path, err);
+}
+
+static bool is_search(const mf_arguments *a)
+{
+    const mf_promise *p = &a->simulate.promise;
+    return a->simulate.rate <= 0 && a->simulate.trace == NULL &&
+           (p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0);
+}
+
+static mf_status open_requests(mf_requests **out, const mf_arguments *a, mf_error *err)
+{
+    const mf_open_load load = load_of(a);
+    const double speedup = a->simulate.speedup > 0 ? a->simulate.speedup : 1;
+    if (is_search(a)) {
+        return MF_OK;
+    }
+    return a->simulate.trace != NULL ? mf_requests_open(out, a->simulate.trace, speedup, err)
+                                     : mf_requests_draw(out, &load, err);
+}
+
+/* One simulation, or the search for the rate. */
+static mf_status run_or_search(mf_simulation *simulation,
+                               mf_open_load *load,
+                               const mf_cli_case *loaded,
+                               mf_requests *requests,
+                               const mf_arguments *a,
+                               mf_error *err)
+{
+    if (!is_search(a)) {
+        return run_case(simulation, loaded, requests, a, err);
+    }
+    const mf_simulation_run run = {.run = &loaded->run,
+                                   .calibration = loaded->calibration,
+                                   .serving = serving_of(a),
+                                   .promise = a->simulate.promise};
+    return mf_simulate_highest_rate(&load->rate_per_s, simulation, &run, load, err);
 }
 
 static mf_status simulate(bool *fits, const mf_arguments *a, mf_error *err)
@@ -140,10 +177,8 @@ static mf_status simulate(bool *fits, const mf_arguments *a, mf_error *err)
     mf_cli_case loaded = {0};
     mf_simulation simulation = {0};
     mf_str text = {0};
-    const mf_open_load load = load_of(a);
-    mf_status status = a->simulate.trace != NULL
-                           ? mf_requests_open(&requests, a->simulate.trace, err)
-                           : mf_requests_draw(&requests, &load, err);
+    mf_open_load load = load_of(a);
+    mf_status status = open_requests(&requests, a, err);
     if (status == MF_OK) {
         status = mf_cli_database(&database, a, err);
     }
@@ -153,14 +188,16 @@ static mf_status simulate(bool *fits, const mf_arguments *a, mf_error *err)
         status = mf_cli_case_load(&loaded, database, &other, a->positional[0], a->on, err);
     }
     if (status == MF_OK) {
-        status = run_case(&simulation, &loaded, requests, a, err);
+        status = run_or_search(&simulation, &load, &loaded, requests, a, err);
     }
     if (status == MF_OK) {
-        *fits = simulation.fits;
+        *fits = simulation.fits && !(is_search(a) && load.rate_per_s <= 0);
         const mf_simulation_shown shown = {.of = mf_cli_shown(&loaded),
                                            .simulation = &simulation,
                                            .load = a->simulate.trace == NULL ? &load : NULL,
-                                           .trace = a->simulate.trace};
+                                           .trace = a->simulate.trace,
+                                           .promise = a->simulate.promise,
+                                           .searched = is_search(a)};
         status = write_simulation(&text, &shown, a, err);
     }
     if (status == MF_OK) {
@@ -181,10 +218,15 @@ static mf_status check(const mf_arguments *a, mf_error *err)
                        "simulate takes a model and a machine, like: memfit simulate llama-3.1-8b "
                        "--on server-a100-sxm-80gb --engine vllm --rate 4");
     }
-    if ((a->simulate.rate > 0) == (a->simulate.trace != NULL)) {
-        return mf_fail(err,
-                       MF_E_USAGE,
-                       "say which requests come: --rate R (a second) or --trace FILE, one of them");
+    if (is_search(a) && a->simulate.requests != NULL) {
+        return mf_fail(err, MF_E_USAGE, "a search has no --requests: say the --rate it found");
+    }
+    if (!is_search(a) && (a->simulate.rate > 0) == (a->simulate.trace != NULL)) {
+        return mf_fail(
+            err,
+            MF_E_USAGE,
+            "say which requests come: --rate R (a second) or --trace FILE, one of them; or "
+            "--slo-ttft S to find the rate");
     }
     if (mf_cli_is_format(a, "csv")) {
         return mf_fail(

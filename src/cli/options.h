@@ -47,7 +47,9 @@ typedef enum mf_command_bit {
 /* What only simulate takes. */
 typedef struct mf_simulate_arguments {
     mf_open_load load;
-    double rate; /* 0: not said */
+    mf_promise promise;
+    double rate;    /* 0: not said */
+    double speedup; /* 0: not said */
     int64_t input;
     int64_t count;
     int64_t max_seqs;

@@ -13,6 +13,8 @@ typedef struct mf_simulation_shown {
     const mf_simulation *simulation;
     const mf_open_load *load; /* NULL: a trace */
     const char *trace;
+    mf_promise promise; /* zeros: none */
+    bool searched;      /* the load's rate is the highest that keeps it; 0: none does */
 } mf_simulation_shown;
 
 void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown);

@@ -59,6 +59,16 @@ static void write_measures(mf_json_writer *w, const mf_simulation *s)
     mf_jw_text(w, "basis", s->fits ? mf_basis_name(s->basis) : NULL);
 }
 
+static void write_promise(mf_json_writer *w, const mf_simulation_shown *shown)
+{
+    const mf_promise *p = &shown->promise;
+    const bool any = p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0;
+    mf_jw_number(
+        w, "rate_per_s", shown->load != NULL, shown->load != NULL ? shown->load->rate_per_s : 0);
+    mf_jw_bool(w, "rate_searched", shown->searched);
+    mf_jw_number(w, "within_slo", any && shown->simulation->fits, shown->simulation->within_share);
+}
+
 mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown, mf_error *err)
 {
     mf_json_writer writer = {.out = out};
@@ -82,6 +92,7 @@ mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown
     } else {
         mf_jw_null(w, "seed");
     }
+    write_promise(w, shown);
     write_measures(w, s);
     mf_jw_open(w, "warnings", '[');
     for (size_t i = 0; i < s->n_warnings; i++) {

@@ -69,14 +69,29 @@ static void show_head(mf_document *d, const mf_simulation_shown *shown)
                      s->max_batch_tokens);
 }
 
-static void show_verdict(mf_document *d, const mf_simulation *s)
+static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
 {
+    const mf_simulation *s = shown->simulation;
+    char rate[MF_NUMBER_SIZE];
     char span[MF_NUMBER_SIZE + 16];
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (!s->fits) {
         mf_document_tone(d, MF_TONE_BAD);
         mf_document_cell(d, "DOES NOT FIT");
         mf_document_cell(d, "%s", s->n_warnings > 0 ? s->warnings[0] : "");
+        return;
+    }
+    if (shown->searched) {
+        const bool found = shown->load->rate_per_s > 0;
+        mf_document_tone(d, found ? MF_TONE_GOOD : MF_TONE_BAD);
+        mf_document_cell(d, "%s", found ? "AT MOST" : "NOT KEPT");
+        if (found) {
+            mf_document_cell(d,
+                             "%s requests a second keep the promise",
+                             mf_number_text(rate, shown->load->rate_per_s, 3));
+        } else {
+            mf_document_cell(d, "not even by requests that have the machine alone");
+        }
         return;
     }
     const uint64_t served = s->n_outcomes[MF_SERVED_DONE];
@@ -128,8 +143,9 @@ static void show_latencies(mf_document *d, const mf_simulation *s)
     show_spread(d, "to the end", &s->e2e_s);
 }
 
-static void show_rates(mf_document *d, const mf_simulation *s)
+static void show_rates(mf_document *d, const mf_simulation_shown *shown)
 {
+    const mf_simulation *s = shown->simulation;
     enum { DIGITS = 4 };
     char text[MF_NUMBER_SIZE];
     char other[MF_NUMBER_SIZE];
@@ -141,6 +157,13 @@ static void show_rates(mf_document *d, const mf_simulation *s)
                      "%s tokens a second, %s with the input",
                      mf_number_text(text, s->output_tok_s, DIGITS),
                      mf_number_text(other, s->total_tok_s, DIGITS));
+    const mf_promise *p = &shown->promise;
+    if (p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0) {
+        mf_document_cell(d, "within the promise");
+        mf_document_cell(d,
+                         "%s of the requests",
+                         mf_percent_text((char[MF_WORDING_SIZE]){0}, s->within_share, 1));
+    }
     mf_document_cell(d, "at once");
     mf_document_cell(d,
                      "%s in work, %s waiting, on average",
@@ -195,10 +218,10 @@ void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
 {
     const mf_simulation *s = shown->simulation;
     show_head(document, shown);
-    show_verdict(document, s);
+    show_verdict(document, shown);
     if (s->fits) {
         show_latencies(document, s);
-        show_rates(document, s);
+        show_rates(document, shown);
         show_load_bars(document, s);
         show_notes(document, s);
     }

@@ -106,6 +106,14 @@ static mf_status add_measures(mf_collector *c, const mf_served_request *served, 
     return status;
 }
 
+static bool is_within(const mf_promise *promise, const mf_served_request *served)
+{
+    return served->outcome == MF_SERVED_DONE &&
+           (promise->ttft_s <= 0 || served->ttft_s <= promise->ttft_s) &&
+           (promise->tpot_s <= 0 || served->tpot_s <= promise->tpot_s) &&
+           (promise->e2e_s <= 0 || served->e2e_s <= promise->e2e_s);
+}
+
 mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err)
 {
     mf_collector *c = collector;
@@ -115,6 +123,10 @@ mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err)
     c->output_tokens += served.output_tokens;
     if (served.outcome != MF_SERVED_REFUSED) {
         c->input_tokens += served.input_tokens;
+    }
+    if (row->id >= c->n_warm_up) {
+        c->n_counted++;
+        c->n_within += is_within(&c->promise, &served) ? 1 : 0;
     }
     if (row->id >= c->n_warm_up &&
         (served.outcome == MF_SERVED_DONE || served.outcome == MF_SERVED_CUT)) {

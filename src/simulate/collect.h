@@ -14,6 +14,9 @@ typedef struct mf_collector {
     mf_samples e2e_s;
     mf_samples queue_s;
     uint64_t n_warm_up;
+    mf_promise promise;
+    uint64_t n_counted; /* after the warm-up */
+    uint64_t n_within;
     uint64_t n_outcomes[MF_SERVED_REFUSED + 1];
     uint64_t input_tokens; /* of those that were taken in */
     uint64_t output_tokens;
@@ -25,7 +28,7 @@ typedef struct mf_collector {
     uint64_t n_told;
 } mf_collector;
 
-/* Start with zeros but for n_warm_up, served and payload. */
+/* Start with zeros but for n_warm_up, promise, served and payload. */
 void mf_collector_free(mf_collector *collector);
 
 /* As a hook of the world. */

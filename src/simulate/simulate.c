@@ -75,6 +75,7 @@ static void fill_totals(mf_simulation *s, const mf_world_totals *t, const mf_col
     s->mean_running = per((double)t->counts.present_ns, span_ns) - s->mean_waiting;
     s->kv_mean_fraction = per((double)t->counts.cache_ns, span_ns * servers * cache);
     s->kv_peak_fraction = per((double)t->peak_cache_tokens, cache);
+    s->within_share = per((double)c->n_within, (double)c->n_counted);
     s->n_preempted = t->counts.n_preempted;
     s->computed_tokens = t->counts.computed_tokens;
     s->cached_tokens = t->counts.cached_tokens;
@@ -133,6 +134,15 @@ static void warn_of_outcomes(mf_simulation *s)
     }
 }
 
+static void warn_of_dropped(mf_simulation *s, const mf_requests *requests)
+{
+    if (requests->n_dropped != NULL && *requests->n_dropped > 0) {
+        warn(s,
+             "rows of the trace without tokens, left out: %llu",
+             (unsigned long long)*requests->n_dropped);
+    }
+}
+
 /* Of a load that goes on, there is no mean wait once the queue grows without end. */
 static void judge(mf_simulation *s, bool is_drawn)
 {
@@ -180,6 +190,7 @@ static mf_status run_setup(mf_simulation *s,
         s->saturated = is_saturated(&totals, c, totals.last_ns);
         judge(s, run->requests->is_drawn);
         warn_of_outcomes(s);
+        warn_of_dropped(s, run->requests);
     }
     return status;
 }
@@ -188,7 +199,7 @@ mf_status mf_simulate(mf_simulation *simulation, const mf_simulation_run *run, m
 {
     mf_served_setup setup;
     mf_simulation s = {0};
-    mf_collector c = {.served = run->served, .payload = run->payload};
+    mf_collector c = {.promise = run->promise, .served = run->served, .payload = run->payload};
     mf_status status = mf_served_set_up(&setup, run, err);
     if (status == MF_OK) {
         fill_settings(&s, &setup);

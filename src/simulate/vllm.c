@@ -106,6 +106,12 @@ stamp_of(mf_stamp *stamp, const vllm *v, const mf_server *server, uint32_t live,
     return MF_OK;
 }
 
+/* A stamp of content that nobody else can have belongs to no text. */
+static bool is_own(mf_stamp stamp, uint32_t live)
+{
+    return stamp >> 32 == UINT32_MAX - live;
+}
+
 static bool has_content(const mf_request *r)
 {
     return r->chunks != NULL || r->shared != 0 || r->session != 0;
@@ -221,7 +227,7 @@ static mf_status register_full(
     for (uint32_t i = (uint32_t)(n_before / v->block_tokens); status == MF_OK && i < end; i++) {
         mf_stamp stamp = 0;
         status = stamp_of(&stamp, v, server, live, i);
-        if (status == MF_OK) {
+        if (status == MF_OK && !is_own(stamp, live)) {
             const bool fresh = !is_known_text(v, &entry->request, i);
             status = mf_texts_put(v->texts, &v->pool, stamp, entry->blocks[i], fresh, err);
         }

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     rewind(file);
     uint64_t last_ns = 0;
-    mf_status status = mf_requests_read(&requests, file, "fuzz", &err);
+    mf_status status = mf_requests_read(&requests, file, "fuzz", 1.5, &err);
     while (status == MF_OK && requests->source.next_ns(requests->source.self) != MF_NEVER) {
         mf_request request = {0};
         status = requests->source.take(requests->source.self, &request, &err);

@@ -90,7 +90,7 @@ static void assert_run(const char *file, const char *model, const char *machine,
     (void)snprintf(path, sizeof path, "%s/tests/truth/%s", MF_SOURCE_DIR, file);
     mf_simulation_run run = {
         .run = &c.run, .serving = serving, .served = note, .payload = simulated};
-    cr_assert(mf_requests_open(&run.requests, path, &err) == MF_OK, "%s", err.message);
+    cr_assert(mf_requests_open(&run.requests, path, 1, &err) == MF_OK, "%s", err.message);
     cr_assert(mf_simulate(&s, &run, &err) == MF_OK, "%s", err.message);
     mf_requests_free(run.requests);
     read_recorded(recorded, file);

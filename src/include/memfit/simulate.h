@@ -34,10 +34,14 @@ typedef struct mf_requests mf_requests;
 /* MF_E_USAGE for rates and lengths that are not above 0. The caller frees *out. */
 MF_API mf_status mf_requests_draw(mf_requests **out, const mf_open_load *load, mf_error *err);
 
-/* A trace: a CSV file with the columns arrival_s, input_tokens, output_tokens and, if they are there, session and prefix_tokens,
-   in order of arrival. Read while the simulation runs, so that its size doesn't matter. MF_E_IO, MF_E_DATA with the
-   line. `path` is kept for messages: it must outlive *out. */
-MF_API mf_status mf_requests_open(mf_requests **out, const char *path, mf_error *err);
+/* A trace in order of arrival: a CSV file with the columns arrival_s, input_tokens, output_tokens and, if they are there, session and
+   prefix_tokens; or one of Azure's (2023, 2024), BurstGPT's or Mooncake's as published, whose rows without tokens are left
+   out. Gaps are divided by speedup. Read while the simulation runs, so that its size doesn't matter. MF_E_IO, MF_E_DATA
+   with the line, MF_E_USAGE for a speedup of 0. `path` is kept for messages: it must outlive *out. */
+MF_API mf_status mf_requests_open(mf_requests **out,
+                                  const char *path,
+                                  double speedup,
+                                  mf_error *err);
 
 MF_API void mf_requests_free(mf_requests *requests); /* NULL is fine */
 
@@ -108,6 +112,14 @@ typedef struct mf_latency {
     double mean_error; /* half of the 95 % interval of the mean, from batch means */
 } mf_latency;
 
+/* What users are promised: a request is within it if all of its times are. 0: no limit. */
+typedef struct mf_promise {
+    double ttft_s;
+    double tpot_s;
+    double e2e_s;
+    double share; /* of requests that must be within it; 0: 0.95 */
+} mf_promise;
+
 typedef struct mf_simulation {
     bool
         fits; /* the model, its buffers and at least one request; otherwise there is nothing but the warning that says why */
@@ -119,6 +131,8 @@ typedef struct mf_simulation {
     mf_latency tpot_s;
     mf_latency e2e_s;
     mf_latency queue_s;
+    double
+        within_share; /* of the requests after the warm-up, failures included, that are within the promise */
     double request_per_s;
     double output_tok_s;
     double total_tok_s;
@@ -150,6 +164,7 @@ typedef struct mf_simulation_run {
     const mf_case *run;
     const struct mf_calibration *calibration; /* may be NULL for vLLM */
     mf_serving serving;
+    mf_promise promise;
     mf_requests *requests;
     mf_served_fn *served; /* may be NULL */
     void *payload;
@@ -160,6 +175,15 @@ typedef struct mf_simulation_run {
 MF_API mf_status mf_simulate(mf_simulation *simulation,
                              const mf_simulation_run *run,
                              mf_error *err);
+
+/* The highest rate of a drawn load, to 2 %, at which the promise is kept, by bisection over the same requests; *at is the simulation
+   there. 0 and a simulation of requests that each have the machine alone if they break it already. The run's requests don't count,
+   the load's rate neither. MF_E_USAGE without a promise. */
+MF_API mf_status mf_simulate_highest_rate(double *rate_per_s,
+                                          mf_simulation *at,
+                                          const mf_simulation_run *run,
+                                          const mf_open_load *load,
+                                          mf_error *err);
 
 #ifdef __cplusplus
 }

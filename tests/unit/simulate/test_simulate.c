@@ -1,8 +1,10 @@
 /* Whole simulations of cases from the databases. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "served.h"
 
@@ -210,5 +212,60 @@ Test(simulate, tells_of_requests_in_order_of_arrival_until_it_is_stopped)
     cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_IO));
     cr_assert(eq(u64, o.n, 900));
     mf_requests_free(r);
+    close_case(&c);
+}
+
+/* Requests that begin with published blocks of text, and go on with what nobody else has. */
+Test(simulate, texts_of_a_mooncake_trace_are_found_again)
+{
+    char path[] = "/tmp/memfit-mooncake-XXXXXX";
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    FILE *file = fdopen(mkstemp(path), "w");
+    for (int i = 0; i < 60; i++) {
+        (void)fprintf(file,
+                      "{\"timestamp\": %d, \"input_length\": 1300, \"output_length\": 90, "
+                      "\"hash_ids\": [7, 8, %d]}\n",
+                      400 * i,
+                      100 + i);
+    }
+    (void)fclose(file);
+    uint64_t cached[2] = {0};
+    for (int on = 0; on < 2; on++) {
+        mf_requests *requests = NULL;
+        mf_serving serving = defaults;
+        serving.prefix_cache = on;
+        cr_assert(mf_requests_open(&requests, path, 1, NULL) == MF_OK);
+        const mf_simulation s = serve(&c, serving, requests);
+        cr_assert(eq(u64, s.n_outcomes[MF_SERVED_DONE], 60));
+        cached[on] = s.cached_tokens;
+    }
+    /* Two blocks of 512, by all but the first few, which come before it is computed. */
+    cr_assert(cached[0] == 0 && cached[1] >= 1024 * 57 && cached[1] <= 1024 * 59);
+    (void)unlink(path);
+    close_case(&c);
+}
+
+Test(simulate, the_highest_rate_keeps_the_promise_and_a_higher_one_does_not)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 600;
+    mf_simulation_run run = {.run = &c.run, .serving = defaults};
+    run.promise = (mf_promise){.ttft_s = 0.6, .tpot_s = 0.05, .share = 0.9};
+    mf_simulation at;
+    double rate = 0;
+    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_OK));
+    cr_assert(rate > 1 && rate < 100 && at.within_share >= 0.9);
+    cr_assert_not(at.saturated);
+    load.rate_per_s = 1.05 * rate;
+    run.requests = draw_requests(load);
+    cr_assert(eq(int, mf_simulate(&at, &run, NULL), MF_OK));
+    cr_assert(at.within_share < 0.9);
+    mf_requests_free(run.requests);
+    run.promise = (mf_promise){.ttft_s = 1e-6};
+    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_OK));
+    cr_assert(rate <= 0 && at.within_share <= 0);
+    run.promise = (mf_promise){.share = 0.5};
+    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_E_USAGE));
     close_case(&c);
 }

@@ -26,7 +26,7 @@ static size_t read_all(mf_request *requests, size_t max, char message[MF_ERROR_M
     mf_requests *r = NULL;
     mf_error err = {0};
     size_t n = 0;
-    mf_status status = mf_requests_open(&r, path, &err);
+    mf_status status = mf_requests_open(&r, path, 1, &err);
     while (status == MF_OK && r->source.next_ns(r->source.self) != MF_NEVER && n < max) {
         status = r->source.take(r->source.self, &requests[n], &err);
         n += status == MF_OK ? 1 : 0;
@@ -53,6 +53,67 @@ Test(trace, takes_columns_by_name_and_leaves_others)
     cr_assert(r[1].input_tokens == 2 && r[1].session == 0);
 }
 
+Test(trace, reads_azures_dates_from_the_first_on_and_drops_what_has_no_tokens)
+{
+    mf_request r[8];
+    char message[MF_ERROR_MESSAGE_SIZE];
+    write_trace("TIMESTAMP,ContextTokens,GeneratedTokens\n"
+                "2024-02-28 23:59:59.9799600,4808,10\n"
+                "2024-02-29T23:59:59.9799600Z,12,0\n"
+                "2024-03-01 00:00:00.0299600+00:00,3180,8\n");
+    cr_assert(eq(sz, read_all(r, 8, message), 2));
+    cr_assert(eq(str, message, ""));
+    cr_assert(r[0].arrival_ns == 0 && r[0].input_tokens == 4808);
+    /* A leap day and 50 ms, within what a double holds of seconds since 1970. */
+    const double seconds = mf_seconds(r[1].arrival_ns);
+    cr_assert(epsilon_eq(dbl, seconds, 86400.05, 1e-6));
+    cr_assert(r[1].output_tokens == 8);
+}
+
+Test(trace, reads_burstgpt)
+{
+    mf_request r[8];
+    char message[MF_ERROR_MESSAGE_SIZE];
+    write_trace("Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Log Type\n"
+                "5,x,1.5,ChatGPT,472,18,Conversation log\n"
+                "45,y,,ChatGPT,1087,0,API log\n"
+                "118,,2,GPT-4,417,276,Conversation log\n");
+    cr_assert(eq(sz, read_all(r, 8, message), 2));
+    cr_assert(eq(str, message, ""));
+    cr_assert(r[1].arrival_ns == 118000000000 && r[1].input_tokens == 417);
+}
+
+Test(trace, reads_mooncakes_blocks)
+{
+    mf_request r[8];
+    char message[MF_ERROR_MESSAGE_SIZE];
+    write_trace("{\"timestamp\": 0, \"input_length\": 1100, \"output_length\": 5, \"hash_ids\": "
+                "[4, 9, 2]}\n"
+                "{\"timestamp\": 1500, \"input_length\": 7, \"output_length\": 1}\n"
+                "{\"timestamp\": 1600, \"input_length\": 7, \"hash_ids\": []}\n");
+    cr_assert(eq(sz, read_all(r, 8, message), 2));
+    cr_assert_not_null(strstr(message, ":3: needs 'timestamp'"));
+    cr_assert(r[0].chunks->n_ids == 3 && r[0].chunks->ids[1] == 9);
+    cr_assert(r[0].chunks->chunk_tokens == 512);
+    cr_assert(r[1].arrival_ns == 1500000000);
+    cr_assert_null(r[1].chunks);
+    free(r[0].chunks);
+}
+
+Test(trace, is_sped_up)
+{
+    mf_requests *r = NULL;
+    mf_error err = {0};
+    mf_request request = {0};
+    write_trace("arrival_s,input_tokens,output_tokens\n12,1,1\n");
+    cr_assert(eq(int, mf_requests_open(&r, path, 0, &err), MF_E_USAGE));
+    cr_assert(eq(int, mf_requests_open(&r, path, 10, &err), MF_OK));
+    cr_assert(eq(int, r->source.take(r->source.self, &request, &err), MF_OK));
+    cr_assert(eq(u64, request.arrival_ns, 1200000000));
+    mf_requests_free(r);
+    (void)unlink(path);
+}
+
 Test(trace, names_the_line_of_a_fault_after_what_comes_before_it)
 {
     static const struct {
@@ -60,17 +121,23 @@ Test(trace, names_the_line_of_a_fault_after_what_comes_before_it)
         const char *says;
         size_t n_before;
     } cases[] = {
-        {"",                                                              "is empty",                  0},
-        {"arrival_s,input_tokens\n1,2\n",                                 "no column 'output_tokens'", 0},
-        {"arrival_s,input_tokens,output_tokens\n",                        "holds no request",          0},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\nx,2,3\n",          ":3: 'arrival_s'",           1},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,0,3\n",          ":3: 'input_tokens'",        1},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,3,1.5\n",        ":3: 'input_tokens'",        1},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\n0.5,2,3\n",        ":3: arrives before",        1},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,2\n",            ":3: has fewer fields",      1},
-        {"arrival_s,input_tokens,output_tokens,prefix_tokens\n1,2,3,3\n", "'prefix_tokens'",           0},
-        {"arrival_s,input_tokens,output_tokens,session\n1,2,3,-\n",       "'session'",                 0},
-        {"arrival_s,input_tokens,output_tokens\n1,2,3\n-1,2,3\n",         ":3: 'arrival_s'",           1},
+        {"",                                                                                    "is empty",                   0},
+        {"arrival_s,input_tokens\n1,2\n",                                                       "no column 'output_tokens'",  0},
+        {"arrival_s,input_tokens,output_tokens\n",                                              "holds no request",           0},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\nx,2,3\n",                                ":3: the time",               1},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,0,3\n",                                ":3: tokens",                 1},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,3,1.5\n",                              ":3: tokens",                 1},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\n0.5,2,3\n",                              ":3: arrives before",         1},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\n2,2\n",                                  ":3: has fewer fields",       1},
+        {"arrival_s,input_tokens,output_tokens,prefix_tokens\n1,2,3,3\n",                       "'prefix_tokens'",            0},
+        {"arrival_s,input_tokens,output_tokens,session\n1,2,3,-\n",                             "'session'",                  0},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-16 18:17:03,1,1\n",                  ":2: the time",               0},
+        {"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03 PM,1,1\n",
+         ":2: the time",                                                                                                      0},
+        {"{\"timestamp\": 1, \"input_length\": 7, \"output_length\": 1, \"hash_ids\": [-1]}\n",
+         "'hash_ids'",                                                                                                        0},
+        {"{\"timestamp\": 1,\n",                                                                ":1: this is no JSON object", 0},
+        {"arrival_s,input_tokens,output_tokens\n1,2,3\n-1,2,3\n",                               ":3: the time",               1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mf_request r[8];
@@ -86,7 +153,7 @@ Test(trace, a_missing_file_is_said)
 {
     mf_requests *r = NULL;
     mf_error err = {0};
-    cr_assert(eq(int, mf_requests_open(&r, "/nonexistent/trace.csv", &err), MF_E_IO));
+    cr_assert(eq(int, mf_requests_open(&r, "/nonexistent/trace.csv", 1, &err), MF_E_IO));
     cr_assert_not_null(strstr(err.message, "/nonexistent/trace.csv"));
 }
 
