@@ -121,6 +121,7 @@ int mf_cmd_sweep(int n_words, char **words);
 int mf_cmd_db(int n_words, char **words);
 int mf_cmd_import(int n_words, char **words);
 int mf_cmd_calibrate(int n_words, char **words);
+int mf_cmd_audit(int n_words, char **words);
 int mf_cmd_validate(int n_words, char **words);
 int mf_cmd_detect(int n_words, char **words);
 

@@ -30,17 +30,18 @@ typedef enum mf_command_bit {
     MF_FOR_EXPLAIN = 1024,
     MF_FOR_SIMULATE = 2048,
     MF_FOR_VALIDATE = 4096,
+    MF_FOR_AUDIT = 8192,
     MF_FOR_ALL = 65535,
 } mf_command_bit;
 
 /* Commands about a model on a machine, and those of them that name machines with --on. */
-#define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN)
+#define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN | MF_FOR_AUDIT)
 #define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE | MF_FOR_VALIDATE)
 #define MF_FOR_ENGINES (MF_FOR_CASES | MF_FOR_SIMULATE) /* what the engine is told */
 #define MF_FOR_QUANT (MF_FOR_RUNS | MF_FOR_SWEEP | MF_FOR_SIMULATE)
 #define MF_FOR_ON                                                                                  \
     (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_PLAN | MF_FOR_CALIBRATE | MF_FOR_SWEEP |                 \
-     MF_FOR_SIMULATE | MF_FOR_VALIDATE)
+     MF_FOR_SIMULATE | MF_FOR_VALIDATE | MF_FOR_AUDIT)
 #define MF_FOR_FORMATS (MF_FOR_ENGINES | MF_FOR_SWEEP | MF_FOR_VALIDATE | MF_FOR_REPORT)
 #define MF_FOR_MONEY (MF_FOR_COST | MF_FOR_PLAN)
 
@@ -85,6 +86,9 @@ typedef struct mf_arguments {
     const char *from_measurements;
     const char *from;
     const char *leave_out;
+    const char *bytes;
+    double tok_s;
+    double tokens_per_step;
     const char *rows;
     const char *report;
     const char *device;
