@@ -8,6 +8,8 @@ set -eu
 cases=$2
 scratch=$3
 name=$(basename "$cases" .test)
+# What an earlier run left would show in this one.
+rm -rf "$scratch/data"
 mkdir -p "$scratch/bin" "$scratch/data"
 ln -sf "$1" "$scratch/bin/memfit"
 PATH=$scratch/bin:$PATH
