@@ -1,0 +1,233 @@
+#include <math.h>
+
+#include "base/num.h"
+#include "base/units.h"
+#include "cli/audit.h"
+#include "report/json_writer.h"
+
+static const struct {
+    mf_grade grade;
+    mf_tone tone;
+    const char *text;
+} grades[] = {
+    {MF_GRADE_CONSISTENT, MF_TONE_GOOD,    "consistent with the hardware as stated"                  },
+    {MF_GRADE_EDGE,       MF_TONE_CAREFUL, "at the edge: more than this hardware usually reaches"    },
+    {MF_GRADE_OTHER,      MF_TONE_BAD,     "not possible for one stream as stated"                   },
+    {MF_GRADE_IMPOSSIBLE, MF_TONE_BAD,     "impossible as stated"                                    },
+    {MF_GRADE_SLOW,       MF_TONE_CAREFUL, "slower than expected: check offload, swap and power mode"},
+};
+
+const char *mf_audit_grade_text(mf_grade grade)
+{
+    for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
+        if (grades[i].grade == grade) {
+            return grades[i].text;
+        }
+    }
+    return "";
+}
+
+bool mf_audit_is_possible(const mf_audited *to)
+{
+    return !to->judged ||
+           (to->audit.grade != MF_GRADE_OTHER && to->audit.grade != MF_GRADE_IMPOSSIBLE);
+}
+
+static void pair(mf_document *d, const char *name, double value, mf_dimension dimension)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    mf_document_cell(d, "%s", name);
+    mf_document_cell(d, "%s", mf_quantity_text(text, value, dimension, 3));
+}
+
+static void number(mf_document *d, const char *name, double value)
+{
+    char text[MF_NUMBER_SIZE];
+    mf_document_cell(d, "%s", name);
+    mf_document_cell(d, "%s", mf_number_text(text, value, 3));
+}
+
+static void show_arithmetic(mf_document *d, const mf_audited *to)
+{
+    char bytes[MF_NUMBER_SIZE];
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    number(d, "claim, tokens/s", to->claim.tok_s);
+    if (to->ground.too_big) {
+        mf_document_cell(d, "memory");
+        mf_document_cell(d, "the model does not fit this machine");
+    }
+    if (!(to->ground.ceiling_tok_s > 0)) {
+        return;
+    }
+    if (to->ground.bytes_per_s > 0) {
+        mf_document_cell(d, "a token reads");
+        mf_document_cell(d, "%s GB", mf_number_text(bytes, to->audit.read_bytes / 1e9, 3));
+        pair(d, "one stream needs", to->audit.needed_bytes_per_s, MF_DIM_BANDWIDTH);
+        pair(d, "specified", to->ground.bytes_per_s, MF_DIM_BANDWIDTH);
+    }
+    pair(d, "share of the peak", to->audit.share_of_peak, MF_DIM_FRACTION);
+    number(d, "ceiling, tokens/s", to->ground.ceiling_tok_s);
+    if (to->ground.expected_tok_s > 0) {
+        number(d, "predicted, tokens/s", to->ground.expected_tok_s);
+    }
+}
+
+static void show_other_hardware(mf_document *d, const mf_audited *to, double times)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    mf_document_cell(d,
+                     "memory of at least %s",
+                     mf_quantity_text(text, times * to->ground.bytes_per_s, MF_DIM_BANDWIDTH, 3));
+    mf_document_cell(d,
+                     "at most %s GB read per token: a smaller model, fewer active experts",
+                     mf_number_text(text, to->audit.read_bytes / times / 1e9, 3));
+}
+
+static void show_ways(mf_document *d, const mf_audited *to)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    if (to->audit.grade != MF_GRADE_OTHER && to->audit.grade != MF_GRADE_IMPOSSIBLE) {
+        return;
+    }
+    if (to->ground.too_big) {
+        return;
+    }
+    const double times = to->audit.least_tokens_per_step;
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "What would explain it");
+    mf_document_cell(d,
+                     "the sum of at least %s sequences at once",
+                     mf_number_text(text, ceil(times * fmax(1, to->claim.n_sequences)), 4));
+    mf_document_cell(d,
+                     "speculation that gives at least %s tokens a step",
+                     mf_number_text(text, times * fmax(1, to->claim.tokens_per_step), 2));
+    if (to->ground.bytes_per_s > 0) {
+        show_other_hardware(d, to, times);
+    }
+    mf_document_cell(d, "units: GB/s for Gb/s (8), tokens of the prompt counted as output");
+}
+
+static void show_one(mf_document *d, const mf_audited *to)
+{
+    for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
+        if (grades[i].grade == to->audit.grade) {
+            mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+            mf_document_tone(d, grades[i].tone);
+            mf_document_cell(d, "%c", (int)grades[i].grade);
+            mf_document_cell(d, "%s", grades[i].text);
+        }
+    }
+    show_arithmetic(d, to);
+    show_ways(d, to);
+}
+
+static void rate_cell(mf_document *d, bool known, double value)
+{
+    char text[MF_NUMBER_SIZE];
+    mf_document_cell(d, "%s", known ? mf_number_text(text, value, 3) : "-");
+}
+
+static const char *subject(const mf_audited *to)
+{
+    return to->model != NULL ? to->model : to->bytes;
+}
+
+static void show_list(mf_document *d, const mf_audited_list *list)
+{
+    static const char *const heads[] = {
+        "on", "claim", "grade", "of the peak", "ceiling", "predicted"};
+    mf_document_begin(d, MF_BLOCK_TABLE, 7, "Claims, tokens per second");
+    mf_document_cell(d, "model or bytes");
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        mf_document_cell(d, "%s", heads[i]);
+    }
+    for (size_t i = 0; i < list->n_items; i++) {
+        const mf_audited *to = &list->items[i];
+        char text[MF_NUMBER_SIZE + 16];
+        const bool known = to->judged && to->audit.share_of_peak > 0;
+        mf_document_cell(d, "%s", subject(to));
+        mf_document_cell(d, "%s", to->machine_name);
+        rate_cell(d, true, to->claim.tok_s);
+        mf_document_cell(d, "%c", to->judged ? (int)to->audit.grade : '-');
+        mf_document_cell(d,
+                         "%s",
+                         known ? mf_quantity_text(text, to->audit.share_of_peak, MF_DIM_FRACTION, 3)
+                               : "-");
+        rate_cell(d, to->judged && to->ground.ceiling_tok_s > 0, to->ground.ceiling_tok_s);
+        rate_cell(d, to->judged && to->ground.expected_tok_s > 0, to->ground.expected_tok_s);
+    }
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "What the grades say");
+    for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
+        mf_document_cell(d, "%c  %s", (int)grades[i].grade, grades[i].text);
+    }
+    for (size_t i = 0; i < list->n_items; i++) {
+        if (!list->items[i].judged) {
+            mf_document_cell(d,
+                             "-  %s on %s: %s",
+                             subject(&list->items[i]),
+                             list->items[i].machine_name,
+                             list->items[i].reason);
+        }
+    }
+}
+
+static void write_claim(mf_json_writer *w, const mf_audited *to)
+{
+    const char letter[] = {(char)to->audit.grade, '\0'};
+    const mf_audit *audit = &to->audit;
+    const mf_audit_ground *ground = &to->ground;
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "model", to->model);
+    mf_jw_text(w, "machine", to->machine_name);
+    mf_jw_number(w, "claimed_tok_s", true, to->claim.tok_s);
+    mf_jw_number(w, "sequences", true, to->claim.n_sequences);
+    mf_jw_number(w, "tokens_per_step", true, fmax(1, to->claim.tokens_per_step));
+    mf_jw_text(w, "grade", to->judged ? letter : NULL);
+    mf_jw_text(w, "verdict", to->judged ? mf_audit_grade_text(audit->grade) : NULL);
+    mf_jw_number(w, "read_bytes", audit->read_bytes > 0, audit->read_bytes);
+    mf_jw_number(w, "needed_bytes_per_s", audit->needed_bytes_per_s > 0, audit->needed_bytes_per_s);
+    mf_jw_number(w, "bandwidth_bytes_per_s", ground->bytes_per_s > 0, ground->bytes_per_s);
+    mf_jw_number(w, "share_of_peak", audit->share_of_peak > 0, audit->share_of_peak);
+    mf_jw_number(w, "ceiling_tok_s", ground->ceiling_tok_s > 0, ground->ceiling_tok_s);
+    mf_jw_number(w, "predicted_tok_s", ground->expected_tok_s > 0, ground->expected_tok_s);
+    mf_jw_number(
+        w, "least_tokens_per_step", audit->least_tokens_per_step > 0, audit->least_tokens_per_step);
+    mf_jw_bool(w, "fits", !ground->too_big);
+    mf_jw_text(w, "note", to->note);
+    mf_jw_text(w, "reason", to->judged ? NULL : to->reason);
+    mf_jw_close(w, '}');
+}
+
+static void write_json(mf_str *out, const mf_audited_list *list)
+{
+    mf_json_writer w = {.out = out};
+    mf_jw_open(&w, NULL, '{');
+    mf_jw_text(&w, "schema", "memfit.audit/1");
+    mf_jw_open(&w, "claims", '[');
+    for (size_t i = 0; i < list->n_items; i++) {
+        write_claim(&w, &list->items[i]);
+    }
+    mf_jw_close(&w, ']');
+    mf_jw_close(&w, '}');
+}
+
+mf_status mf_audit_write(const mf_audited_list *list, const mf_arguments *arguments, mf_error *err)
+{
+    mf_document d = {0};
+    mf_str text = {0};
+    mf_status status = MF_OK;
+    if (mf_cli_is_format(arguments, "json")) {
+        write_json(&text, list);
+        status = mf_str_status(&text, err);
+    } else {
+        if (arguments->n_positional == 0) {
+            show_one(&d, &list->items[0]);
+        } else {
+            show_list(&d, list);
+        }
+        status = mf_cli_write_document(&text, &d, "memfit audit", arguments, err);
+    }
+    status = status == MF_OK ? mf_cli_write(&text, arguments->output_file, err) : status;
+    mf_str_free(&text);
+    mf_document_free(&d);
+    return status;
+}
