@@ -322,7 +322,7 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, placement ho
     const mf_plan_request *r = &s->planner->request;
     const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
     uint32_t least = 0;
-    mf_memory memory;
+    mf_memory memory = {0};
     mf_error why = {0};
     mf_case run = {.model = r->model,
                    .quant = r->quants[quant],
