@@ -75,7 +75,7 @@ host_support()
     shift
     mkdir -p "$out/lib"
     for source in calibrate/protocol calibrate/verdict calibrate/stats calibrate/apple facts/record facts/fields \
-        facts/fields_write facts/json facts/json_scan facts/sources facts/machine facts/device facts/link base/init \
+        facts/fields_write facts/json facts/json_scan facts/sources facts/machine facts/device facts/kernels facts/link base/init \
         base/num base/status base/str base/units; do
         # shellcheck disable=SC2046
         $clang $c $(pkg-config --cflags libcjson) -O1 -g -DMF_VERSION='"0"' "$@" -c "$top/src/$source.c" \
