@@ -434,7 +434,6 @@ static mf_status needs_machine(const mf_database *database, const mf_device *dev
     mf_error hint = {0};
     (void)mf_store_unknown(database, MF_ENTRY_MACHINE, dash != NULL ? dash : device->id, &hint);
     const char *names = strstr(hint.message, "did you mean");
-    names = names != NULL && strstr(names, device->id) == NULL ? names : NULL;
     return mf_fail(err,
                    MF_E_USAGE,
                    "'%s' has no memory of its own, name a machine%s%s",
