@@ -182,6 +182,16 @@ static bool is_constant(const mf_tensor *tensor)
     return tensor->layer < 0 && strncmp(tensor->name, "rope_", strlen("rope_")) == 0;
 }
 
+bool mf_model_has_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 mf_status mf_model_count(mf_model_counts *counts, const mf_model *model, mf_error *err)
 {
     mf_model_counts sum = {0};

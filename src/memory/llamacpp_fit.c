@@ -417,9 +417,7 @@ static mf_status begin(fitter *f, mf_footprint **own, mf_error *err)
         f->free_bytes[i] = (int64_t)(given > 0 ? given : memory.places[i].limit_bytes);
         f->targets[i] = f->free_bytes[i] - (int64_t)margin;
     }
-    for (size_t i = 0; i < f->run.model->n_layers; i++) {
-        f->experts |= f->run.model->layers[i].ffn.kind == MF_FFN_MOE;
-    }
+    f->experts = mf_model_has_experts(f->run.model);
     f->run.workload.n_ctx = f->target->n_ctx > 0 ? f->target->n_ctx : f->run.model->context_max;
     f->run.workload.n_prompt = 0;
     f->run.workload.n_output = 0;

@@ -317,16 +317,6 @@ static void lift_shared_parts(mf_tensor_type *types, const mf_model *model)
     }
 }
 
-static bool has_experts(const mf_model *model)
-{
-    for (size_t i = 0; i < model->n_layers; i++) {
-        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* mlx-lm quantizes every linear layer and the embedding whose rows are whole groups; the rest is
    16 bit. Schemes of one tensor format leave embedding and head alone too. */
 static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant)
@@ -383,7 +373,7 @@ mf_status mf_quant_types(mf_tensor_type *types,
         case MF_QUANT_UD:
             guess = true;
             status = mix_types(types, model, quant, err);
-            if (status == MF_OK && has_experts(model)) {
+            if (status == MF_OK && mf_model_has_experts(model)) {
                 lift_shared_parts(types, model);
             }
             break;

@@ -306,16 +306,6 @@ least_offload(uint32_t *least, mf_memory *memory, mf_case *run, placement how, m
     return MF_OK;
 }
 
-static bool has_experts(const mf_model *model)
-{
-    for (size_t i = 0; i < model->n_layers; i++) {
-        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static mf_status
 add_offloaded(search *s, size_t quant, const mf_ready_model *ready, placement how, mf_error *err)
 {
@@ -387,7 +377,7 @@ static mf_status try_offload(search *s, mf_error *err)
             continue;
         }
         status = scheme_of(&ready, s->planner, q, err);
-        if (status == MF_OK && ready != NULL && has_experts(r->model)) {
+        if (status == MF_OK && ready != NULL && mf_model_has_experts(r->model)) {
             status = add_offloaded(s, q, ready, BY_EXPERTS, err);
         }
         if (status == MF_OK && ready != NULL) {

@@ -138,16 +138,6 @@ static mf_status most_layers(bool *found, mf_placed *placed, const search *s, mf
     return status;
 }
 
-static bool has_experts(const mf_model *model)
-{
-    for (size_t i = 0; i < model->n_layers; i++) {
-        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Experts of as few layers as possible on the host; if all are too few, layers too. */
 static mf_status consider_experts(search *s, bool kv_offload, mf_error *err)
 {
@@ -203,7 +193,7 @@ static mf_status consider_all(search *s, mf_error *err)
     for (int i = 0; status == MF_OK && i < 2 && (i == 0 || !s->best.known); i++) {
         const bool kv_offload = i == 0;
         status = consider_layers(s, kv_offload, err);
-        if (status == MF_OK && has_experts(s->run.model)) {
+        if (status == MF_OK && mf_model_has_experts(s->run.model)) {
             status = consider_experts(s, kv_offload, err);
         }
     }

@@ -178,6 +178,9 @@ MF_API void mf_model_free(mf_model *model);
 /* Counts from the tensors. MF_E_OVERFLOW on nonsense shapes. Thread-safe. */
 MF_API mf_status mf_model_count(mf_model_counts *counts, const mf_model *model, mf_error *err);
 
+/* Some layer has routed experts. */
+MF_API bool mf_model_has_experts(const mf_model *model);
+
 /* Role and block number from a tensor's GGUF name ("blk.3.ffn_down_exps.weight" -> EXPERT, 3). Thread-safe. */
 MF_API mf_tensor_role mf_tensor_role_of(const char *name, int32_t *layer);
 
