@@ -270,18 +270,6 @@ static double said_or(double said, double otherwise)
     return said >= 0 ? said : otherwise;
 }
 
-/* What the model may use: the devices' limits. */
-static uint64_t usable_bytes(const mf_memory *memory)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < memory->n_places; i++) {
-        if (strcmp(memory->places[i].name, "host") != 0 || memory->n_places == 1) {
-            sum += memory->places[i].limit_bytes;
-        }
-    }
-    return sum;
-}
-
 static mf_status set_buying(setup *s)
 {
     static const double whole_day = 24;
@@ -290,7 +278,7 @@ static mf_status set_buying(setup *s)
     mf_status status = set_price(s);
     plan->buying.served = served_of(s->buy.prediction);
     plan->buying.usable_bytes =
-        s->buy.prediction->memory_known ? usable_bytes(&s->buy.prediction->memory) : 0;
+        s->buy.prediction->memory_known ? mf_memory_usable_bytes(&s->buy.prediction->memory) : 0;
     plan->buying.powered_hours_per_day = said_or(o->on_hours_per_day, whole_day);
     plan->buying.cooling = o->cooling;
     plan->buying.admin_hours_per_month = said_or(o->admin_hours_buy, 0);

@@ -220,6 +220,11 @@ const char *mf_backend_name(mf_backend backend)
     return backend_names[backend];
 }
 
+const char *mf_split_name(mf_split_mode split)
+{
+    return split_names[split];
+}
+
 typedef struct words {
     const char *const *items;
     unsigned n;

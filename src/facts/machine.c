@@ -250,6 +250,15 @@ mf_status mf_machine_read(mf_machine **out, const mf_json *json, mf_error *err)
     return MF_OK;
 }
 
+size_t mf_machine_count_devices(const mf_machine *machine)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        n += machine->devices[i].count;
+    }
+    return n * (machine->n_nodes > 0 ? machine->n_nodes : 1);
+}
+
 void mf_machine_free(mf_machine *machine)
 {
     if (machine == NULL) {

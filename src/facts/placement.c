@@ -9,8 +9,6 @@
 
 enum { MAX_OVERRIDES = 4096, MAX_LAYERS = 100000 };
 
-static const char *const split_names[] = {[MF_SPLIT_LAYER] = "layer", [MF_SPLIT_TENSOR] = "tensor"};
-
 void mf_placement_free(mf_saved_placement *saved)
 {
     if (saved == NULL) {
@@ -154,8 +152,8 @@ static mf_status read_split_mode(mf_saved_placement *saved, const mf_json *json,
 {
     const mf_node *node = mf_node_get(mf_json_root(json), "split");
     const char *text = mf_node_string(node);
-    for (size_t i = 0; text != NULL && i < sizeof split_names / sizeof split_names[0]; i++) {
-        if (strcmp(text, split_names[i]) == 0) {
+    for (int i = MF_SPLIT_LAYER; text != NULL && i <= MF_SPLIT_TENSOR; i++) {
+        if (strcmp(text, mf_split_name((mf_split_mode)i)) == 0) {
             saved->split = (mf_split_mode)i;
             return MF_OK;
         }

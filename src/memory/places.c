@@ -7,6 +7,7 @@
  * the capacity less what a system at rest holds. Places that share one memory never add up to more than it has.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "memory/internal.h"
 
@@ -95,11 +96,7 @@ static void name_devices(mf_memory *memory, const mf_case *run, size_t n_devices
 
 static size_t count_devices(const mf_machine *machine)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < machine->n_devices; i++) {
-        n += machine->devices[i].count;
-    }
-    n *= machine->n_nodes > 0 ? machine->n_nodes : 1;
+    const size_t n = mf_machine_count_devices(machine);
     return n < MF_MAX_PLACES - 1 ? n : MF_MAX_PLACES - 2;
 }
 
@@ -127,4 +124,15 @@ layout mf_layout_places(mf_memory *memory, const mf_case *run)
         set_limit(host, capacity > 0 ? without_system(capacity) : 0, capacity > 0);
     }
     return at;
+}
+
+uint64_t mf_memory_usable_bytes(const mf_memory *memory)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < memory->n_places; i++) {
+        if (strcmp(memory->places[i].name, "host") != 0 || memory->n_places == 1) {
+            sum += memory->places[i].limit_bytes;
+        }
+    }
+    return sum;
 }

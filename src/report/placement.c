@@ -164,7 +164,7 @@ void mf_write_placement_keys(mf_json_writer *w, const mf_shown *shown)
     }
     mf_jw_uint(w, "cpu_moe_layers", load->n_cpu_moe);
     mf_jw_bool(w, "kv_offload", load->kv_offload);
-    mf_jw_text(w, "split", load->split == MF_SPLIT_TENSOR ? "tensor" : "layer");
+    mf_jw_text(w, "split", mf_split_name(load->split));
     mf_jw_open(w, "tensor_split", '[');
     for (size_t i = 0; load->placement != NULL && i < load->placement->n_split; i++) {
         mf_jw_number(w, NULL, true, load->placement->split[i]);

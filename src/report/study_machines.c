@@ -20,31 +20,18 @@
 
 typedef char text[MF_WORDING_SIZE];
 
-static size_t count_devices(const mf_machine *machine)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < machine->n_devices; i++) {
-        n += machine->devices[i].count;
-    }
-    return n * (machine->n_nodes > 0 ? machine->n_nodes : 1);
-}
-
 static void
 scaling_row(mf_document *d, const mf_case *run, const mf_prediction *p, double first_per_device)
 {
     char bytes[MF_NUMBER_SIZE + 16];
     text number;
-    const size_t n = count_devices(run->machine);
+    const size_t n = mf_machine_count_devices(run->machine);
     uint64_t most = 0;
     for (size_t i = 0; i + 1 < p->memory.n_places; i++) {
         most = p->memory.places[i].need_bytes > most ? p->memory.places[i].need_bytes : most;
     }
     mf_document_cell(d, "%s", run->machine->id);
-    mf_document_cell(d,
-                     "%s",
-                     n < 2                                    ? "-"
-                     : run->workload.split == MF_SPLIT_TENSOR ? "tensor"
-                                                              : "layer");
+    mf_document_cell(d, "%s", n < 2 ? "-" : mf_split_name(run->workload.split));
     mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)most, 3));
     mf_document_cell(d, "%s", p->memory.fits ? "yes" : "no");
     if (!p->memory.fits || !p->decode.known) {
@@ -83,14 +70,15 @@ mf_status mf_study_scaling(mf_document *document, const mf_study *study, mf_erro
         mf_document_cell(document, "%s", headings[i]);
     }
     for (size_t i = 0; status == MF_OK && i < study->n_machines; i++) {
-        const size_t n_splits = count_devices(study->machines[i]) > 1 ? 2 : 1;
+        const size_t n_splits = mf_machine_count_devices(study->machines[i]) > 1 ? 2 : 1;
         for (size_t k = 0; status == MF_OK && k < n_splits; k++) {
             mf_case run = mf_study_case(study, 0, i);
             run.workload.split = k == 0 ? MF_SPLIT_LAYER : MF_SPLIT_TENSOR;
             status = mf_predict(p, &run, study->calibration, err);
             if (status == MF_OK) {
                 if (!(first_per_device > 0) && p->memory.fits && p->decode.known) {
-                    first_per_device = p->decode.tok_s / (double)count_devices(study->machines[i]);
+                    first_per_device =
+                        p->decode.tok_s / (double)mf_machine_count_devices(study->machines[i]);
                 }
                 scaling_row(document, &run, p, first_per_device);
             }
@@ -316,17 +304,6 @@ mf_status mf_study_depth(mf_document *document, const mf_study *study, mf_error 
     return status;
 }
 
-static uint64_t usable_bytes(const mf_memory *memory)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < memory->n_places; i++) {
-        if (strcmp(memory->places[i].name, "host") != 0 || memory->n_places == 1) {
-            sum += memory->places[i].limit_bytes;
-        }
-    }
-    return sum;
-}
-
 static void money_cell(
     mf_document *d, const char *what, const mf_case *run, const mf_price *price, double divisor)
 {
@@ -380,7 +357,7 @@ value_row(mf_document *d, const mf_study *study, const mf_case *run, const mf_pr
     char bytes[MF_NUMBER_SIZE + 16];
     const mf_price price =
         mf_price_machine(study->prices, run->machine, MF_NEW, study->around_cards);
-    const double usable = (double)usable_bytes(&p->memory);
+    const double usable = (double)mf_memory_usable_bytes(&p->memory);
     const bool runs = p->memory.fits && p->decode.known;
     mf_document_cell(d, "%s", run->machine->id);
     mf_document_cell(d, "%s", mf_bytes_text(bytes, usable, 3));

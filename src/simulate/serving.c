@@ -19,20 +19,11 @@ static uint32_t said_or(uint32_t said, uint32_t otherwise)
     return said > 0 ? said : otherwise;
 }
 
-static uint32_t count_devices(const mf_machine *machine)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < machine->n_devices; i++) {
-        n += machine->devices[i].count;
-    }
-    return n;
-}
-
 /* Cuts the machine's devices into servers of as many each. */
 static mf_status share_devices(mf_served_setup *s, const mf_serving *serving, mf_error *err)
 {
     const mf_machine *machine = s->one.machine;
-    const uint32_t n = count_devices(machine) * (machine->n_nodes > 0 ? machine->n_nodes : 1);
+    const uint32_t n = (uint32_t)mf_machine_count_devices(machine);
     const uint32_t servers = said_or(serving->data_parallel, 1);
     const uint32_t each = said_or(serving->tensor_parallel, n / servers);
     s->n_servers = servers;
@@ -193,7 +184,7 @@ static mf_status set_up_engine(mf_served_setup *s, const mf_serving *serving, mf
     switch (s->one.engine->id) {
     case MF_ENGINE_LLAMACPP:
         s->n_servers = 1;
-        s->devices_per_server = count_devices(s->one.machine);
+        s->devices_per_server = (uint32_t)mf_machine_count_devices(s->one.machine);
         return set_up_llamacpp(s, serving, err);
     case MF_ENGINE_VLLM: {
         const mf_status status = share_devices(s, serving, err);

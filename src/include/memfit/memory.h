@@ -156,6 +156,9 @@ typedef struct mf_tensor_map {
 MF_API mf_status mf_tensor_map_make(mf_tensor_map *map, const mf_case *run, mf_error *err);
 MF_API void mf_tensor_map_free(mf_tensor_map *map); /* leaves it empty */
 
+/* What a model may use at most: the limits of the devices, of the host where there is none. */
+MF_API uint64_t mf_memory_usable_bytes(const mf_memory *memory);
+
 /* The largest n_ctx (a multiple of 256, at most the model's context_max) with which the case fits; 0 if none does. */
 MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err);
 

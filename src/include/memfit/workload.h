@@ -102,6 +102,7 @@ MF_API mf_status mf_workload_check(const mf_workload *workload, mf_error *err);
 
 MF_API const char *mf_engine_name(mf_engine_id engine); /* "llama.cpp", "mlx", "vllm" */
 MF_API const char *mf_backend_name(mf_backend backend);
+MF_API const char *mf_split_name(mf_split_mode split); /* "layer", "tensor" */
 MF_API mf_status mf_engine_by_name(mf_engine_id *engine, const char *name, mf_error *err);
 MF_API mf_status mf_backend_by_name(mf_backend *backend, const char *name, mf_error *err);
 
