@@ -221,6 +221,16 @@ static mf_status add_output(filler *fill, mf_error *err)
     return mf_memory_add(fill->memory, fill->at->host, MF_TERM_OUTPUT, bytes, err);
 }
 
+mf_status
+mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+{
+    filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
+    mf_status status = mf_llamacpp_place(&fill.plan, memory, run, at, err);
+    status = status == MF_OK ? add_weights(&fill, err) : status;
+    mf_llamacpp_place_free(&fill.plan);
+    return status;
+}
+
 mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};

@@ -20,6 +20,10 @@ mf_status mf_llamacpp_place(llamacpp_plan *plan,
                             mf_error *err);
 void mf_llamacpp_place_free(llamacpp_plan *plan);
 
+/* The weights of every place alone, without caches and buffers; run->footprint is needed. */
+mf_status
+mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
 /* The place of a tensor. */
 int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
                                 const mf_case *run,

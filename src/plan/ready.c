@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory/footprint.h"
+#include "memory/llamacpp_place.h"
 
 /* As in mf_predict: a machine without a fan settles at this share of its burst. */
 #define FANLESS_LOW 0.45
@@ -189,6 +190,17 @@ bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b)
     return true;
 }
 
+/* llama.cpp's weights don't need the replay of its buffers. */
+static mf_status weights_need(mf_memory *need, const mf_case *run, mf_error *err)
+{
+    if (run->engine->id != MF_ENGINE_LLAMACPP) {
+        return mf_memory_need(need, run, err);
+    }
+    *need = (mf_memory){0};
+    const layout at = mf_layout_places(need, run);
+    return mf_llamacpp_weights(need, run, &at, err);
+}
+
 mf_status mf_ready_weights(mf_ready_bytes *bytes,
                            const mf_ready_machine *machine,
                            const mf_ready_model *model,
@@ -196,11 +208,8 @@ mf_status mf_ready_weights(mf_ready_bytes *bytes,
 {
     const mf_workload w = short_workload(machine->engine);
     const mf_case run = case_of(machine, model, &w);
-    if (machine->engine->id == MF_ENGINE_LLAMACPP) {
-        return mf_ready_llamacpp_weights(bytes, &run, err);
-    }
     mf_memory need;
-    const mf_status status = mf_memory_need(&need, &run, err);
+    const mf_status status = weights_need(&need, &run, err);
     for (size_t i = 0; status == MF_OK && i < need.n_places; i++) {
         bytes->places[i] = need.places[i].terms[MF_TERM_WEIGHTS];
     }

@@ -74,9 +74,6 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
 mf_status
 mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err);
 
-/* llama.cpp's weights, all layers on the devices; run.footprint is needed. */
-mf_status mf_ready_llamacpp_weights(mf_ready_bytes *bytes, const mf_case *run, mf_error *err);
-
 /* True if both hold the same of every model beside their runtimes: same engine, a backend that lays out alike, devices in
    the same proportions. */
 bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b);
