@@ -7,9 +7,6 @@
 #include "memory/footprint.h"
 #include "memory/llamacpp_place.h"
 
-/* As in mf_predict: a machine without a fan settles at this share of its burst. */
-#define FANLESS_LOW 0.45
-
 mf_status mf_ready_model_make(mf_ready_model *ready,
                               const mf_model *model,
                               const mf_quant *quant,
@@ -255,137 +252,87 @@ bool mf_ready_fits(uint64_t *total,
            (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
 }
 
-typedef struct rate {
-    double tok_s;
-    double low;
-    double high;
-    mf_basis basis;
-} rate;
+typedef mf_rate (*find_rate)(const mf_ready_machine *m,
+                             const mf_path *path,
+                             const mf_path_time *time,
+                             mf_speed_test test,
+                             double n_tokens,
+                             double depth);
 
-static rate rate_of(const mf_ready_machine *m,
-                    const mf_path_time *time,
-                    mf_speed_test test,
-                    double n_tokens,
-                    double depth)
+/* On the machine's own path, whose intervals are worked out but for the depths between. */
+static mf_rate ready_rate(const mf_ready_machine *m,
+                          const mf_path *path,
+                          const mf_path_time *time,
+                          mf_speed_test test,
+                          double n_tokens,
+                          double depth)
 {
-    rate r = {.tok_s = n_tokens / time->total_s, .basis = m->basis[test]};
-    double low = m->low_factor[test][depth >= deep_tokens ? 1 : 0];
-    double high = m->high_factor[test][depth >= deep_tokens ? 1 : 0];
+    const size_t deep = depth >= deep_tokens ? 1 : 0;
+    double low = m->low_factor[test][deep];
+    double high = m->high_factor[test][deep];
     if (depth > shallow_tokens && depth < deep_tokens) {
         const double half_width = mf_interval_half_width(
-            m->calibration, &m->path.segments[0].setting, test, m->basis[test], depth);
+            m->calibration, &path->segments[0].setting, test, m->basis[test], depth);
         low = exp(-half_width);
         high = exp(half_width);
     }
-    r.low = r.tok_s * low;
-    if (m->machine->fanless) {
-        r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
+    mf_rate rate = mf_interval_between(time, n_tokens, low, high, m->machine);
+    rate.basis = m->basis[test];
+    return rate;
+}
+
+static mf_rate placed_rate(const mf_ready_machine *m,
+                           const mf_path *path,
+                           const mf_path_time *time,
+                           mf_speed_test test,
+                           double n_tokens,
+                           double depth)
+{
+    return mf_interval_rate(path, m->calibration, m->machine, time, test, n_tokens, depth);
+}
+
+static mf_ready_speed
+speed_on(const mf_ready_machine *m, const mf_path *path, const mf_workload *w, find_rate rate_of)
+{
+    const double prompt = (double)w->n_prompt;
+    const double output = (double)w->n_output;
+    mf_step step = mf_step_of(w);
+    step.depth = prompt;
+    step.n_tokens = output;
+    const mf_path_time decode = mf_path_decode(path, step);
+    if (!(decode.total_s > 0)) {
+        return (mf_ready_speed){0};
     }
-    r.high = fmin(r.tok_s * high, n_tokens / time->ceiling_s);
-    return r;
+    const mf_rate d = rate_of(m, path, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
+    mf_ready_speed speed = {.known = true,
+                            .decode_tok_s = d.tok_s,
+                            .decode_low_tok_s = d.low_tok_s,
+                            .decode_high_tok_s = d.high_tok_s,
+                            .basis = {[MF_TEST_DECODE] = d.basis}};
+    mf_path_time prefill = {0};
+    const char *reason = NULL;
+    step.depth = 0;
+    step.n_tokens = fmax(1, prompt);
+    if (mf_path_prefill(&prefill, &reason, path, step) && prefill.total_s > 0) {
+        const mf_rate p =
+            rate_of(m, path, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
+        speed.prefill_tok_s = p.tok_s;
+        speed.prefill_low_tok_s = p.low_tok_s;
+        speed.prefill_high_tok_s = p.high_tok_s;
+        speed.basis[MF_TEST_PREFILL] = p.basis;
+    }
+    return speed;
 }
 
 mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
                                  const mf_ready_model *model,
                                  const mf_workload *workload)
 {
-    static const double default_ubatch = 512;
-    mf_ready_speed speed = {0};
     if (machine->no_speed != NULL || machine->mixed) {
-        return speed;
+        return (mf_ready_speed){0};
     }
-    const double prompt = (double)workload->n_prompt;
-    const double output = (double)workload->n_output;
     machine->path.segments[0].work = model->work;
-    mf_step step = {.depth = prompt,
-                    .n_tokens = output,
-                    .ubatch = workload->n_ubatch > 0 ? workload->n_ubatch : default_ubatch,
-                    .cache = mf_cache_width_of(workload)};
-    const mf_path_time decode = mf_path_decode(&machine->path, step);
-    if (!(decode.total_s > 0)) {
-        return speed;
-    }
-    const rate d = rate_of(machine, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
-    speed = (mf_ready_speed){.known = true,
-                             .decode_tok_s = d.tok_s,
-                             .decode_low_tok_s = d.low,
-                             .decode_high_tok_s = d.high,
-                             .basis = {[MF_TEST_DECODE] = d.basis}};
-    mf_path_time prefill = {0};
-    const char *reason = NULL;
-    step.depth = 0;
-    step.n_tokens = fmax(1, prompt);
-    if (mf_path_prefill(&prefill, &reason, &machine->path, step) && prefill.total_s > 0) {
-        const rate p =
-            rate_of(machine, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
-        speed.prefill_tok_s = p.tok_s;
-        speed.prefill_low_tok_s = p.low;
-        speed.prefill_high_tok_s = p.high;
-        speed.basis[MF_TEST_PREFILL] = p.basis;
-    }
-    return speed;
-}
-
-/* The weakest ground and the widest interval of all segments, as in mf_predict. */
-static rate placed_rate(const mf_ready_machine *m,
-                        const mf_path *path,
-                        const mf_path_time *time,
-                        mf_speed_test test,
-                        double n_tokens,
-                        double depth)
-{
-    double half_width = 0;
-    mf_basis weakest = MF_BASIS_MEASURED;
-    for (size_t i = 0; i < path->n_segments; i++) {
-        const mf_setting *setting = &path->segments[i].setting;
-        const mf_basis basis = mf_interval_basis(m->calibration, setting, test);
-        weakest = basis > weakest ? basis : weakest;
-        half_width =
-            fmax(half_width, mf_interval_half_width(m->calibration, setting, test, basis, depth));
-    }
-    rate r = {.tok_s = n_tokens / time->total_s, .basis = weakest};
-    r.low = r.tok_s * exp(-half_width);
-    r.high = fmin(r.tok_s * exp(half_width), n_tokens / time->ceiling_s);
-    if (m->machine->fanless) {
-        r.low = fmin(r.low, r.tok_s * FANLESS_LOW);
-    }
-    return r;
-}
-
-static void fill_placed(mf_ready_speed *speed,
-                        const mf_ready_machine *machine,
-                        const mf_path *path,
-                        const mf_workload *w)
-{
-    static const double default_ubatch = 512;
-    const double prompt = (double)w->n_prompt;
-    const double output = (double)w->n_output;
-    mf_step step = {.depth = prompt,
-                    .n_tokens = output,
-                    .ubatch = w->n_ubatch > 0 ? w->n_ubatch : default_ubatch,
-                    .cache = mf_cache_width_of(w)};
-    const mf_path_time decode = mf_path_decode(path, step);
-    if (!(decode.total_s > 0)) {
-        return;
-    }
-    const rate d = placed_rate(machine, path, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
-    *speed = (mf_ready_speed){.known = true,
-                              .decode_tok_s = d.tok_s,
-                              .decode_low_tok_s = d.low,
-                              .decode_high_tok_s = d.high,
-                              .basis = {[MF_TEST_DECODE] = d.basis}};
-    mf_path_time prefill = {0};
-    const char *reason = NULL;
-    step.depth = 0;
-    step.n_tokens = fmax(1, prompt);
-    if (mf_path_prefill(&prefill, &reason, path, step) && prefill.total_s > 0) {
-        const rate p =
-            placed_rate(machine, path, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
-        speed->prefill_tok_s = p.tok_s;
-        speed->prefill_low_tok_s = p.low;
-        speed->prefill_high_tok_s = p.high;
-        speed->basis[MF_TEST_PREFILL] = p.basis;
-    }
+    return speed_on(machine, &machine->path, workload, ready_rate);
 }
 
 mf_status mf_ready_placed_speed(mf_ready_speed *speed,
@@ -407,7 +354,7 @@ mf_status mf_ready_placed_speed(mf_ready_speed *speed,
     const mf_status status = mf_path_build(
         path, &reason, run, model->footprint->types, memory, machine->calibration, err);
     if (status == MF_OK && reason == NULL) {
-        fill_placed(speed, machine, path, &run->workload);
+        *speed = speed_on(machine, path, &run->workload, placed_rate);
     }
     free(path);
     return status;

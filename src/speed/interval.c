@@ -1,6 +1,11 @@
 #include "speed/interval.h"
 
+#include <math.h>
+
 #include "speed/folds.h"
+
+/* Fanless machines settle at 0.45 to 1 of their burst (M5 Air suite, docs/speed.md). */
+#define FANLESS_LOW 0.45
 
 /* Where no residual speaks: three times wider than what chips of a known class were off by. */
 static const double assumed_log[MF_TEST_COUNT] = {
@@ -92,4 +97,61 @@ double mf_interval_half_width(const mf_calibration *calibration,
     /* Microbenchmarks tell the chip's rates but not the engine's kernels: half way between a chip with rows and one
        that only its class speaks for. */
     return (width + width_at(calibration, setting, test, MF_LEFT_OUT_CHIP, depth)) / 2;
+}
+
+static mf_bound bound_of(const mf_path_time *t)
+{
+    const struct {
+        double s;
+        mf_bound bound;
+    } parts[] = {
+        {t->bandwidth_s, MF_BOUND_BANDWIDTH},
+        {t->compute_s,   MF_BOUND_COMPUTE  },
+        {t->overhead_s,  MF_BOUND_OVERHEAD },
+        {t->link_s,      MF_BOUND_LINK     }
+    };
+    size_t longest = 0;
+    for (size_t i = 1; i < sizeof parts / sizeof parts[0]; i++) {
+        longest = parts[i].s > parts[longest].s ? i : longest;
+    }
+    return parts[longest].bound;
+}
+
+mf_rate mf_interval_between(const mf_path_time *time,
+                            double n_tokens,
+                            double low_factor,
+                            double high_factor,
+                            const mf_machine *machine)
+{
+    mf_rate rate = {.known = true, .bound = bound_of(time)};
+    rate.tok_s = n_tokens / time->total_s;
+    rate.ceiling_tok_s = n_tokens / time->ceiling_s;
+    rate.low_tok_s = rate.tok_s * low_factor;
+    if (machine->fanless) {
+        rate.low_tok_s = fmin(rate.low_tok_s, rate.tok_s * FANLESS_LOW);
+    }
+    rate.high_tok_s = fmin(rate.tok_s * high_factor, rate.ceiling_tok_s);
+    return rate;
+}
+
+mf_rate mf_interval_rate(const mf_path *path,
+                         const mf_calibration *calibration,
+                         const mf_machine *machine,
+                         const mf_path_time *time,
+                         mf_speed_test test,
+                         double n_tokens,
+                         double depth)
+{
+    double half_width = 0;
+    mf_basis weakest = MF_BASIS_MEASURED;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        const mf_setting *setting = &path->segments[i].setting;
+        const mf_basis basis = mf_interval_basis(calibration, setting, test);
+        const double width = mf_interval_half_width(calibration, setting, test, basis, depth);
+        weakest = basis > weakest ? basis : weakest;
+        half_width = fmax(half_width, width);
+    }
+    mf_rate rate = mf_interval_between(time, n_tokens, exp(-half_width), exp(half_width), machine);
+    rate.basis = weakest;
+    return rate;
 }

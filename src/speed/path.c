@@ -32,6 +32,13 @@ mf_runtime mf_runtime_of(mf_engine_id engine, mf_backend backend)
     return of_backend[backend];
 }
 
+mf_step mf_step_of(const mf_workload *workload)
+{
+    static const double default_ubatch = 512;
+    return (mf_step){.ubatch = workload->n_ubatch > 0 ? workload->n_ubatch : default_ubatch,
+                     .cache = mf_cache_width_of(workload)};
+}
+
 /* The i-th device of the machine, all nodes counted; NULL beyond the last. */
 static const mf_device *device_at(const mf_machine *machine, size_t i)
 {

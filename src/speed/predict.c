@@ -11,10 +11,6 @@
 #include "speed/path.h"
 #include "speed/placement.h"
 
-#define DEFAULT_UBATCH 512.0
-/* Fanless machines settle at 0.45 to 1 of their burst (M5 Air suite, docs/speed.md). */
-#define FANLESS_LOW 0.45
-
 #define NAME_OF(name, text) [name] = (text),
 static const char *const basis_names[] = {MF_BASIS_LIST(NAME_OF)};
 static const char *const bound_names[] = {MF_BOUND_LIST(NAME_OF)};
@@ -43,24 +39,6 @@ static void warn(mf_prediction *p, const char *format, ...)
     p->n_warnings++;
 }
 
-static mf_bound bound_of(const mf_path_time *t)
-{
-    const struct {
-        double s;
-        mf_bound bound;
-    } parts[] = {
-        {t->bandwidth_s, MF_BOUND_BANDWIDTH},
-        {t->compute_s,   MF_BOUND_COMPUTE  },
-        {t->overhead_s,  MF_BOUND_OVERHEAD },
-        {t->link_s,      MF_BOUND_LINK     }
-    };
-    size_t longest = 0;
-    for (size_t i = 1; i < sizeof parts / sizeof parts[0]; i++) {
-        longest = parts[i].s > parts[longest].s ? i : longest;
-    }
-    return parts[longest].bound;
-}
-
 static mf_rate unknown_rate(const char *reason)
 {
     return (mf_rate){.reason = reason, .basis = MF_BASIS_DATASHEET};
@@ -73,35 +51,10 @@ typedef struct speed {
     mf_step step;
 } speed;
 
-/* The weakest ground of all segments decides. */
-static mf_basis basis_of(double *half_width, const speed *s, mf_speed_test test, double depth)
-{
-    mf_basis worst = MF_BASIS_MEASURED;
-    *half_width = 0;
-    for (size_t i = 0; i < s->path->n_segments; i++) {
-        const mf_setting *setting = &s->path->segments[i].setting;
-        const mf_basis basis = mf_interval_basis(s->calibration, setting, test);
-        const double width = mf_interval_half_width(s->calibration, setting, test, basis, depth);
-        worst = basis > worst ? basis : worst;
-        *half_width = fmax(*half_width, width);
-    }
-    return worst;
-}
-
 static mf_rate
 rate_of(const speed *s, const mf_path_time *time, mf_speed_test test, double n_tokens, double depth)
 {
-    double half_width = 0;
-    mf_rate rate = {.known = true, .bound = bound_of(time)};
-    rate.basis = basis_of(&half_width, s, test, depth);
-    rate.tok_s = n_tokens / time->total_s;
-    rate.ceiling_tok_s = n_tokens / time->ceiling_s;
-    rate.low_tok_s = rate.tok_s * exp(-half_width);
-    if (s->run->machine->fanless) {
-        rate.low_tok_s = fmin(rate.low_tok_s, rate.tok_s * FANLESS_LOW);
-    }
-    rate.high_tok_s = fmin(rate.tok_s * exp(half_width), rate.ceiling_tok_s);
-    return rate;
+    return mf_interval_rate(s->path, s->calibration, s->run->machine, time, test, n_tokens, depth);
 }
 
 static mf_rate decode_at(const speed *s, double depth, double n_tokens)
@@ -295,13 +248,11 @@ static mf_status predict_placed(mf_prediction *p,
                                            calibration,
                                            err);
     if (status == MF_OK && !*reason) {
-        const mf_workload *w = &at->run.workload;
         const speed s = {
             .run = &at->run,
             .calibration = calibration,
             .path = at->path,
-            .step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : DEFAULT_UBATCH,
-                     .cache = mf_cache_width_of(w)}
+            .step = mf_step_of(&at->run.workload),
         };
         fill_speed(p, &s);
         warn_of_ground(p, &s);
