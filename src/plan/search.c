@@ -12,6 +12,7 @@
 #include "memory/footprint.h"
 #include "plan/pick.h"
 #include "plan/ready.h"
+#include "speed/placement.h"
 
 typedef struct scheme {
     mf_ready_model ready;
@@ -264,54 +265,14 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
     return MF_OK;
 }
 
-typedef enum placement { BY_EXPERTS, BY_LAYERS } placement;
+typedef mf_status (*find_placement)(bool *, mf_placed *, const mf_case *, mf_error *);
 
-/* Setting n of a placement: the more of it, the less on the device. */
-static void set_placement(mf_workload *w, const mf_model *model, placement how, uint32_t n)
-{
-    if (how == BY_EXPERTS) {
-        w->n_cpu_moe = n;
-    } else {
-        w->gpu_layers = (int32_t)(model->n_layers + 1 - n);
-    }
-}
-
-/* The least that has to leave the device so that all places have room; n_layers + 2 if nothing helps. */
-static mf_status
-least_offload(uint32_t *least, mf_memory *memory, mf_case *run, placement how, mf_error *err)
-{
-    const uint32_t most = (uint32_t)run->model->n_layers + (how == BY_LAYERS ? 1 : 0);
-    const mf_workload whole = run->workload;
-    uint32_t too_few = 0;
-    uint32_t enough = most + 1;
-    while (enough - too_few > 1) {
-        const uint32_t n = too_few + (enough - too_few) / 2;
-        mf_memory need;
-        run->workload = whole;
-        set_placement(&run->workload, run->model, how, n);
-        const mf_status status = mf_memory_need(&need, run, err);
-        if (status != MF_OK) {
-            return status;
-        }
-        if (need.fits) {
-            enough = n;
-            *memory = need;
-        } else {
-            too_few = n;
-        }
-    }
-    run->workload = whole;
-    set_placement(&run->workload, run->model, how, enough);
-    *least = enough > most ? UINT32_MAX : enough;
-    return MF_OK;
-}
-
-static mf_status
-add_offloaded(search *s, size_t quant, const mf_ready_model *ready, placement how, mf_error *err)
+static mf_status add_offloaded(
+    search *s, size_t quant, const mf_ready_model *ready, find_placement find, mf_error *err)
 {
     const mf_plan_request *r = &s->planner->request;
     const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
-    uint32_t least = 0;
+    bool found = false;
     mf_memory memory = {0};
     mf_error why = {0};
     mf_case run = {.model = r->model,
@@ -321,8 +282,14 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, placement ho
                    .backend = s->machine.backend,
                    .workload = workload_of(s, 0, n_ctx),
                    .footprint = ready->footprint};
-    mf_status status = least_offload(&least, &memory, &run, how, &why);
-    if (status != MF_OK || least == UINT32_MAX) {
+    mf_placed placed = {
+        .known = true, .gpu_layers = MF_ALL_LAYERS, .kv_offload = run.workload.kv_offload};
+    mf_status status = find(&found, &placed, &run, &why);
+    if (status == MF_OK && found) {
+        mf_placed_apply(&run.workload, NULL, NULL, &placed, run.model);
+        status = mf_memory_need(&memory, &run, &why);
+    }
+    if (status != MF_OK || !found) {
         return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
     }
     mf_choice *choice = add_choice(s, err);
@@ -378,10 +345,10 @@ static mf_status try_offload(search *s, mf_error *err)
         }
         status = scheme_of(&ready, s->planner, q, err);
         if (status == MF_OK && ready != NULL && mf_model_has_experts(r->model)) {
-            status = add_offloaded(s, q, ready, BY_EXPERTS, err);
+            status = add_offloaded(s, q, ready, mf_placement_fewest_experts, err);
         }
         if (status == MF_OK && ready != NULL) {
-            status = add_offloaded(s, q, ready, BY_LAYERS, err);
+            status = add_offloaded(s, q, ready, mf_placement_most_layers, err);
         }
     }
     return status;

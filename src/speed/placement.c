@@ -46,21 +46,21 @@ void mf_placed_apply(mf_workload *workload,
 }
 
 /* Seconds from the request to its last token; infinite without ground. */
-static mf_status time_request(double *seconds, search *s, const mf_case *run, mf_error *err)
+static mf_status
+time_request(double *seconds, search *s, const mf_case *run, const mf_memory *memory, mf_error *err)
 {
     const mf_workload *w = &run->workload;
     const char *reason = NULL;
     mf_path_time prefill = {0};
-    *seconds = (double)INFINITY;
+    *seconds = HUGE_VAL;
     const mf_status status =
-        mf_path_build(s->path, &reason, run, s->types, &s->best.memory, s->calibration, err);
+        mf_path_build(s->path, &reason, run, s->types, memory, s->calibration, err);
     if (status != MF_OK || reason != NULL) {
         s->reason = reason;
         return status;
     }
-    mf_step step = {.ubatch = w->n_ubatch > 0 ? w->n_ubatch : 512,
-                    .n_tokens = fmax(1, (double)w->n_prompt),
-                    .cache = mf_cache_width_of(w)};
+    mf_step step = mf_step_of(w);
+    step.n_tokens = fmax(1, (double)w->n_prompt);
     const bool known = mf_path_prefill(&prefill, &reason, s->path, step);
     step.depth = (double)w->n_prompt;
     step.n_tokens = (double)w->n_output;
@@ -73,17 +73,14 @@ static mf_status time_request(double *seconds, search *s, const mf_case *run, mf
 static mf_status consider(search *s, mf_placed placed, mf_error *err)
 {
     mf_case run = s->run;
-    double seconds = (double)INFINITY;
+    double seconds = HUGE_VAL;
     placed.known = true;
     mf_placed_apply(&run.workload, &s->placement, s->parts, &placed, run.model);
     mf_status status = mf_memory_need(&placed.memory, &run, err);
     if (status != MF_OK || !placed.memory.fits) {
         return status;
     }
-    const mf_placed before = s->best;
-    s->best.memory = placed.memory;
-    status = time_request(&seconds, s, &run, err);
-    s->best = before;
+    status = time_request(&seconds, s, &run, &placed.memory, err);
     if (status == MF_OK && seconds < s->best_s) {
         s->best_s = seconds;
         s->best = placed;
@@ -91,28 +88,27 @@ static mf_status consider(search *s, mf_placed placed, mf_error *err)
     return status;
 }
 
-static mf_status fits(bool *yes, const search *s, const mf_placed *placed, mf_error *err)
+static mf_status fits(bool *yes, const mf_case *run, const mf_placed *placed, mf_error *err)
 {
-    mf_case run = s->run;
+    mf_case tried = *run;
     mf_memory memory;
-    mf_placed_apply(&run.workload, NULL, NULL, placed, run.model);
-    const mf_status status = mf_memory_need(&memory, &run, err);
+    mf_placed_apply(&tried.workload, NULL, NULL, placed, run->model);
+    const mf_status status = mf_memory_need(&memory, &tried, err);
     *yes = status == MF_OK && memory.fits;
     return status;
 }
 
-/* Fewest layers with experts on the host; found is false if even all are not enough. */
-static mf_status
-fewest_experts(bool *found, mf_placed *placed, const search *s, uint32_t most, mf_error *err)
+mf_status
+mf_placement_fewest_experts(bool *found, mf_placed *placed, const mf_case *run, mf_error *err)
 {
     uint32_t low = 0;
-    uint32_t high = most;
-    placed->n_cpu_moe = most;
-    mf_status status = fits(found, s, placed, err);
+    uint32_t high = (uint32_t)run->model->n_layers;
+    placed->n_cpu_moe = high;
+    mf_status status = fits(found, run, placed, err);
     while (status == MF_OK && *found && low < high) {
         bool yes = false;
         placed->n_cpu_moe = low + (high - low) / 2;
-        status = fits(&yes, s, placed, err);
+        status = fits(&yes, run, placed, err);
         low = yes ? low : placed->n_cpu_moe + 1;
         high = yes ? placed->n_cpu_moe : high;
     }
@@ -120,17 +116,17 @@ fewest_experts(bool *found, mf_placed *placed, const search *s, uint32_t most, m
     return status;
 }
 
-/* Most layers on the devices; found is false if none fits. */
-static mf_status most_layers(bool *found, mf_placed *placed, const search *s, mf_error *err)
+mf_status
+mf_placement_most_layers(bool *found, mf_placed *placed, const mf_case *run, mf_error *err)
 {
     int32_t low = 0;
-    int32_t high = (int32_t)s->run.model->n_layers + 1;
+    int32_t high = (int32_t)run->model->n_layers + 1;
     placed->gpu_layers = low;
-    mf_status status = fits(found, s, placed, err);
+    mf_status status = fits(found, run, placed, err);
     while (status == MF_OK && *found && low < high) {
         bool yes = false;
         placed->gpu_layers = high - (high - low) / 2;
-        status = fits(&yes, s, placed, err);
+        status = fits(&yes, run, placed, err);
         high = yes ? high : placed->gpu_layers - 1;
         low = yes ? placed->gpu_layers : low;
     }
@@ -142,12 +138,10 @@ static mf_status most_layers(bool *found, mf_placed *placed, const search *s, mf
 static mf_status consider_experts(search *s, bool kv_offload, mf_error *err)
 {
     bool found = false;
-    const uint32_t n_layers = (uint32_t)s->run.model->n_layers;
     mf_placed placed = {.known = true, .gpu_layers = MF_ALL_LAYERS, .kv_offload = kv_offload};
-    mf_status status = fewest_experts(&found, &placed, s, n_layers, err);
+    mf_status status = mf_placement_fewest_experts(&found, &placed, &s->run, err);
     if (status == MF_OK && !found) {
-        placed.n_cpu_moe = n_layers;
-        status = most_layers(&found, &placed, s, err);
+        status = mf_placement_most_layers(&found, &placed, &s->run, err);
     }
     return status == MF_OK && found ? consider(s, placed, err) : status;
 }
@@ -156,7 +150,7 @@ static mf_status consider_layers(search *s, bool kv_offload, mf_error *err)
 {
     bool found = false;
     mf_placed placed = {.known = true, .kv_offload = kv_offload};
-    const mf_status status = most_layers(&found, &placed, s, err);
+    const mf_status status = mf_placement_most_layers(&found, &placed, &s->run, err);
     return status == MF_OK && found ? consider(s, placed, err) : status;
 }
 
@@ -223,8 +217,7 @@ mf_status mf_placement_search(mf_placed *placed,
                               mf_error *err)
 {
     mf_footprint *own = NULL;
-    search s = {
-        .run = *run, .types = types, .calibration = calibration, .best_s = (double)INFINITY};
+    search s = {.run = *run, .types = types, .calibration = calibration, .best_s = HUGE_VAL};
     mf_status status = begin(&s, &own, err);
     status = status == MF_OK ? consider_all(&s, err) : status;
     if (status == MF_OK) {
