@@ -357,19 +357,26 @@ mf_status mf_predict(mf_prediction *prediction,
     if (!p) {
         return mf_fail(err, MF_E_NOMEM, "no memory to predict");
     }
+    /* The breakdown, the largest context and a search for a placement take the same; without one the breakdown says why. */
+    mf_footprint *own = NULL;
+    mf_case whole = *run;
+    if (!run->footprint && mf_footprint_new(&own, run->model, run->quant, NULL) == MF_OK) {
+        whole.footprint = own;
+    }
     mf_status status = mf_model_count(&p->counts, run->model, err);
     if (status == MF_OK) {
-        status = predict_memory(p, run, err);
+        status = predict_memory(p, &whole, err);
     }
     if (status == MF_OK && !calibration) {
         no_speed(p, "the engine has no calibration");
         warn(p, "no calibration for '%s': speed is not known", run->engine->name);
     } else if (status == MF_OK) {
-        status = predict_speed(p, run, calibration, err);
+        status = predict_speed(p, &whole, calibration, err);
     }
     if (status == MF_OK) {
         *prediction = *p;
     }
+    mf_footprint_free(own);
     free(p);
     return status;
 }
