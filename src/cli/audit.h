@@ -45,7 +45,6 @@ void mf_audit_list_free(mf_audited_list *list);
 
 /* C and D: not as stated. */
 bool mf_audit_is_possible(const mf_audited *to);
-const char *mf_audit_grade_text(mf_grade grade);
 
 mf_status mf_audit_write(const mf_audited_list *list, const mf_arguments *arguments, mf_error *err);
 

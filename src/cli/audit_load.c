@@ -5,7 +5,6 @@
 #include "base/num.h"
 #include "base/units.h"
 #include "cli/audit.h"
-#include "cli/calibrate.h"
 #include "speed/csv.h"
 
 /* Of a machine with one device, else 0: several share the work in ways that a claim leaves open. */

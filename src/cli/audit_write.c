@@ -5,11 +5,13 @@
 #include "cli/audit.h"
 #include "report/json_writer.h"
 
-static const struct {
+typedef struct grade_row {
     mf_grade grade;
     mf_tone tone;
     const char *text;
-} grades[] = {
+} grade_row;
+
+static const grade_row grades[] = {
     {MF_GRADE_CONSISTENT, MF_TONE_GOOD,    "consistent with the hardware as stated"                  },
     {MF_GRADE_EDGE,       MF_TONE_CAREFUL, "at the edge: more than this hardware usually reaches"    },
     {MF_GRADE_OTHER,      MF_TONE_BAD,     "not possible for one stream as stated"                   },
@@ -17,14 +19,13 @@ static const struct {
     {MF_GRADE_SLOW,       MF_TONE_CAREFUL, "slower than expected: check offload, swap and power mode"},
 };
 
-const char *mf_audit_grade_text(mf_grade grade)
+static const grade_row *row_of(mf_grade grade)
 {
-    for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
-        if (grades[i].grade == grade) {
-            return grades[i].text;
-        }
+    size_t i = 0;
+    while (i + 1 < sizeof grades / sizeof grades[0] && grades[i].grade != grade) {
+        i++;
     }
-    return "";
+    return &grades[i];
 }
 
 bool mf_audit_is_possible(const mf_audited *to)
@@ -108,14 +109,11 @@ static void show_ways(mf_document *d, const mf_audited *to)
 
 static void show_one(mf_document *d, const mf_audited *to)
 {
-    for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
-        if (grades[i].grade == to->audit.grade) {
-            mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
-            mf_document_tone(d, grades[i].tone);
-            mf_document_cell(d, "%c", (int)grades[i].grade);
-            mf_document_cell(d, "%s", grades[i].text);
-        }
-    }
+    const grade_row *row = row_of(to->audit.grade);
+    mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+    mf_document_tone(d, row->tone);
+    mf_document_cell(d, "%c", (int)row->grade);
+    mf_document_cell(d, "%s", row->text);
     show_arithmetic(d, to);
     show_ways(d, to);
 }
@@ -182,7 +180,7 @@ static void write_claim(mf_json_writer *w, const mf_audited *to)
     mf_jw_number(w, "sequences", true, to->claim.n_sequences);
     mf_jw_number(w, "tokens_per_step", true, fmax(1, to->claim.tokens_per_step));
     mf_jw_text(w, "grade", to->judged ? letter : NULL);
-    mf_jw_text(w, "verdict", to->judged ? mf_audit_grade_text(audit->grade) : NULL);
+    mf_jw_text(w, "verdict", to->judged ? row_of(audit->grade)->text : NULL);
     mf_jw_number(w, "read_bytes", audit->read_bytes > 0, audit->read_bytes);
     mf_jw_number(w, "needed_bytes_per_s", audit->needed_bytes_per_s > 0, audit->needed_bytes_per_s);
     mf_jw_number(w, "bandwidth_bytes_per_s", ground->bytes_per_s > 0, ground->bytes_per_s);

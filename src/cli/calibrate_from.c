@@ -7,8 +7,6 @@
 #include "memfit/detect.h"
 #include "memfit/runs.h"
 
-#define MOST_BYTES (64L << 20)
-
 static mf_status
 write_calibration(const mf_calibration *calibration, const char *folder, mf_error *err)
 {
@@ -45,25 +43,6 @@ mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err)
     mf_measurements_free(&measurements);
     mf_database_close(database);
     return status;
-}
-
-mf_status mf_cli_read(mf_str *text, const char *path, mf_error *err)
-{
-    char block[65536];
-    const bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "rb");
-    if (file == NULL) {
-        return mf_fail(err, MF_E_IO, "%s can't be read", path);
-    }
-    size_t n = 0;
-    while ((n = fread(block, 1, sizeof block, file)) > 0 && text->size < MOST_BYTES) {
-        mf_str_add_n(text, block, n);
-    }
-    const bool failed = ferror(file) != 0;
-    if (!is_stdin) {
-        (void)fclose(file);
-    }
-    return failed ? mf_fail(err, MF_E_IO, "%s can't be read", path) : mf_str_status(text, err);
 }
 
 mf_status

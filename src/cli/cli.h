@@ -47,6 +47,9 @@ mf_shown mf_cli_shown(const mf_cli_case *loaded);
 mf_status mf_cli_model(
     mf_model **out, bool *is_file, const mf_database *database, const char *name, mf_error *err);
 
+/* A file's text, "-" is standard input; at most 64 MiB. */
+mf_status mf_cli_read(mf_str *text, const char *path, mf_error *err);
+
 /* Writes text to the file (through a temporary one and a rename) or to standard output. */
 mf_status mf_cli_write(const mf_str *text, const char *path, mf_error *err);
 

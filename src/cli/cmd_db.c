@@ -83,21 +83,6 @@ static mf_status db_list(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
     return status;
 }
 
-static mf_status print_file(mf_str *out, const char *path, mf_error *err)
-{
-    char buffer[4096];
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return mf_fail(err, MF_E_IO, "%s can't be read", path);
-    }
-    size_t n = 0;
-    while ((n = fread(buffer, 1, sizeof buffer, file)) > 0) {
-        mf_str_add_n(out, buffer, n);
-    }
-    (void)fclose(file);
-    return mf_str_status(out, err);
-}
-
 static mf_status db_show(mf_str *out, const mf_arguments *a, bool *fine, mf_error *err)
 {
     mf_database *database = NULL;
@@ -114,7 +99,7 @@ static mf_status db_show(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
         found = mf_database_path(&path, database, relative, NULL) == MF_OK;
     }
     if (found) {
-        status = print_file(out, path, err);
+        status = mf_cli_read(out, path, err);
     } else if (status == MF_OK) {
         status = mf_database_model(&model, database, a->positional[1], err);
         status = status == MF_OK ? mf_model_write(out, model, err) : status;

@@ -132,6 +132,26 @@ static mf_status write_file(const mf_str *text, const char *path, mf_error *err)
     return mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(reason));
 }
 
+mf_status mf_cli_read(mf_str *text, const char *path, mf_error *err)
+{
+    static const size_t most_bytes = (size_t)64 << 20;
+    char block[65536];
+    const bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
+    if (file == NULL) {
+        return mf_fail(err, MF_E_IO, "%s can't be read", path);
+    }
+    size_t n = 0;
+    while ((n = fread(block, 1, sizeof block, file)) > 0 && text->size < most_bytes) {
+        mf_str_add_n(text, block, n);
+    }
+    const bool failed = ferror(file) != 0;
+    if (!is_stdin) {
+        (void)fclose(file);
+    }
+    return failed ? mf_fail(err, MF_E_IO, "%s can't be read", path) : mf_str_status(text, err);
+}
+
 mf_status mf_cli_write(const mf_str *text, const char *path, mf_error *err)
 {
     if (text->data == NULL) {
