@@ -51,10 +51,7 @@ static double prompt_depth_s(const void *context, double n_tokens)
 static void fill(mf_pace *pace, const kernels *k)
 {
     mf_depth_cost cost = {0};
-    for (size_t g = 0; g < k->work.work.n_groups; g++) {
-        mf_depth_break(&cost, k->work.work.groups[g].window);
-        mf_depth_break(&cost, k->work.work.groups[g].top_k);
-    }
+    mf_depth_breaks(&cost, &k->work.work);
     mf_pace_terms_set(pace,
                       &cost,
                       &(mf_depth_costs){.decode_s = decode_depth_s,

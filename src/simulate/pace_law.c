@@ -71,17 +71,6 @@ static double prompt_depth_s(const void *context, double n_tokens)
     return l->pair_share * prompt_s(l, n_tokens, 1);
 }
 
-static void find_breaks(mf_depth_cost *cost, const mf_path *path)
-{
-    for (size_t i = 0; i < path->n_segments; i++) {
-        for (size_t g = 0; g < path->segments[i].work.n_groups; g++) {
-            const mf_attention_group *group = &path->segments[i].work.groups[g];
-            mf_depth_break(cost, group->window);
-            mf_depth_break(cost, group->top_k);
-        }
-    }
-}
-
 /* Attention of a prompt of n tokens alone, as the terms count it. */
 static double own_attention_s(const mf_pace *pace, double n)
 {
@@ -189,7 +178,9 @@ mf_status mf_pace_from_law(mf_pace *pace,
     if (status == MF_OK) {
         mf_depth_cost cost = {0};
         l->pair_share = find_pair_share(l, size.max_tokens);
-        find_breaks(&cost, &l->path);
+        for (size_t i = 0; i < l->path.n_segments; i++) {
+            mf_depth_breaks(&cost, &l->path.segments[i].work);
+        }
         mf_pace_terms_set(&made,
                           &cost,
                           &(mf_depth_costs){.decode_s = decode_depth_s,

@@ -6,6 +6,7 @@
 
 #include "memfit/predict.h"
 #include "simulate/pace.h"
+#include "speed/work.h"
 
 typedef struct mf_pace_size {
     uint32_t max_sequences;
@@ -36,8 +37,8 @@ typedef struct mf_depth_cost {
     size_t n_breaks;
 } mf_depth_cost;
 
-/* A breakpoint, kept in order and once; those beyond the room that there is are left out. */
-void mf_depth_break(mf_depth_cost *cost, double tokens);
+/* Breakpoints where attention of this work stops to see more, in order and once; those beyond the room are left out. */
+void mf_depth_breaks(mf_depth_cost *cost, const mf_work *work);
 
 /* Costs per token seen as the pace's terms: at(context, n) is the time with n tokens in sight. */
 typedef double mf_depth_fn(const void *context, double n_tokens);

@@ -2,7 +2,7 @@
 
 #include "simulate/pace_make.h"
 
-void mf_depth_break(mf_depth_cost *cost, double tokens)
+static void add_break(mf_depth_cost *cost, double tokens)
 {
     /* One term is for what has no limit. */
     enum { MOST = MF_PACE_TERMS - 1 };
@@ -22,6 +22,14 @@ void mf_depth_break(mf_depth_cost *cost, double tokens)
     }
     cost->breaks[i] = at;
     cost->n_breaks++;
+}
+
+void mf_depth_breaks(mf_depth_cost *cost, const mf_work *work)
+{
+    for (size_t g = 0; g < work->n_groups; g++) {
+        add_break(cost, work->groups[g].window);
+        add_break(cost, work->groups[g].top_k);
+    }
 }
 
 /* Slope of a cost in the stretch that ends at break i; the last one has no end. */
