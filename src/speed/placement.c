@@ -88,31 +88,47 @@ static mf_status consider(search *s, mf_placed placed, mf_error *err)
     return status;
 }
 
-static mf_status fits(bool *yes, const mf_case *run, const mf_placed *placed, mf_error *err)
+typedef struct room {
+    bool devices; /* they hold what is theirs */
+    bool all;     /* the host too */
+} room;
+
+static mf_status find_room(room *found, const mf_case *run, const mf_placed *placed, mf_error *err)
 {
     mf_case tried = *run;
     mf_memory memory;
     mf_placed_apply(&tried.workload, NULL, NULL, placed, run->model);
     const mf_status status = mf_memory_need(&memory, &tried, err);
-    *yes = status == MF_OK && memory.fits;
-    return status;
+    if (status != MF_OK) {
+        return status;
+    }
+    *found = (room){.devices = true, .all = memory.fits};
+    for (size_t i = 0; i + 1 < memory.n_places; i++) {
+        const mf_place *place = &memory.places[i];
+        found->devices =
+            found->devices && (place->limit_bytes == 0 || place->need_bytes <= place->limit_bytes);
+    }
+    return MF_OK;
 }
 
+/* The devices decide how much has to leave them: what leaves fills the host, so that a host which can't hold the least
+   can't hold more. */
 mf_status
 mf_placement_fewest_experts(bool *found, mf_placed *placed, const mf_case *run, mf_error *err)
 {
     uint32_t low = 0;
     uint32_t high = (uint32_t)run->model->n_layers;
-    placed->n_cpu_moe = high;
-    mf_status status = fits(found, run, placed, err);
-    while (status == MF_OK && *found && low < high) {
-        bool yes = false;
+    room at = {0};
+    mf_status status = MF_OK;
+    while (status == MF_OK && low < high) {
         placed->n_cpu_moe = low + (high - low) / 2;
-        status = fits(&yes, run, placed, err);
-        low = yes ? low : placed->n_cpu_moe + 1;
-        high = yes ? placed->n_cpu_moe : high;
+        status = find_room(&at, run, placed, err);
+        low = at.devices ? low : placed->n_cpu_moe + 1;
+        high = at.devices ? placed->n_cpu_moe : high;
     }
     placed->n_cpu_moe = high;
+    status = status == MF_OK ? find_room(&at, run, placed, err) : status;
+    *found = status == MF_OK && at.all;
     return status;
 }
 
@@ -121,16 +137,17 @@ mf_placement_most_layers(bool *found, mf_placed *placed, const mf_case *run, mf_
 {
     int32_t low = 0;
     int32_t high = (int32_t)run->model->n_layers + 1;
-    placed->gpu_layers = low;
-    mf_status status = fits(found, run, placed, err);
-    while (status == MF_OK && *found && low < high) {
-        bool yes = false;
+    room at = {0};
+    mf_status status = MF_OK;
+    while (status == MF_OK && low < high) {
         placed->gpu_layers = high - (high - low) / 2;
-        status = fits(&yes, run, placed, err);
-        high = yes ? high : placed->gpu_layers - 1;
-        low = yes ? placed->gpu_layers : low;
+        status = find_room(&at, run, placed, err);
+        high = at.devices ? high : placed->gpu_layers - 1;
+        low = at.devices ? placed->gpu_layers : low;
     }
     placed->gpu_layers = low;
+    status = status == MF_OK ? find_room(&at, run, placed, err) : status;
+    *found = status == MF_OK && at.all;
     return status;
 }
 

@@ -386,3 +386,21 @@ Test(predict, old_prompts_of_a_server_are_told_of_where_the_host_is_full)
     const mf_prediction tight = predict(&b);
     cr_assert(has_warning(&tight, "old prompts"));
 }
+
+Test(predict, a_host_that_can_not_hold_all_holds_the_rest)
+{
+    bench b;
+    bench_fill(&b, 120);
+    const mf_prediction roomy = predict(&b);
+    bench_fill(&b, 120);
+    b.run.workload.gpu_layers = 0;
+    const mf_prediction none = predict(&b);
+    const uint64_t on_host = none.memory.places[1].need_bytes;
+    bench_fill(&b, 120);
+    /* The system keeps half of a memory this small. */
+    b.pools[1].capacity_bytes = known(2.0 * (double)(on_host - 1));
+    const mf_prediction tight = predict(&b);
+    cr_assert(tight.placed.known);
+    cr_assert(eq(int, tight.placed.gpu_layers, roomy.placed.gpu_layers));
+    cr_assert(epsilon_eq(dbl, tight.decode.tok_s, roomy.decode.tok_s, 1e-9));
+}
