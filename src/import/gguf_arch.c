@@ -96,6 +96,7 @@ static const mf_gguf_arch archs[] = {
          .layers_with_own_cache = 20),
     ARCH(.name = "gemma4", .windows = MF_WINDOW_REQUIRED),
     ARCH(.name = "gpt-oss", .windows = MF_WINDOW_REQUIRED, .window_period = 2),
+    ARCH(.name = "laguna", .windows = MF_WINDOW_OPTIONAL, .window_period = 4, .full_first = true),
     ARCH(.name = "llama4", .windows = MF_WINDOW_CHUNKED, .window = 8192, .window_period = 4),
     ARCH(.name = "mimo2", .windows = MF_WINDOW_REQUIRED),
     ARCH(.name = "olmo2", .windows = MF_WINDOW_OPTIONAL, .window_period = 4),

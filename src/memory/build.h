@@ -24,6 +24,13 @@ typedef enum gating {
     GATE_SOFTMAX_CHOSEN, /* over the chosen experts only (gpt-oss) */
 } gating;
 
+/* Whose kernels' scratch lies behind the data of what they compute. */
+typedef enum graph_scratch {
+    SCRATCH_NONE,
+    SCRATCH_METAL,
+    SCRATCH_CUDA, /* and HIP */
+} graph_scratch;
+
 /* What an architecture's graph has that neither geometry nor tensors tell. */
 typedef struct graph_traits {
     rows_picked rows;
@@ -32,6 +39,7 @@ typedef struct graph_traits {
     bool scale_embedding;
     bool scale_query;
     bool scale_residual;
+    bool scale_hidden; /* before the output */
     bool scale_logits;
     bool cap_logits;
     bool cap_scores;    /* of attention; without flash attention */
@@ -84,6 +92,7 @@ typedef struct builder {
     int8_t host_place;
     int8_t input_place; /* of what stands before the layers and is no table (Gemma's projections) */
     int8_t output_place;
+    graph_scratch scratch;
     bool norms_stay; /* llama-context.cpp, graph_get_cb: norms run with their layer */
     bool two_caches; /* full and sliding-window layers */
     uint64_t n_tokens;
@@ -92,6 +101,9 @@ typedef struct builder {
     uint64_t n_streams;
     cache_inputs full;
     cache_inputs window;
+    cache_inputs index; /* keys of sparse attention */
+    graph_tensor
+        selected; /* the cells that it attends: of this layer, or of an earlier one that shares them */
     state_inputs states;
     graph_tensor positions;
     graph_tensor output_rows;
@@ -137,10 +149,14 @@ typedef struct attention_case {
     uint64_t value_dim;
     uint64_t n_kv_heads;
     bool window;
-    bool value_in_key; /* latent attention: values are the head of the keys */
-    bool keep;         /* the caller projects the result */
+    graph_tensor selected; /* sparse attention: only these cells are seen */
+    bool value_in_key;     /* latent attention: values are the head of the keys */
+    bool keep;             /* the caller projects the result */
 } attention_case;
 
+/* One row of keys per token goes to its cache; all of that cache. */
+graph_tensor
+mf_build_store_keys(builder *b, const build_layer *l, graph_tensor k, const cache_inputs *in);
 graph_tensor mf_build_attention(builder *b, const attention_case *c);
 attention_case mf_build_plain_case(const build_layer *l);
 

@@ -57,9 +57,15 @@ static void store(builder *b, graph_tensor into, graph_tensor x, graph_tensor ro
     mf_graph_expand(b->g, mf_graph_store(b->g, into, data, rows));
 }
 
+/* Elements of a head that have to be unpacked into halves; f32 is cast before. */
+static uint64_t unpacked(mf_tensor_type type, uint64_t width)
+{
+    return type == MF_TYPE_F16 || type == MF_TYPE_F32 ? 0 : width;
+}
+
 /* Metal: the padded tail of K, V and mask, a map of masked tiles, partial results of 32 parts
    (ggml-metal-ops.cpp: ggml_metal_op_flash_attn_ext_extra_pad, _blk, _tmp). */
-static uint64_t flash_scratch(const builder *b, const attention_case *c, uint64_t n_heads)
+static uint64_t metal_scratch(const builder *b, const attention_case *c, uint64_t n_heads)
 {
     enum { TAIL = 64, TILE = 8, ROWS = 32, PARTS = 32, ALIGNMENT = 32 };
     const uint64_t u = b->n_tokens / b->n_streams;
@@ -72,6 +78,39 @@ static uint64_t flash_scratch(const builder *b, const attention_case *c, uint64_
     const uint64_t rows = u < ROWS ? u : ROWS;
     return tail + (tiles + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT +
            F32_BYTES * rows * b->n_streams * n_heads * PARTS * (c->value_dim + 2);
+}
+
+/* CUDA and HIP: the kernels for prompts read halves, so that caches of other types are unpacked behind the result
+   (fattn-common.cuh: ggml_cuda_flash_attn_ext_get_f16_extra_data). */
+static uint64_t cuda_scratch(const builder *b, const attention_case *c, graph_tensor x)
+{
+    enum { ALIGNMENT = 128 };
+    const mf_workload *w = b->workload;
+    const uint64_t cells = (c->window ? b->window.cells : b->full.cells) * b->n_streams;
+    const uint64_t widths[] = {unpacked(w->kv_type_k, c->key_dim),
+                               c->value_in_key ? 0 : unpacked(w->kv_type_v, c->value_dim)};
+    const uint64_t begin = mf_graph_get(b->g, x)->bytes;
+    uint64_t end = begin;
+    for (size_t i = 0; i < 2; i++) {
+        if (widths[i] > 0) {
+            end = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            end += widths[i] * c->n_kv_heads * cells * F16_BYTES;
+        }
+    }
+    return end - begin;
+}
+
+static uint64_t flash_scratch(const builder *b, const attention_case *c, graph_tensor x)
+{
+    switch (b->scratch) {
+    case SCRATCH_METAL:
+        return metal_scratch(b, c, mf_build_ne(b, x, 1));
+    case SCRATCH_CUDA:
+        return cuda_scratch(b, c, x);
+    case SCRATCH_NONE:
+        break;
+    }
+    return 0;
 }
 
 /* Flash attention takes f16: f32 caches are cast first. */
@@ -99,7 +138,7 @@ static graph_tensor flash(builder *b, const attention_case *c, const qkv *in)
                                  GRAPH_SHAPE(c->value_dim, s.ne[2], s.ne[1], s.ne[3]),
                                  GRAPH_SOURCES(in->q, k, v, in->mask, in->sinks));
     if (x != GRAPH_NONE) {
-        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, s.ne[2]);
+        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, x);
     }
     if (c->v_up != GRAPH_NONE) {
         x = mf_build_mul_mat(b, c->v_up, mf_build_swap(b, x, 1, 2));
@@ -170,6 +209,38 @@ static graph_tensor head_of_rows(builder *b, graph_tensor k, const attention_cas
     return v;
 }
 
+graph_tensor
+mf_build_store_keys(builder *b, const build_layer *l, graph_tensor k, const cache_inputs *in)
+{
+    const uint64_t width = mf_build_ne(b, k, 0);
+    const uint64_t cells = b->full.cells;
+    const graph_tensor keys = cache(b, l, width, cells, b->workload->kv_type_k);
+    store(b, keys, k, in->k_rows, false);
+    return mf_build_reshape(b, keys, width, 1, cells, b->n_streams);
+}
+
+/* Everything masked but the selected cells (llama-graph.cpp: build_attn with top_k). */
+static graph_tensor mask_of(builder *b, const attention_case *c, graph_tensor mask)
+{
+    if (c->selected == GRAPH_NONE) {
+        return mask;
+    }
+    const graph_shape s = mf_build_shape(b, mask); /* cells, tokens, 1, streams */
+    const graph_shape chosen = mf_build_shape(b, c->selected);
+    graph_tensor all = mf_build_in_place(b, mask, GRAPH_NONE);
+    mf_graph_retype(b->g, all, b->workload->flash_attention ? F16_BYTES : F32_BYTES);
+    all = mf_build_reshape(b, all, 1, s.ne[0], s.ne[1], s.ne[3]);
+    const graph_tensor rows =
+        mf_build_reshape(b, c->selected, chosen.ne[0], chosen.ne[1], chosen.ne[3], 1);
+    const graph_tensor blank =
+        mf_graph_unset(b->g, F32_BYTES, GRAPH_SHAPE(1, chosen.ne[0], chosen.ne[1], chosen.ne[3]));
+    graph_tensor seen = mf_graph_store(b->g, all, mf_build_in_place(b, blank, GRAPH_NONE), rows);
+    seen = mf_build_reshape(b, seen, s.ne[0], s.ne[1], 1, s.ne[3]);
+    seen = mf_build_in_place(b, seen, mask);
+    mf_graph_retype(b->g, seen, b->workload->flash_attention ? F16_BYTES : F32_BYTES);
+    return seen;
+}
+
 graph_tensor mf_build_attention(builder *b, const attention_case *c)
 {
     const cache_inputs *in = c->window ? &b->window : &b->full;
@@ -192,8 +263,9 @@ graph_tensor mf_build_attention(builder *b, const attention_case *c)
             store(b, values, v, in->v_rows, !w->flash_attention);
         }
     }
-    qkv attended = {
-        .q = q, .mask = in->mask, .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
+    qkv attended = {.q = q,
+                    .mask = mask_of(b, c, in->mask),
+                    .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
     attended.k = mf_build_reshape(b, keys, c->key_dim, c->n_kv_heads, in->cells, b->n_streams);
     attended.v =
         c->value_in_key

@@ -66,7 +66,8 @@ static graph_tensor top_k(builder *b, graph_tensor scores, uint64_t k)
     const graph_shape s = mf_build_shape(b, scores);
     const graph_tensor sorted = mf_graph_op(b->g, GRAPH_PLAIN, s, GRAPH_SOURCES(scores));
     if (sorted != GRAPH_NONE) {
-        b->g->nodes[sorted].scratch_bytes = mf_graph_get(b->g, sorted)->bytes;
+        b->g->nodes[sorted].scratch_bytes =
+            b->scratch == SCRATCH_METAL ? mf_graph_get(b->g, sorted)->bytes : 0;
     }
     return mf_graph_slice(b->g, sorted, s.ne[0], k, GRAPH_SHAPE(k, s.ne[1], s.ne[2], s.ne[3]));
 }
@@ -167,7 +168,8 @@ static graph_tensor experts_times(builder *b,
                     GRAPH_SHAPE(mf_build_ne(b, weight, 1), mf_build_ne(b, ids, 0), u, 1),
                     GRAPH_SOURCES(weight, x, ids));
     if (y != GRAPH_NONE) {
-        b->g->nodes[y].scratch_bytes = I32_BYTES * n_experts * (1 + u);
+        b->g->nodes[y].scratch_bytes =
+            b->scratch == SCRATCH_METAL ? I32_BYTES * n_experts * (1 + u) : 0;
     }
     if (mf_build_has(l, bias)) {
         y = mf_graph_op(b->g,

@@ -4,7 +4,7 @@
  */
 #include "memory/build.h"
 
-enum { F16_BYTES = 2, F32_BYTES = 4, I32_BYTES = 4, I64_BYTES = 8 };
+enum { F16_BYTES = 2, F32_BYTES = 4, I32_BYTES = 4, I64_BYTES = 8, LEAST_ROTATION = 64 };
 
 static bool is_quantized(mf_tensor_type type)
 {
@@ -13,17 +13,21 @@ static bool is_quantized(mf_tensor_type type)
 
 /* Hadamard matrices of a quantized cache: keys are turned in the largest power of two that divides a head's width,
    values in 64. A width that 64 does not divide is not turned. */
-static graph_tensor rotation(builder *b, mf_tensor_type type, uint64_t width, bool widest)
+static graph_tensor hadamard(builder *b, uint64_t width, bool widest)
 {
-    enum { LEAST = 64 };
-    uint64_t n = LEAST;
-    if (!is_quantized(type) || width == 0 || width % LEAST != 0) {
-        return GRAPH_NONE;
-    }
+    uint64_t n = LEAST_ROTATION;
     while (widest && width % (2 * n) == 0) {
         n *= 2;
     }
     return mf_graph_input(b->g, F32_BYTES, GRAPH_SHAPE(n, n, 1, 1));
+}
+
+static graph_tensor rotation(builder *b, mf_tensor_type type, uint64_t width, bool widest)
+{
+    if (!is_quantized(type) || width == 0 || width % LEAST_ROTATION != 0) {
+        return GRAPH_NONE;
+    }
+    return hadamard(b, width, widest);
 }
 
 static void cache_input(builder *b, cache_inputs *in, const mf_attention *a)
@@ -42,15 +46,30 @@ static void cache_input(builder *b, cache_inputs *in, const mf_attention *a)
     }
 }
 
+/* Index keys are turned whatever their type; the fused kernel that scores them reads a mask of halves. */
+static void index_input(builder *b, const mf_attention *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    cache_inputs *in = &b->index;
+    in->k_rows = mf_graph_input(b->g, I64_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
+    in->mask = mf_graph_input(
+        b->g, F16_BYTES, GRAPH_SHAPE(b->full.cells, b->n_tokens / b->n_streams, 1, b->n_streams));
+    in->k_rotation = hadamard(b, a->index_dim, true);
+}
+
 /* Tensors come into the order where they are read first, so that it does not matter that all are made here. */
 void mf_build_inputs(builder *b)
 {
     const mf_attention *full = NULL;
     const mf_attention *window = NULL;
+    const mf_attention *indexed = NULL;
     for (size_t i = 0; i < b->n_layers; i++) {
         const mf_attention *a = &b->layers[i].shape->attention;
         if (a->kind != MF_ATTENTION_NONE) {
             *(a->window > 0 ? &window : &full) = a;
+            indexed = a->n_index_heads > 0 ? a : indexed;
         }
     }
     const uint64_t positions =
@@ -60,6 +79,7 @@ void mf_build_inputs(builder *b)
     b->attention_scale = mf_graph_input(b->g, F32_BYTES, GRAPH_SHAPE(1, 1, b->n_tokens, 1));
     cache_input(b, &b->full, full);
     cache_input(b, &b->window, window);
+    index_input(b, indexed);
     const graph_tensor states =
         mf_graph_input(b->g, I32_BYTES, GRAPH_SHAPE(b->n_sequences, 1, 1, 1));
     b->states.main = mf_build_reshape(b, states, b->n_sequences, 1, 1, 1);
@@ -120,6 +140,7 @@ void mf_build_output(builder *b, graph_tensor x)
         x = mf_build_get_rows(b, x, b->output_rows);
         keep(b, x);
     }
+    x = t->scale_hidden ? mf_build_in_place(b, x, GRAPH_NONE) : x;
     x = mf_build_mul_mat(b, mf_build_global(b, table, b->output_place), x);
     if (b->footprint->output_bias) {
         x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));

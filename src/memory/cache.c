@@ -10,7 +10,6 @@
 enum {
     CELL_PADDING = 256,
     STATE_ELEMENT_BYTES = 4, /* always f32 */
-    INDEX_ELEMENT_BYTES = 2, /* keys of sparse attention stay f16 */
 };
 
 static mf_status overflow(mf_error *err)
@@ -76,8 +75,10 @@ static mf_status cell_bytes(uint64_t *bytes,
         mf_error_prefix(err, "KV cache: ");
         return status;
     }
-    *bytes = key + value + (uint64_t)a->index_dim * INDEX_ELEMENT_BYTES;
-    return MF_OK;
+    uint64_t index = 0;
+    status = mf_tensor_row_bytes(&index, w->kv_type_k, a->index_dim, err);
+    *bytes = key + value + index;
+    return status;
 }
 
 static mf_status
@@ -134,6 +135,17 @@ static uint64_t widest_value(const mf_model *model)
     return widest;
 }
 
+/* Nemotron-NAS: a layer that lost its attention keeps its place in the cache, with rows of no width; transposed values
+   are as wide as the widest all the same (llama-kv-cache.cpp). In hybrid models such layers have none. */
+static bool has_empty_cache(const mf_model *model, const mf_layer *layer)
+{
+    bool hybrid = layer->is_nextn || layer->attention.kind != MF_ATTENTION_NONE;
+    for (size_t i = 0; !hybrid && i < model->n_layers; i++) {
+        hybrid = model->layers[i].recurrent.kind != MF_RECURRENT_NONE;
+    }
+    return !hybrid;
+}
+
 static mf_status
 layer_state(mf_cache_size *size, const mf_recurrent *r, const mf_workload *w, mf_error *err)
 {
@@ -155,7 +167,15 @@ mf_status mf_cache_add_layer(mf_cache_size *size,
 {
     const mf_layer *layer = &model->layers[index];
     mf_status status = MF_OK;
-    if (has_cache(layer)) {
+    if (has_empty_cache(model, layer)) {
+        const uint64_t widest = workload->flash_attention ? 0 : widest_value(model);
+        uint64_t value = 0;
+        status = mf_tensor_row_bytes(&value, workload->kv_type_v, widest, err);
+        if (status == MF_OK) {
+            status = add_cells(&size->kv_bytes, value, size->cells, size->streams, err);
+        }
+    }
+    if (status == MF_OK && has_cache(layer)) {
         const uint64_t widest = workload->flash_attention ? 0 : widest_value(model);
         status = layer_cache(size, &layer->attention, widest, workload, err);
     }

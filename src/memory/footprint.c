@@ -5,10 +5,80 @@
 
 #include "base/checked.h"
 
-static bool is_loaded(const mf_model *model, const mf_tensor *tensor)
+/* The blocks for multi-token prediction are skipped, but for tensors that src/models of llama.cpp creates as merely not
+   required, without the flag to skip. Tails of names. */
+typedef struct unskipped {
+    const char *architecture;
+    const char *tails[20];
+} unskipped;
+
+static const unskipped leftovers[] = {
+    {"deepseek32", {".exp_probs_b.bias"}},
+    {"glm-dsa",    {".exp_probs_b.bias"}},
+    {"hy_v3",
+     {".ffn_gate.weight",
+      ".ffn_up.weight",
+      ".ffn_down.weight",
+      ".ffn_gate_inp.weight",
+      ".exp_probs_b",
+      ".exp_probs_b.bias",
+      ".ffn_gate_exps.weight",
+      ".ffn_up_exps.weight",
+      ".ffn_down_exps.weight",
+      ".ffn_gate_up_exps.weight",
+      ".ffn_gate_shexp.weight",
+      ".ffn_up_shexp.weight",
+      ".ffn_down_shexp.weight",
+      ".nextn.embed_tokens.weight",
+      ".nextn.shared_head_head.weight",
+      ".nextn.shared_head_norm.weight"} },
+    {"step35",
+     {".attn_q_norm.weight",
+      ".attn_k_norm.weight",
+      ".attn_gate.weight",
+      ".ffn_gate.weight",
+      ".ffn_up.weight",
+      ".ffn_down.weight",
+      ".ffn_gate_inp.weight",
+      ".exp_probs_b.bias",
+      ".ffn_gate_exps.weight",
+      ".ffn_up_exps.weight",
+      ".ffn_down_exps.weight",
+      ".ffn_gate_shexp.weight",
+      ".ffn_up_shexp.weight",
+      ".ffn_down_shexp.weight",
+      ".nextn.embed_tokens.weight",
+      ".nextn.shared_head_head.weight",
+      ".nextn.shared_head_norm.weight"} },
+};
+
+static bool ends_with(const char *name, const char *tail)
+{
+    const size_t n = strlen(name);
+    const size_t n_tail = strlen(tail);
+    return n >= n_tail && strcmp(name + n - n_tail, tail) == 0;
+}
+
+static bool is_leftover(const mf_model *model, const mf_tensor *tensor)
+{
+    for (size_t i = 0; i < sizeof leftovers / sizeof leftovers[0]; i++) {
+        const unskipped *row = &leftovers[i];
+        if (strcmp(row->architecture, model->architecture) != 0) {
+            continue;
+        }
+        for (size_t k = 0; row->tails[k] != NULL; k++) {
+            if (ends_with(tensor->name, row->tails[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool mf_footprint_loads(const mf_model *model, const mf_tensor *tensor)
 {
     return tensor->layer < 0 || (size_t)tensor->layer >= model->n_layers ||
-           !model->layers[tensor->layer].is_nextn;
+           !model->layers[tensor->layer].is_nextn || is_leftover(model, tensor);
 }
 
 /* CUDA's kernels read quantized rows in steps (ggml-cuda.cu: ggml_backend_cuda_buffer_type_get_alloc_size). */
@@ -105,7 +175,7 @@ static void add_global(mf_footprint *f, size_t index)
 static mf_status add_tensor(mf_footprint *f, size_t index, mf_error *err)
 {
     const mf_tensor *tensor = &f->model->tensors[index];
-    if (!is_loaded(f->model, tensor)) {
+    if (!mf_footprint_loads(f->model, tensor)) {
         return MF_OK;
     }
     if (tensor->layer < 0 || (size_t)tensor->layer >= f->model->n_layers) {

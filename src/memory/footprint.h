@@ -37,6 +37,9 @@ struct mf_footprint {
     bool estimated;     /* the types are a guess */
 };
 
+/* False for tensors that llama.cpp leaves in the file: those of multi-token-prediction blocks, most of them. */
+bool mf_footprint_loads(const mf_model *model, const mf_tensor *tensor);
+
 /* A tensor's bytes in a buffer. MF_E_DATA, MF_E_OVERFLOW. */
 mf_status mf_footprint_tensor(
     uint64_t *bytes, const mf_footprint *footprint, size_t index, buffer_kind kind, mf_error *err);

@@ -81,6 +81,11 @@ graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape)
     return add_node(g, (graph_node){.shape = shape, .element_bytes = element_bytes, .input = true});
 }
 
+graph_tensor mf_graph_unset(graph *g, uint8_t element_bytes, graph_shape shape)
+{
+    return add_node(g, (graph_node){.shape = shape, .element_bytes = element_bytes});
+}
+
 graph_tensor mf_graph_external(graph *g, graph_shape shape, int8_t place, bool weight)
 {
     return add_node(g,

@@ -96,6 +96,8 @@ static inline const graph_node *mf_graph_get(const graph *g, graph_tensor t)
 }
 
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape);
+/* A tensor that nothing has written yet. */
+graph_tensor mf_graph_unset(graph *g, uint8_t element_bytes, graph_shape shape);
 graph_tensor mf_graph_external(graph *g, graph_shape shape, int8_t place, bool weight);
 /* A tensor of f32 elements. */
 graph_tensor mf_graph_op(graph *g, graph_op op, graph_shape shape, graph_sources sources);

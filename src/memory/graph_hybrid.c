@@ -49,6 +49,13 @@ static graph_tensor start(builder *b)
     return x;
 }
 
+static graph_tensor sum(builder *b, graph_tensor y, graph_tensor residual)
+{
+    y = scaled(b, y);
+    return b->traits->residual_first ? mf_build_in_place(b, residual, y)
+                                     : mf_build_in_place(b, y, residual);
+}
+
 /* A mixer, then a feed forward where there is one. */
 void mf_graph_hybrid(builder *b)
 {
@@ -59,11 +66,10 @@ void mf_graph_hybrid(builder *b)
         graph_tensor residual = x;
         graph_tensor y = mix(b, l, mf_build_norm(b, l, PART_ATTN_NORM, PART_COUNT, x));
         mf_build_pick(b, l, &y, &residual);
-        x = mf_build_in_place(b, scaled(b, y), residual);
+        x = sum(b, y, residual);
         if (feeds_forward(l)) {
-            residual = x;
             y = mf_graph_feed_forward(b, l, mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, x));
-            x = mf_build_in_place(b, scaled(b, y), residual);
+            x = sum(b, y, x);
         }
     }
     mf_build_output(b, x);

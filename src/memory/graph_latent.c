@@ -13,14 +13,22 @@ typedef struct latent {
     graph_tensor kv, k_pe;
 } latent;
 
-static void project_query(builder *b, latent *m, graph_tensor x)
+/* The queries' own low rank, where they have one. */
+static graph_tensor narrow_query(builder *b, const build_layer *l, graph_tensor x)
+{
+    if (!mf_build_has(l, PART_ATTN_Q_A)) {
+        return GRAPH_NONE;
+    }
+    const graph_tensor low = mf_build_linear(b, l, PART_ATTN_Q_A, PART_COUNT, x);
+    return mf_build_norm(b, l, PART_ATTN_Q_A_NORM, PART_COUNT, low);
+}
+
+static void project_query(builder *b, latent *m, graph_tensor low, graph_tensor x)
 {
     const build_layer *l = m->layer;
     const uint64_t heads = l->shape->attention.n_heads;
-    if (mf_build_has(l, PART_ATTN_Q_A)) {
-        m->q = mf_build_linear(b, l, PART_ATTN_Q_A, PART_COUNT, x);
-        m->q = mf_build_norm(b, l, PART_ATTN_Q_A_NORM, PART_COUNT, m->q);
-        m->q = mf_build_linear(b, l, PART_ATTN_Q_B_UP, PART_COUNT, m->q);
+    if (low != GRAPH_NONE) {
+        m->q = mf_build_linear(b, l, PART_ATTN_Q_B_UP, PART_COUNT, low);
     } else {
         m->q = mf_build_linear(b, l, PART_ATTN_Q, PART_COUNT, x);
     }
@@ -57,6 +65,7 @@ static graph_tensor attend_absorbed(builder *b, const latent *m)
                               .key_dim = m->rank + m->rope,
                               .value_dim = m->rank,
                               .n_kv_heads = 1,
+                              .selected = b->selected,
                               .value_in_key = true};
     return mf_build_attention(b, &c);
 }
@@ -80,31 +89,61 @@ static graph_tensor attend_expanded(builder *b, const latent *m)
     return mf_build_attention(b, &c);
 }
 
-/* Sparse attention: an index key of its own is scored against every cached one, by many small heads at once, and the
-   best cells are attended (deepseek32.cpp: the lightning indexer; scores, their transposed copy and the sorted cells). */
-static void score_index(builder *b, const build_layer *l, graph_tensor x)
+/* What an index query or key is: its rotary head turned, all of it mixed. */
+static graph_tensor turn_index(builder *b, graph_tensor x, uint64_t rope)
 {
+    const graph_shape s = mf_build_shape(b, x);
+    const graph_tensor pe =
+        mf_graph_slice(b->g, x, s.ne[0], rope, GRAPH_SHAPE(rope, s.ne[1], s.ne[2], 1));
+    const graph_tensor rest = mf_graph_slice(
+        b->g, x, s.ne[0], s.ne[0] - rope, GRAPH_SHAPE(s.ne[0] - rope, s.ne[1], s.ne[2], 1));
+    const graph_tensor whole = mf_build_concat(b, mf_build_rope(b, pe), rest);
+    return mf_graph_op(
+        b->g, GRAPH_PLAIN, mf_build_shape(b, whole), GRAPH_SOURCES(b->index.k_rotation, whole));
+}
+
+static graph_tensor index_keys(builder *b, const latent *m, graph_tensor x)
+{
+    const build_layer *l = m->layer;
+    const uint64_t width = l->shape->attention.index_dim;
+    graph_tensor k = mf_build_linear(b, l, PART_INDEX_K, PART_COUNT, x);
+    k = mf_build_own(b, k, GRAPH_NONE); /* normed with its mean, never in place */
+    k = mf_build_in_place(b, k, mf_build_weight(b, l, PART_INDEX_K_NORM));
+    if (mf_build_has(l, PART_INDEX_K_NORM_B)) {
+        k = mf_build_in_place(b, k, mf_build_weight(b, l, PART_INDEX_K_NORM_B));
+    }
+    k = turn_index(b, mf_build_reshape(b, k, width, 1, b->n_tokens, 1), m->rope);
+    return mf_build_store_keys(b, l, k, &b->index);
+}
+
+/* Sparse attention: keys of their own are scored against a query of many small heads, and the best cells are attended
+   (deepseek32.cpp: the lightning indexer, fused as every backend has it). A layer without an indexer sees the cells that
+   the one before it chose (glm-dsa.cpp). */
+static void select_cells(builder *b, const latent *m, graph_tensor low, graph_tensor x)
+{
+    const build_layer *l = m->layer;
     const mf_attention *a = &l->shape->attention;
-    const block_part query = mf_build_has(l, PART_INDEX_Q_B) ? PART_INDEX_Q_B : PART_INDEX_Q;
-    if (a->n_index_heads == 0 || !mf_build_has(l, query) || !mf_build_has(l, PART_INDEX_K)) {
+    if (a->n_index_heads == 0 || !mf_build_has(l, PART_INDEX_K)) {
         return;
     }
+    const uint64_t per_stream = b->n_tokens / b->n_streams;
     const uint64_t cells = b->full.cells;
-    const graph_tensor q = mf_graph_op(b->g,
-                                       GRAPH_PLAIN,
-                                       GRAPH_SHAPE(a->index_dim, a->n_index_heads, b->n_tokens, 1),
-                                       GRAPH_SOURCES(mf_build_weight(b, l, query), x));
-    const graph_tensor k = mf_build_linear(b, l, PART_INDEX_K, PART_COUNT, x);
+    const uint64_t n_best = a->index_top_k < cells ? a->index_top_k : cells;
+    graph_tensor q = mf_build_linear(b, l, PART_INDEX_Q_B, PART_COUNT, low);
+    q = mf_build_reshape(b, q, a->index_dim, a->n_index_heads, b->n_tokens, 1);
+    q = turn_index(b, q, m->rope);
+    const graph_tensor keys = index_keys(b, m, x);
+    graph_tensor weights = mf_build_linear(b, l, PART_INDEX_PROJ, PART_COUNT, x);
+    weights = mf_build_reshape(b, weights, a->n_index_heads, per_stream, 1, b->n_streams);
+    weights = mf_build_in_place(b, weights, GRAPH_NONE);
+    q = mf_build_reshape(b, q, a->index_dim, a->n_index_heads, per_stream, b->n_streams);
     const graph_tensor scores = mf_graph_op(b->g,
                                             GRAPH_PLAIN,
-                                            GRAPH_SHAPE(cells, b->n_tokens, a->n_index_heads, 1),
-                                            GRAPH_SOURCES(q, k));
-    const graph_tensor turned = mf_build_own(b, mf_build_swap(b, scores, 0, 2), GRAPH_NONE);
-    const graph_tensor positive = mf_build_in_place(b, turned, GRAPH_NONE);
-    const graph_tensor sum = mf_graph_op(
-        b->g, GRAPH_PLAIN, GRAPH_SHAPE(cells, b->n_tokens, 1, 1), GRAPH_SOURCES(positive));
-    const graph_tensor masked = mf_build_own(b, sum, b->full.mask);
-    mf_graph_expand(b->g, mf_build_own(b, masked, GRAPH_NONE)); /* sorted */
+                                            GRAPH_SHAPE(cells, per_stream, 1, b->n_streams),
+                                            GRAPH_SOURCES(q, keys, weights, b->index.mask));
+    const graph_tensor best = mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(n_best, per_stream, 1, b->n_streams), GRAPH_SOURCES(scores));
+    b->selected = mf_build_own(b, best, GRAPH_NONE);
 }
 
 graph_tensor mf_graph_latent_attention(builder *b, const build_layer *l, graph_tensor x)
@@ -118,16 +157,23 @@ graph_tensor mf_graph_latent_attention(builder *b, const build_layer *l, graph_t
     }
     m.rope = row - m.rank;
     m.nope = key_dim - m.rope;
-    score_index(b, l, x);
-    project_query(b, &m, x);
+    const graph_tensor low = narrow_query(b, l, x);
+    select_cells(b, &m, low, x);
+    project_query(b, &m, low, x);
     project_latent(b, &m, x);
     return l->shape->attention.kind == MF_ATTENTION_MLA ? attend_absorbed(b, &m)
                                                         : attend_expanded(b, &m);
 }
 
+static graph_tensor scaled(builder *b, graph_tensor x)
+{
+    return b->traits->scale_residual ? mf_build_in_place(b, x, GRAPH_NONE) : x;
+}
+
 void mf_graph_latent(builder *b)
 {
     graph_tensor x = mf_build_embedding(b);
+    x = b->traits->scale_embedding ? mf_build_in_place(b, x, GRAPH_NONE) : x;
     for (size_t i = 0; i < b->n_layers; i++) {
         const build_layer *l = &b->layers[i];
         mf_build_begin_layer(b, i);
@@ -135,10 +181,10 @@ void mf_graph_latent(builder *b)
         graph_tensor y = mf_build_norm(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x);
         y = mf_graph_latent_attention(b, l, y);
         mf_build_pick(b, l, &y, &residual);
-        residual = mf_build_in_place(b, y, residual);
+        residual = mf_build_in_place(b, scaled(b, y), residual);
         y = mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, residual);
         y = mf_graph_feed_forward(b, l, y);
-        x = mf_build_in_place(b, y, residual);
+        x = mf_build_in_place(b, scaled(b, y), residual);
     }
     mf_build_output(b, x);
 }

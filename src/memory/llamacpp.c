@@ -105,9 +105,8 @@ static mf_status add_layers_by_tensor(filler *fill, mf_error *err)
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
         const int32_t layer = model->tensors[i].layer;
-        const bool loaded =
-            layer >= 0 && (size_t)layer < model->n_layers && !model->layers[layer].is_nextn;
-        if (loaded) {
+        const bool of_layer = layer >= 0 && (size_t)layer < model->n_layers;
+        if (of_layer && mf_footprint_loads(model, &model->tensors[i])) {
             status = add_tensor(fill, i, (size_t)fill->plan.tensors[i], err);
         }
     }
@@ -176,6 +175,9 @@ static bool offloads_big_batches(mf_backend backend)
 static mf_status add_compute(filler *fill, const mf_cache_size *cache, mf_error *err)
 {
     enum { HOST_ALIGNMENT = 32, CUDA_ALIGNMENT = 128 };
+    static const graph_scratch scratches[MF_BACKEND_COUNT] = {[MF_BACKEND_METAL] = SCRATCH_METAL,
+                                                              [MF_BACKEND_CUDA] = SCRATCH_CUDA,
+                                                              [MF_BACKEND_ROCM] = SCRATCH_CUDA};
     const bool has_device = fill->at->n_devices > 0;
     const compute_setup setup = {.footprint = fill->f,
                                  .workload = &fill->run->workload,
@@ -186,7 +188,7 @@ static mf_status add_compute(filler *fill, const mf_cache_size *cache, mf_error 
                                  .n_copies = copies_of(fill),
                                  .offloads = has_device && offloads_big_batches(fill->run->backend),
                                  .fully_offloaded = fill->plan.fully_offloaded,
-                                 .has_scratch = fill->run->backend == MF_BACKEND_METAL,
+                                 .scratch = scratches[fill->run->backend],
                                  .alignment = kind_of(fill, 0) == BUFFER_CUDA ? CUDA_ALIGNMENT
                                                                               : HOST_ALIGNMENT};
     compute_size size;
@@ -231,11 +233,51 @@ mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_
     return status;
 }
 
+static mf_status check_width(const char *which, mf_tensor_type type, uint64_t width, mf_error *err)
+{
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    return width % info->block_elements == 0
+               ? MF_OK
+               : mf_fail(err,
+                         MF_E_UNSUPPORTED,
+                         "llama.cpp refuses %s as the type of the %s cache: heads are %llu wide, "
+                         "not a multiple of %u; "
+                         "choose --kv f16",
+                         info->name,
+                         which,
+                         (unsigned long long)width,
+                         (unsigned)info->block_elements);
+}
+
+/* What llama-context.cpp refuses: blocks that a head's width cuts, and two types for one latent. */
+static mf_status check_cache_types(const mf_case *run, mf_error *err)
+{
+    const mf_workload *w = &run->workload;
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < run->model->n_layers; i++) {
+        const mf_attention *a = &run->model->layers[i].attention;
+        if (a->kind == MF_ATTENTION_MLA && w->kv_type_k != w->kv_type_v) {
+            return mf_fail(err,
+                           MF_E_UNSUPPORTED,
+                           "llama.cpp refuses two types for a latent cache, which holds keys and "
+                           "values in one: "
+                           "choose --kv %s",
+                           mf_tensor_type_get(w->kv_type_k)->name);
+        }
+        if (a->kind == MF_ATTENTION_GQA) {
+            status = check_width("K", w->kv_type_k, a->key_dim, err);
+            status = status == MF_OK ? check_width("V", w->kv_type_v, a->value_dim, err) : status;
+        }
+    }
+    return status;
+}
+
 mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
     mf_cache_size cache = {0};
-    mf_status status = mf_llamacpp_place(&fill.plan, memory, run, at, err);
+    mf_status status = check_cache_types(run, err);
+    status = status == MF_OK ? mf_llamacpp_place(&fill.plan, memory, run, at, err) : status;
     status = status == MF_OK ? add_weights(&fill, err) : status;
     status = status == MF_OK ? add_caches(&fill, &cache, err) : status;
     status = status == MF_OK ? add_compute(&fill, &cache, err) : status;

@@ -278,7 +278,7 @@ static bool replay(work *w)
         const bool device = i + 1 < w->setup->n_places;
         mf_galloc_begin(&w->buffers[i],
                         device ? w->setup->alignment : HOST_ALIGNMENT,
-                        device && w->setup->has_scratch);
+                        device && w->setup->scratch != SCRATCH_NONE);
     }
     const galloc_order order = {.leaves = w->s.leaves.items,
                                 .n_leaves = w->s.leaves.n,
@@ -348,6 +348,7 @@ static void begin_builder(work *w)
     b->n_outputs = u < outputs ? u : outputs;
     b->n_sequences = load->n_parallel;
     b->n_streams = setup->cache->streams;
+    b->scratch = setup->scratch;
     b->norms_stay = setup->fully_offloaded || b->n_tokens < FEW;
     b->full.cells = setup->cache->cells;
     b->window.cells = setup->cache->swa_cells;
@@ -365,7 +366,7 @@ static void begin_builder(work *w)
    operation is not fused is a few per cent (tests/truth). */
 static mf_status run_bounded(work *w, compute_size *size)
 {
-    static const uint64_t margin_shares[] = {[GRAPH_COMPOSED] = 8, [GRAPH_RECALLED] = 32};
+    static const uint64_t margin_shares[] = {[GRAPH_COMPOSED] = 3, [GRAPH_RECALLED] = 16};
     static const rows_picked ways[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < sizeof ways / sizeof ways[0]; i++) {

@@ -4,6 +4,7 @@
 #ifndef MF_MEMORY_LLAMACPP_COMPUTE_H
 #define MF_MEMORY_LLAMACPP_COMPUTE_H
 
+#include "memory/build.h"
 #include "memory/footprint.h"
 #include "memory/galloc.h"
 
@@ -18,7 +19,7 @@ typedef struct compute_setup {
     uint8_t n_copies;
     bool offloads; /* schedule.h */
     bool fully_offloaded;
-    bool has_scratch;   /* Metal */
+    graph_scratch scratch;
     uint64_t alignment; /* of devices */
 } compute_setup;
 

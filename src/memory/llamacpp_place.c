@@ -96,7 +96,7 @@ usual_place(const llamacpp_plan *plan, const mf_case *run, const layout *at, siz
     }
     if (tensor->layer < 0 || (size_t)tensor->layer >= run->model->n_layers) {
         /* The projection of per-layer inputs goes with the first layer (Gemma 3n, Gemma 4). */
-        const bool first = has_prefix(tensor, "per_layer_") || has_prefix(tensor, "altup_");
+        const bool first = has_prefix(tensor, "per_layer_");
         return plan->layers[first ? 0 : run->model->n_layers];
     }
     const mf_placement *p = run->workload.placement;

@@ -8,7 +8,11 @@ static const char *const names[PART_COUNT] = {BLOCK_PART_LIST(BLOCK_PART_NAME)};
 
 block_part mf_block_part_of(const mf_tensor *tensor)
 {
+    static const char unsuffixed[] = "exp_probs_b"; /* so hy_v3 has it */
     const char *dot = tensor->layer >= 0 ? strchr(tensor->name + strlen("blk."), '.') : NULL;
+    if (dot != NULL && strcmp(dot + 1, unsuffixed) == 0) {
+        return PART_FFN_EXP_PROBS_B;
+    }
     size_t low = 0;
     size_t high = dot != NULL ? PART_COUNT : 0;
     while (low < high) {

@@ -84,6 +84,7 @@
     X(INDEX_Q, "indexer.attn_q.weight")                                                            \
     X(INDEX_Q_B, "indexer.attn_q_b.weight")                                                        \
     X(INDEX_K_NORM, "indexer.k_norm.weight")                                                       \
+    X(INDEX_K_NORM_B, "indexer.k_norm.bias")                                                       \
     X(INDEX_PROJ, "indexer.proj.weight")                                                           \
     X(PER_LAYER_GATE, "inp_gate.weight")                                                           \
     X(LAUREL_L, "laurel_l.weight")                                                                 \

@@ -163,9 +163,7 @@ static int layout_group(const mf_ready_machine *m)
                                                  [MF_BACKEND_ROCM] = CUDA,
                                                  [MF_BACKEND_VULKAN] = OTHER,
                                                  [MF_BACKEND_SYCL] = OTHER};
-    const int group = groups[m->backend];
-    const bool single = m->places.n_places <= 2;
-    return group == OTHER && single ? CUDA : group;
+    return groups[m->backend];
 }
 
 bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b)

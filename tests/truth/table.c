@@ -8,7 +8,7 @@
 #include "base/num.h"
 #include "stubs/gguf_writer.h"
 
-enum { MAX_MODELS = 64 };
+enum { MAX_MODELS = 96 };
 
 static char *read_file(const char *path)
 {

@@ -9,7 +9,7 @@
 
 struct table;
 
-enum { MAX_TALLIES = 32 };
+enum { MAX_TALLIES = 80 };
 
 typedef struct tally {
     char group[24];

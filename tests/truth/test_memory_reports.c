@@ -224,3 +224,20 @@ Test(reports, each_card_has_a_limit_of_its_own)
     cr_expect(lt(u64, m.total_bytes, m.limit_bytes));
     report_close(&r);
 }
+
+/* ggml-cuda/fattn-common.cuh: kernels for prompts read halves, so that keys and values of a quantized cache are unpacked
+   behind the result, one layer at a time. */
+Test(reports, cuda_unpacks_a_quantized_cache_for_prompts)
+{
+    report r;
+    report_open(&r, "llama-3.1-8b", "Q4_K_M", "pc-rtx-4090");
+    r.run.workload.n_ctx = 131072;
+    r.run.workload.kv_type_k = r.run.workload.kv_type_v = MF_TYPE_Q8_0;
+    const uint64_t halves = UINT64_C(131072) * (8 * 128) * 2 * sizeof(uint16_t);
+    const uint64_t unpacked = need_of(&r).places[0].terms[MF_TERM_COMPUTE];
+    r.run.backend = MF_BACKEND_VULKAN;
+    const uint64_t direct = need_of(&r).places[0].terms[MF_TERM_COMPUTE];
+    cr_expect(gt(u64, unpacked, halves));
+    cr_expect(lt(u64, direct, halves));
+    report_close(&r);
+}

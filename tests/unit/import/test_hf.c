@@ -194,7 +194,8 @@ static const fault faults[] = {
     ROW("{\"model_type\": \"olmo3\", \"sliding_window\": 8, \"layer_types\": [1, 2, 3], " SMALL "}",
         MF_E_DATA,
         "list of words"),
-    ROW("{\"model_type\": \"laguna\", \"sliding_window\": 8, " SMALL "}",
+    ROW("{\"model_type\": \"step3p5\", \"sliding_window\": 8, \"num_attention_groups\": 2, " SMALL
+        "}",
         MF_E_DATA,
         "'layer_types' is missing"),
     ROW("{\"model_type\": \"gemma4_text\", \"num_kv_shared_layers\": 3, " SMALL "}",

@@ -166,3 +166,17 @@ Test(need, mlx_needs_one_macs_gpu)
     s.engine.id = MF_ENGINE_MLX;
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, NULL), MF_E_UNSUPPORTED));
 }
+
+Test(need, blocks_of_a_cache_must_fit_the_heads)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    for (size_t i = 0; i < s.model.n_layers; i++) {
+        s.model.layers[i].attention.key_dim = 40;
+    }
+    s.run.workload.kv_type_k = MF_TYPE_Q8_0;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_UNSUPPORTED));
+    cr_expect(strstr(err.message, "40 wide") != NULL, "%s", err.message);
+}
