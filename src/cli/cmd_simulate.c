@@ -81,6 +81,9 @@ static mf_open_load load_of(const mf_arguments *a)
     load.input_tokens = a->simulate.input > 0 ? (double)a->simulate.input : load.input_tokens;
     load.output_tokens = a->output >= 0 ? (double)a->output : load.output_tokens;
     load.n_requests = a->simulate.count > 0 ? (uint64_t)a->simulate.count : load.n_requests;
+    load.gaps = a->simulate.gaps != NULL && strcmp(a->simulate.gaps, "weibull") == 0
+                    ? MF_GAPS_WEIBULL
+                    : MF_GAPS_GAMMA;
     return load;
 }
 
@@ -93,6 +96,7 @@ static mf_serving serving_of(const mf_arguments *a)
                         .kv_blocks = said(s->kv_blocks),
                         .tensor_parallel = said(s->tensor_parallel),
                         .data_parallel = said(s->data_parallel),
+                        .n_machines = said(s->machines),
                         .prefix_cache = s->prefix_cache,
                         .step_by_step = s->step_by_step};
 }
@@ -134,51 +138,141 @@ static mf_status run_case(mf_simulation *simulation,
     return close_ledger(&l, status, path, err);
 }
 
-static bool is_search(const mf_arguments *a)
+static bool has_promise(const mf_arguments *a)
 {
     const mf_promise *p = &a->simulate.promise;
-    return a->simulate.rate <= 0 && a->simulate.trace == NULL &&
-           (p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0);
+    return p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0;
 }
 
-static mf_status open_requests(mf_requests **out, const mf_arguments *a, mf_error *err)
+/* Is it told who asks for what? */
+static bool has_source(const mf_arguments *a)
 {
-    const mf_open_load load = load_of(a);
-    const double speedup = a->simulate.speedup > 0 ? a->simulate.speedup : 1;
-    if (is_search(a)) {
-        return MF_OK;
-    }
-    return a->simulate.trace != NULL ? mf_requests_open(out, a->simulate.trace, speedup, err)
-                                     : mf_requests_draw(out, &load, err);
+    const mf_simulate_arguments *s = &a->simulate;
+    return s->rate > 0 || s->trace != NULL || s->workload != NULL || s->users > 0;
 }
 
-/* One simulation, or the search for the rate. */
-static mf_status run_or_search(mf_simulation *simulation,
-                               mf_open_load *load,
+static bool finds(const mf_arguments *a, mf_search_kind kind)
+{
+    return a->simulate.find != NULL && strcmp(a->simulate.find, mf_search_name(kind)) == 0;
+}
+
+/* What is searched; false: nothing. With a promise and no requests, the rate that keeps it. */
+static bool is_search(mf_search_kind *kind, const mf_arguments *a)
+{
+    for (int i = MF_SEARCH_RATE; i <= MF_SEARCH_BATCH; i++) {
+        *kind = (mf_search_kind)i;
+        if (finds(a, *kind)) {
+            return true;
+        }
+    }
+    *kind = MF_SEARCH_RATE;
+    return !has_source(a) && has_promise(a);
+}
+
+/* Where the requests come from. What it opens is the caller's. */
+static mf_status make_demand(mf_demand *demand,
+                             mf_usage **usage,
+                             const mf_open_load *load,
+                             const mf_arguments *a,
+                             mf_error *err)
+{
+    const mf_simulate_arguments *s = &a->simulate;
+    const bool find_users = finds(a, MF_SEARCH_USERS);
+    *demand = (mf_demand){.seed = a->cost.seed,
+                          .n_requests = s->count > 0 ? (uint64_t)s->count : 0,
+                          .n_users = said(s->users),
+                          .rate_per_s = s->rate,
+                          .trace = s->trace,
+                          .speedup = s->speedup > 0 ? s->speedup : 1};
+    mf_status status = MF_OK;
+    if (s->workload != NULL) {
+        status = mf_usage_open(usage, s->workload, err);
+    } else if (s->trace == NULL && (s->users > 0 || find_users)) {
+        const uint32_t n_users = said(s->users);
+        status = mf_usage_of_users(usage, load, n_users > 0 ? n_users : 1, s->think_s, err);
+    }
+    demand->usage = *usage;
+    demand->load = *usage == NULL && s->trace == NULL ? load : NULL;
+    return status;
+}
+
+typedef struct outcome {
+    mf_simulation simulation;
+    mf_search search;
+    bool searched;
+} outcome;
+
+/* One simulation, or a search. */
+static mf_status run_or_search(outcome *answer,
                                const mf_cli_case *loaded,
-                               mf_requests *requests,
+                               const mf_demand *demand,
                                const mf_arguments *a,
                                mf_error *err)
 {
-    if (!is_search(a)) {
-        return run_case(simulation, loaded, requests, a, err);
+    mf_search_kind kind = MF_SEARCH_RATE;
+    mf_status status = MF_OK;
+    answer->searched = is_search(&kind, a);
+    if (answer->searched) {
+        const mf_simulation_run run = {.run = &loaded->run,
+                                       .calibration = loaded->calibration,
+                                       .serving = serving_of(a),
+                                       .promise = a->simulate.promise};
+        status = mf_simulate_search(&answer->search, kind, &run, demand, err);
+        answer->simulation = answer->search.at;
+        return status;
     }
-    const mf_simulation_run run = {.run = &loaded->run,
-                                   .calibration = loaded->calibration,
-                                   .serving = serving_of(a),
-                                   .promise = a->simulate.promise};
-    return mf_simulate_highest_rate(&load->rate_per_s, simulation, &run, load, err);
+    mf_requests *requests = NULL;
+    status = mf_requests_of(&requests, demand, err);
+    if (status == MF_OK) {
+        status = run_case(&answer->simulation, loaded, requests, a, err);
+    }
+    mf_requests_free(requests);
+    return status;
 }
 
-static mf_status simulate(bool *fits, const mf_arguments *a, mf_error *err)
+static mf_status show_answer(const outcome *answer,
+                             const mf_cli_case *loaded,
+                             const mf_demand *demand,
+                             const mf_arguments *a,
+                             mf_error *err)
 {
-    mf_database *database = NULL;
-    mf_requests *requests = NULL;
-    mf_cli_case loaded = {0};
-    mf_simulation simulation = {0};
     mf_str text = {0};
     mf_open_load load = load_of(a);
-    mf_status status = open_requests(&requests, a, err);
+    if (answer->searched && answer->search.kind == MF_SEARCH_RATE) {
+        load.rate_per_s = answer->search.best;
+    }
+    const mf_simulation_shown shown = {.of = mf_cli_shown(loaded),
+                                       .simulation = &answer->simulation,
+                                       .load = demand->load != NULL ? &load : NULL,
+                                       .trace = demand->trace,
+                                       .workload = a->simulate.workload,
+                                       .n_users = demand->n_users,
+                                       .lengths = &load,
+                                       .think_s = a->simulate.think_s,
+                                       .seed = demand->seed,
+                                       .promise = a->simulate.promise,
+                                       .search = answer->searched ? &answer->search : NULL};
+    mf_status status = write_simulation(&text, &shown, a, err);
+    if (status == MF_OK) {
+        status = mf_cli_write(&text, a->output_file, err);
+    }
+    mf_str_free(&text);
+    return status;
+}
+
+static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
+{
+    mf_database *database = NULL;
+    mf_usage *usage = NULL;
+    mf_demand demand = {0};
+    mf_cli_case loaded = {0};
+    const mf_open_load load = load_of(a);
+    outcome *found = calloc(1, sizeof *found);
+    mf_status status =
+        found != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a simulation");
+    if (status == MF_OK) {
+        status = make_demand(&demand, &usage, &load, a, err);
+    }
     if (status == MF_OK) {
         status = mf_cli_database(&database, a, err);
     }
@@ -188,26 +282,48 @@ static mf_status simulate(bool *fits, const mf_arguments *a, mf_error *err)
         status = mf_cli_case_load(&loaded, database, &other, a->positional[0], a->on, err);
     }
     if (status == MF_OK) {
-        status = run_or_search(&simulation, &load, &loaded, requests, a, err);
+        status = run_or_search(found, &loaded, &demand, a, err);
     }
     if (status == MF_OK) {
-        *fits = simulation.fits && !(is_search(a) && load.rate_per_s <= 0);
-        const mf_simulation_shown shown = {.of = mf_cli_shown(&loaded),
-                                           .simulation = &simulation,
-                                           .load = a->simulate.trace == NULL ? &load : NULL,
-                                           .trace = a->simulate.trace,
-                                           .promise = a->simulate.promise,
-                                           .searched = is_search(a)};
-        status = write_simulation(&text, &shown, a, err);
+        *yes = found->simulation.fits && (!found->searched || found->search.found);
+        status = show_answer(found, &loaded, &demand, a, err);
     }
-    if (status == MF_OK) {
-        status = mf_cli_write(&text, a->output_file, err);
-    }
-    mf_str_free(&text);
-    mf_requests_free(requests);
+    mf_usage_free(usage);
     mf_cli_case_free(&loaded);
     mf_database_close(database);
+    free(found);
     return status;
+}
+
+/* Sources that would be asked at the same time. */
+static mf_status check_source(const mf_arguments *a, mf_error *err)
+{
+    const mf_simulate_arguments *s = &a->simulate;
+    mf_search_kind kind = MF_SEARCH_RATE;
+    const bool searches = is_search(&kind, a);
+    const bool several = s->trace != NULL ? s->rate > 0 || s->workload != NULL || s->users > 0
+                                          : s->workload == NULL && s->users > 0 && s->rate > 0;
+    if (several) {
+        return mf_fail(err, MF_E_USAGE, "a trace, a rate and users are told one at a time");
+    }
+    if (!searches && !has_source(a)) {
+        return mf_fail(
+            err,
+            MF_E_USAGE,
+            "say which requests come: --rate R (a second), --users N, --workload FILE or --trace "
+            "FILE; or --slo-ttft S to find the rate");
+    }
+    if (searches && s->requests != NULL) {
+        return mf_fail(err, MF_E_USAGE, "a search has no --requests: say the --rate it found");
+    }
+    if (searches && kind == MF_SEARCH_MACHINES && !has_source(a)) {
+        return mf_fail(err, MF_E_USAGE, "how many machines for which requests? say --rate R");
+    }
+    if (searches && (kind == MF_SEARCH_SLOTS || kind == MF_SEARCH_BATCH) && !has_source(a) &&
+        !has_promise(a)) {
+        return mf_fail(err, MF_E_USAGE, "best for which requests? say --rate R, or --slo-ttft S");
+    }
+    return MF_OK;
 }
 
 static mf_status check(const mf_arguments *a, mf_error *err)
@@ -218,21 +334,11 @@ static mf_status check(const mf_arguments *a, mf_error *err)
                        "simulate takes a model and a machine, like: memfit simulate llama-3.1-8b "
                        "--on server-a100-sxm-80gb --engine vllm --rate 4");
     }
-    if (is_search(a) && a->simulate.requests != NULL) {
-        return mf_fail(err, MF_E_USAGE, "a search has no --requests: say the --rate it found");
-    }
-    if (!is_search(a) && (a->simulate.rate > 0) == (a->simulate.trace != NULL)) {
-        return mf_fail(
-            err,
-            MF_E_USAGE,
-            "say which requests come: --rate R (a second) or --trace FILE, one of them; or "
-            "--slo-ttft S to find the rate");
-    }
     if (mf_cli_is_format(a, "csv")) {
         return mf_fail(
             err, MF_E_USAGE, "simulate writes CSV with --requests FILE, a line for every request");
     }
-    return MF_OK;
+    return check_source(a, err);
 }
 
 int mf_cmd_simulate(int n_words, char **words)

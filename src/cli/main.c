@@ -20,7 +20,7 @@ static const mf_command commands[] = {
      "a document for people, from sections that are commands"                                                                     },
     {"explain",   mf_cmd_explain, "REPORT.json [FIGURE]",                                  "where a number of a report comes from"},
     {"simulate",
-     mf_cmd_simulate,             "MODEL --on MACHINE --rate R|--trace FILE [options]",
+     mf_cmd_simulate,             "MODEL --on MACHINE --rate R|--users N|.. [options]",
      "requests over time: how long they wait and take"                                                                            },
     {"sweep",
      mf_cmd_sweep,                "[MODEL[,..]] [--on MACHINE[,..]] [options]",

@@ -42,6 +42,8 @@ static const char *const views[] = {"offload",
                                     "memory",
                                     "roofline",
                                     NULL};
+static const char *const gaps[] = {"gamma", "weibull", NULL};
+static const char *const searches[] = {"rate", "users", "machines", "slots", "batch", NULL};
 static const char *const samplers[] = {"sobol", "mt", NULL};
 
 #define AT(member) offsetof(mf_arguments, member)
@@ -77,9 +79,15 @@ static const option_row options[] = {
     {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_CASES, NULL, "the vision tower is loaded too"},
     {"--rate", "R", AT(simulate.rate), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "requests a second, as many as --count says"},
     {"--input", "N", AT(simulate.input), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a request's input (1024)"},
-    {"--count", "N", AT(simulate.count), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "how many requests (10000)"},
+    {"--count", "N", AT(simulate.count), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "how many requests (10000; a workload's duration)"},
     {"--burstiness", "CV", AT(simulate.load.burstiness), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "variation of the gaps: 1 is Poisson (1)"},
     {"--spread", "CV", AT(simulate.load.spread), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "variation of the lengths, log-normal (0: all alike)"},
+    {"--gaps", "G", AT(simulate.gaps), OPTION_TEXT, MF_FOR_SIMULATE, gaps, "gamma or weibull, of a --burstiness beside 1 (gamma)"},
+    {"--workload", "FILE", AT(simulate.workload), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "users, agents and programs of a JSON file (docs/simulate.md)"},
+    {"--users", "N", AT(simulate.users), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "users who wait for each answer; of the workload, shared out"},
+    {"--think", "S", AT(simulate.think_s), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "seconds that --users think before they ask again, on average"},
+    {"--find", "WHAT", AT(simulate.find), OPTION_TEXT, MF_FOR_SIMULATE, searches, "rate or users (most), machines (fewest), slots or batch (best)"},
+    {"--machines", "N", AT(simulate.machines), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "machines that share the requests (1)"},
     {"--trace", "FILE", AT(simulate.trace), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "requests of a CSV file, or of a published trace"},
     {"--speedup", "X", AT(simulate.speedup), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "the trace's requests come so many times faster (1)"},
     {"--requests", "FILE", AT(simulate.requests), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "write a line of CSV for every request"},

@@ -51,6 +51,12 @@ typedef struct mf_simulate_arguments {
     mf_promise promise;
     double rate;    /* 0: not said */
     double speedup; /* 0: not said */
+    double think_s;
+    int64_t users;
+    int64_t machines;
+    const char *gaps;
+    const char *find;
+    const char *workload;
     int64_t input;
     int64_t count;
     int64_t max_seqs;

@@ -11,10 +11,15 @@
 typedef struct mf_simulation_shown {
     mf_shown of; /* model, machine, engine */
     const mf_simulation *simulation;
-    const mf_open_load *load; /* NULL: a trace */
-    const char *trace;
-    mf_promise promise; /* zeros: none */
-    bool searched;      /* the load's rate is the highest that keeps it; 0: none does */
+    const mf_open_load *load;    /* NULL: no drawn load */
+    const char *trace;           /* a file; NULL: none */
+    const char *workload;        /* the same */
+    uint32_t n_users;            /* of options; 0: none */
+    const mf_open_load *lengths; /* of these users */
+    double think_s;
+    uint64_t seed;
+    mf_promise promise;      /* zeros: none */
+    const mf_search *search; /* NULL: none */
 } mf_simulation_shown;
 
 void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown);

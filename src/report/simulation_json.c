@@ -65,8 +65,49 @@ static void write_promise(mf_json_writer *w, const mf_simulation_shown *shown)
     const bool any = p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0;
     mf_jw_number(
         w, "rate_per_s", shown->load != NULL, shown->load != NULL ? shown->load->rate_per_s : 0);
-    mf_jw_bool(w, "rate_searched", shown->searched);
+    mf_jw_bool(w, "rate_searched", shown->search != NULL && shown->search->kind == MF_SEARCH_RATE);
     mf_jw_number(w, "within_slo", any && shown->simulation->fits, shown->simulation->within_share);
+}
+
+static void write_search(mf_json_writer *w, const mf_search *search)
+{
+    mf_jw_open(w, "search", '{');
+    mf_jw_text(w, "for", mf_search_name(search->kind));
+    mf_jw_number(w, "best", search->found, search->best);
+    mf_jw_number(w, "rate_per_s", search->most_rate > 0, search->most_rate);
+    mf_jw_open(w, "trials", '[');
+    for (size_t i = 0; i < search->n_trials; i++) {
+        const mf_trial *t = &search->trials[i];
+        mf_jw_open(w, NULL, '{');
+        mf_jw_number(w, "value", true, t->value);
+        mf_jw_bool(w, "kept", t->kept);
+        mf_jw_number(w, "rate_per_s", t->most_rate > 0, t->most_rate);
+        mf_jw_number(w, "within_slo", t->fits, t->within_share);
+        mf_jw_number(w, "output_tok_s", t->fits, t->output_tok_s);
+        mf_jw_number(w, "ttft_p95_s", t->ttft_s.known, t->ttft_s.quantiles[MF_P95]);
+        mf_jw_number(w, "tpot_p95_s", t->tpot_s.known, t->tpot_s.quantiles[MF_P95]);
+        mf_jw_number(w, "e2e_p95_s", t->e2e_s.known, t->e2e_s.quantiles[MF_P95]);
+        mf_jw_close(w, '}');
+    }
+    mf_jw_close(w, ']');
+    mf_jw_close(w, '}');
+}
+
+static void write_streams(mf_json_writer *w, const mf_simulation *s)
+{
+    mf_jw_open(w, "streams", '[');
+    for (size_t i = 0; i < s->n_streams; i++) {
+        const mf_stream_measures *stream = &s->streams[i];
+        mf_jw_open(w, NULL, '{');
+        mf_jw_text(w, "name", stream->name);
+        mf_jw_uint(w, "requests", stream->n_requests);
+        mf_jw_number(w, "within_slo", true, stream->within_share);
+        write_spread(w, "ttft_s", &stream->ttft_s);
+        write_spread(w, "tpot_s", &stream->tpot_s);
+        write_spread(w, "e2e_s", &stream->e2e_s);
+        mf_jw_close(w, '}');
+    }
+    mf_jw_close(w, ']');
 }
 
 mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown, mf_error *err)
@@ -87,13 +128,19 @@ mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown
     write_outcomes(w, s);
     mf_jw_uint(w, "warm_up_requests", s->n_warm_up);
     mf_jw_number(w, "duration_s", s->fits, s->duration_s);
-    if (shown->load != NULL) {
-        mf_jw_uint(w, "seed", shown->load->seed);
+    if (shown->trace == NULL) {
+        mf_jw_uint(w, "seed", shown->seed);
     } else {
         mf_jw_null(w, "seed");
     }
     write_promise(w, shown);
     write_measures(w, s);
+    if (s->n_streams > 0) {
+        write_streams(w, s);
+    }
+    if (shown->search != NULL) {
+        write_search(w, shown->search);
+    }
     mf_jw_open(w, "warnings", '[');
     for (size_t i = 0; i < s->n_warnings; i++) {
         mf_jw_text(w, NULL, s->warnings[i]);

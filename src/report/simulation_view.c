@@ -14,32 +14,69 @@ static const char *time_text(char text[MF_NUMBER_SIZE + 16], double seconds)
     return mf_quantity_text(text, seconds, MF_DIM_TIME, DIGITS);
 }
 
-static void show_load(mf_document *d, const mf_simulation_shown *shown)
+/* ", 1024 tokens in, 128 out, lengths with variation 1" */
+static void add_lengths(mf_document *d, const char *front, const mf_open_load *load, uint64_t seed)
 {
-    char rate[MF_NUMBER_SIZE];
     char spread[MF_NUMBER_SIZE];
-    char burst[MF_NUMBER_SIZE];
     char input[MF_NUMBER_SIZE];
     char output[MF_NUMBER_SIZE];
-    const mf_open_load *load = shown->load;
-    mf_document_cell(d, "requests");
-    if (load == NULL) {
-        mf_document_cell(d, "%s", shown->trace);
-        return;
-    }
-    static const double alike = 1e-9;
-    const bool poisson = load->burstiness > 1 - alike && load->burstiness < 1 + alike;
     mf_document_cell(d,
-                     "%" PRIu64 ", %s a second%s%s, %s tokens in, %s out%s%s, seed %" PRIu64,
-                     load->n_requests,
-                     mf_number_text(rate, load->rate_per_s, 6),
-                     poisson ? " (Poisson)" : ", gaps with variation ",
-                     poisson ? "" : mf_number_text(burst, load->burstiness, 3),
+                     "%s, %s tokens in, %s out%s%s, seed %" PRIu64,
+                     front,
                      mf_number_text(input, load->input_tokens, 6),
                      mf_number_text(output, load->output_tokens, 6),
                      load->spread > 0 ? ", lengths with variation " : "",
                      load->spread > 0 ? mf_number_text(spread, load->spread, 3) : "",
-                     load->seed);
+                     seed);
+}
+
+static void show_drawn(mf_document *d, const mf_open_load *load)
+{
+    enum { FRONT_SIZE = 160 };
+    static const double alike = 1e-9;
+    char front[FRONT_SIZE];
+    char rate[MF_NUMBER_SIZE];
+    char burst[MF_NUMBER_SIZE];
+    const bool poisson = load->burstiness > 1 - alike && load->burstiness < 1 + alike;
+    const char *how =
+        load->gaps == MF_GAPS_WEIBULL ? ", Weibull gaps with variation " : ", gaps with variation ";
+    const bool any = load->rate_per_s > 0;
+    (void)snprintf(front,
+                   sizeof front,
+                   "%" PRIu64 "%s%s%s%s%s",
+                   load->n_requests,
+                   any ? ", " : "",
+                   any ? mf_number_text(rate, load->rate_per_s, 6) : "",
+                   any ? " a second" : "",
+                   poisson ? " (Poisson)" : how,
+                   poisson ? "" : mf_number_text(burst, load->burstiness, 3));
+    add_lengths(d, front, load, load->seed);
+}
+
+static void show_load(mf_document *d, const mf_simulation_shown *shown)
+{
+    char think[MF_NUMBER_SIZE + 16];
+    const mf_search *search = shown->search;
+    const bool found = search != NULL && search->kind == MF_SEARCH_USERS;
+    const uint32_t n_users = found ? (uint32_t)search->best : shown->n_users;
+    mf_document_cell(d, "requests");
+    if (shown->load != NULL) {
+        show_drawn(d, shown->load);
+    } else if (shown->trace != NULL) {
+        mf_document_cell(d, "%s", shown->trace);
+    } else if (shown->workload != NULL) {
+        mf_document_cell(d, "%s, seed %" PRIu64, shown->workload, shown->seed);
+    } else {
+        char front[2 * MF_NUMBER_SIZE + 64];
+        (void)snprintf(front,
+                       sizeof front,
+                       "%u user%s who think%s %s",
+                       n_users,
+                       n_users == 1 ? "" : "s",
+                       n_users == 1 ? "s" : "",
+                       time_text(think, shown->think_s));
+        add_lengths(d, front, shown->lengths, shown->seed);
+    }
 }
 
 static void show_head(mf_document *d, const mf_simulation_shown *shown)
@@ -69,10 +106,41 @@ static void show_head(mf_document *d, const mf_simulation_shown *shown)
                      s->max_batch_tokens);
 }
 
+static void show_found(mf_document *d, const mf_search *search)
+{
+    static const struct {
+        const char *verdict;
+        const char *what;
+        const char *none;
+    } words[] = {
+        [MF_SEARCH_RATE] = {"AT MOST",
+                            "requests a second keep the promise", "not even by requests that have the machine alone"},
+        [MF_SEARCH_USERS] = {"AT MOST",  "users keep the promise", "not even by one user"                            },
+        [MF_SEARCH_MACHINES] = {"AT LEAST", "machines",               "not by any number of machines"                   },
+        [MF_SEARCH_SLOTS] = {"BEST",     "requests at once",       "with no number of requests at once"              },
+        [MF_SEARCH_BATCH] = {"BEST",     "tokens a step",          "with no size of a step"                          },
+    };
+    char value[MF_NUMBER_SIZE];
+    char rate[MF_NUMBER_SIZE];
+    const bool with_rate = search->most_rate > 0;
+    mf_document_tone(d, search->found ? MF_TONE_GOOD : MF_TONE_BAD);
+    mf_document_cell(d, "%s", search->found ? words[search->kind].verdict : "NOT KEPT");
+    if (!search->found) {
+        mf_document_cell(d, "%s", words[search->kind].none);
+        return;
+    }
+    mf_document_cell(d,
+                     "%s %s%s%s%s",
+                     mf_number_text(value, search->best, search->kind == MF_SEARCH_RATE ? 3 : 9),
+                     words[search->kind].what,
+                     with_rate ? ": " : "",
+                     with_rate ? mf_number_text(rate, search->most_rate, 3) : "",
+                     with_rate ? " requests a second keep the promise" : "");
+}
+
 static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
 {
     const mf_simulation *s = shown->simulation;
-    char rate[MF_NUMBER_SIZE];
     char span[MF_NUMBER_SIZE + 16];
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (!s->fits) {
@@ -81,17 +149,8 @@ static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
         mf_document_cell(d, "%s", s->n_warnings > 0 ? s->warnings[0] : "");
         return;
     }
-    if (shown->searched) {
-        const bool found = shown->load->rate_per_s > 0;
-        mf_document_tone(d, found ? MF_TONE_GOOD : MF_TONE_BAD);
-        mf_document_cell(d, "%s", found ? "AT MOST" : "NOT KEPT");
-        if (found) {
-            mf_document_cell(d,
-                             "%s requests a second keep the promise",
-                             mf_number_text(rate, shown->load->rate_per_s, 3));
-        } else {
-            mf_document_cell(d, "not even by requests that have the machine alone");
-        }
+    if (shown->search != NULL) {
+        show_found(d, shown->search);
         return;
     }
     const uint64_t served = s->n_outcomes[MF_SERVED_DONE];
@@ -188,6 +247,75 @@ static void show_rates(mf_document *d, const mf_simulation_shown *shown)
     mf_document_cell(d, "%s, for the time of a step", mf_basis_name(s->basis));
 }
 
+static const char *p95_text(char text[MF_NUMBER_SIZE + 16], const mf_latency *spread)
+{
+    return spread->known ? time_text(text, spread->quantiles[MF_P95]) : "-";
+}
+
+/* Every value that was tried. */
+static void show_trials(mf_document *d, const mf_search *search)
+{
+    static const char *const names[] = {[MF_SEARCH_RATE] = "rate",
+                                        [MF_SEARCH_USERS] = "users",
+                                        [MF_SEARCH_MACHINES] = "machines",
+                                        [MF_SEARCH_SLOTS] = "at once",
+                                        [MF_SEARCH_BATCH] = "tokens a step"};
+    enum { COLUMNS = 6, DIGITS = 4 };
+    char text[MF_NUMBER_SIZE + 16];
+    const bool rates = search->n_trials > 0 && search->most_rate > 0;
+    mf_document_begin(d, MF_BLOCK_TABLE, COLUMNS, "Tried");
+    mf_document_cell(d, "%s", names[search->kind]);
+    mf_document_cell(d, "%s", rates ? "rate" : "kept");
+    mf_document_cell(d, "within");
+    mf_document_cell(d, "first token, p95");
+    mf_document_cell(d, "per token, p95");
+    mf_document_cell(d, "tokens a second");
+    for (size_t i = 0; i < search->n_trials; i++) {
+        const mf_trial *t = &search->trials[i];
+        mf_document_cell(d, "%s", mf_number_text(text, t->value, DIGITS + 2));
+        if (rates) {
+            mf_document_cell(d, "%s", t->kept ? mf_number_text(text, t->most_rate, 3) : "-");
+        } else {
+            mf_document_cell(d, "%s", !t->fits ? "does not fit" : t->kept ? "yes" : "no");
+        }
+        mf_document_cell(d,
+                         "%s",
+                         t->fits ? mf_percent_text((char[MF_WORDING_SIZE]){0}, t->within_share, 1)
+                                 : "-");
+        mf_document_cell(d, "%s", p95_text(text, &t->ttft_s));
+        mf_document_cell(d, "%s", p95_text(text, &t->tpot_s));
+        mf_document_cell(d, "%s", t->fits ? mf_number_text(text, t->output_tok_s, DIGITS) : "-");
+    }
+}
+
+/* What each stream saw. */
+static void show_streams(mf_document *d, const mf_simulation_shown *shown)
+{
+    enum { COLUMNS = 7 };
+    const mf_simulation *s = shown->simulation;
+    char text[MF_NUMBER_SIZE + 16];
+    mf_document_begin(d, MF_BLOCK_TABLE, COLUMNS, "Streams");
+    static const char *const headings[COLUMNS] = {
+        " ", "requests", "within", "first token", "p95", "per token", "to the end"};
+    for (size_t i = 0; i < COLUMNS; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < s->n_streams; i++) {
+        const mf_stream_measures *m = &s->streams[i];
+        mf_document_cell(d, "%s", m->name);
+        mf_document_cell(d, "%" PRIu64, m->n_requests);
+        mf_document_cell(d,
+                         "%s",
+                         m->n_requests > 0
+                             ? mf_percent_text((char[MF_WORDING_SIZE]){0}, m->within_share, 1)
+                             : "-");
+        mf_document_cell(d, "%s", m->ttft_s.known ? time_text(text, m->ttft_s.mean) : "-");
+        mf_document_cell(d, "%s", p95_text(text, &m->ttft_s));
+        mf_document_cell(d, "%s", m->tpot_s.known ? time_text(text, m->tpot_s.mean) : "-");
+        mf_document_cell(d, "%s", m->e2e_s.known ? time_text(text, m->e2e_s.mean) : "-");
+    }
+}
+
 static void show_bar(mf_document *d, const char *name, double share, const char *remark)
 {
     mf_document_cell(d, "%s", name);
@@ -221,8 +349,14 @@ void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
     show_verdict(document, shown);
     if (s->fits) {
         show_latencies(document, s);
+        if (s->n_streams > 1) {
+            show_streams(document, shown);
+        }
         show_rates(document, shown);
         show_load_bars(document, s);
+        if (shown->search != NULL && shown->search->kind != MF_SEARCH_RATE) {
+            show_trials(document, shown->search);
+        }
         show_notes(document, s);
     }
 }

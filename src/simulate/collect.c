@@ -11,9 +11,25 @@ void mf_collector_free(mf_collector *collector)
     mf_samples_free(&collector->tpot_s);
     mf_samples_free(&collector->e2e_s);
     mf_samples_free(&collector->queue_s);
+    for (size_t i = 0; i < collector->n_streams; i++) {
+        mf_samples_free(&collector->streams[i].ttft_s);
+        mf_samples_free(&collector->streams[i].tpot_s);
+        mf_samples_free(&collector->streams[i].e2e_s);
+    }
+    free(collector->streams);
     free(collector->held);
     free(collector->is_held);
     *collector = (mf_collector){0};
+}
+
+mf_status mf_collector_split(mf_collector *collector, size_t n_streams, mf_error *err)
+{
+    collector->streams = calloc(n_streams + 1, sizeof *collector->streams);
+    if (collector->streams == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for %zu streams", n_streams);
+    }
+    collector->n_streams = n_streams;
+    return MF_OK;
 }
 
 static mf_served_request served_of(const mf_outcome_row *row)
@@ -91,19 +107,19 @@ static mf_status tell(mf_collector *c, uint64_t id, const mf_served_request *ser
     return status;
 }
 
-static mf_status add_measures(mf_collector *c, const mf_served_request *served, mf_error *err)
+static mf_status add_measures(mf_samples *ttft_s,
+                              mf_samples *tpot_s,
+                              mf_samples *e2e_s,
+                              const mf_served_request *served,
+                              mf_error *err)
 {
-    mf_status status = mf_samples_add(&c->ttft_s, served->ttft_s, err);
+    mf_status status = mf_samples_add(ttft_s, served->ttft_s, err);
     if (status == MF_OK) {
-        status = mf_samples_add(&c->queue_s, served->queue_s, err);
+        status = mf_samples_add(e2e_s, served->e2e_s, err);
     }
-    if (status == MF_OK) {
-        status = mf_samples_add(&c->e2e_s, served->e2e_s, err);
-    }
-    if (status == MF_OK && served->output_tokens > 1) {
-        status = mf_samples_add(&c->tpot_s, served->tpot_s, err);
-    }
-    return status;
+    return status == MF_OK && served->output_tokens > 1
+               ? mf_samples_add(tpot_s, served->tpot_s, err)
+               : status;
 }
 
 static bool is_within(const mf_promise *promise, const mf_served_request *served)
@@ -124,13 +140,24 @@ mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err)
     if (served.outcome != MF_SERVED_REFUSED) {
         c->input_tokens += served.input_tokens;
     }
-    if (row->id >= c->n_warm_up) {
-        c->n_counted++;
-        c->n_within += is_within(&c->promise, &served) ? 1 : 0;
+    const bool within = is_within(&c->promise, &served);
+    const bool counts = row->id >= c->n_warm_up && row->request->arrival_ns >= c->warm_up_ns;
+    const bool measured =
+        counts && (served.outcome == MF_SERVED_DONE || served.outcome == MF_SERVED_CUT);
+    c->n_counted += counts ? 1 : 0;
+    c->n_within += counts && within ? 1 : 0;
+    if (measured) {
+        status = add_measures(&c->ttft_s, &c->tpot_s, &c->e2e_s, &served, err);
+        status = status == MF_OK ? mf_samples_add(&c->queue_s, served.queue_s, err) : status;
     }
-    if (row->id >= c->n_warm_up &&
-        (served.outcome == MF_SERVED_DONE || served.outcome == MF_SERVED_CUT)) {
-        status = add_measures(c, &served, err);
+    if (status == MF_OK && row->request->stream < c->n_streams) {
+        mf_stream_samples *stream = &c->streams[row->request->stream];
+        stream->n_requests++;
+        stream->n_counted += counts ? 1 : 0;
+        stream->n_within += counts && within ? 1 : 0;
+        status = measured
+                     ? add_measures(&stream->ttft_s, &stream->tpot_s, &stream->e2e_s, &served, err)
+                     : MF_OK;
     }
     return status == MF_OK && c->served != NULL ? tell(c, row->id, &served, err) : status;
 }

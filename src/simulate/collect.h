@@ -8,12 +8,25 @@
 #include "simulate/samples.h"
 #include "simulate/world.h"
 
+/* Measures of one stream of a usage. */
+typedef struct mf_stream_samples {
+    mf_samples ttft_s;
+    mf_samples tpot_s;
+    mf_samples e2e_s;
+    uint64_t n_requests;
+    uint64_t n_counted;
+    uint64_t n_within;
+} mf_stream_samples;
+
 typedef struct mf_collector {
     mf_samples ttft_s;
     mf_samples tpot_s;
     mf_samples e2e_s;
     mf_samples queue_s;
-    uint64_t n_warm_up;
+    uint64_t n_warm_up;         /* the first so many are left out, */
+    uint64_t warm_up_ns;        /* and those that arrive before */
+    mf_stream_samples *streams; /* owned; NULL: they are not told apart */
+    size_t n_streams;
     mf_promise promise;
     uint64_t n_counted; /* after the warm-up */
     uint64_t n_within;
@@ -28,11 +41,14 @@ typedef struct mf_collector {
     uint64_t n_told;
 } mf_collector;
 
-/* Start with zeros but for n_warm_up, promise, served and payload. */
+/* Start with zeros but for the warm-up, promise, served and payload. */
 void mf_collector_free(mf_collector *collector);
 
 /* As a hook of the world. */
 mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err);
+
+/* Tells so many streams apart. MF_E_NOMEM. */
+mf_status mf_collector_split(mf_collector *collector, size_t n_streams, mf_error *err);
 
 mf_status mf_collector_spread(mf_latency *spread, const mf_samples *samples, mf_error *err);
 

@@ -27,7 +27,7 @@ typedef struct mf_request {
     uint32_t shared_tokens; /* of the input: what all sessions of `shared` begin with */
     uint32_t shared;        /* 0: none */
     uint32_t stream;        /* of the workload */
-    uint32_t turn;          /* in its session, from 0 */
+    uint32_t party;         /* the source's: who asks */
     mf_chunks *chunks;      /* NULL: none. Owned by whoever holds the request */
 } mf_request;
 

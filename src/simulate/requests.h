@@ -13,6 +13,8 @@ struct mf_requests {
     mf_arrivals source; /* its self is owned */
     void (*free_self)(void *self);
     uint64_t n_requests;       /* 0: not known in advance */
+    uint64_t duration_ns;      /* requests come until then; 0: not known in advance */
+    const mf_usage *usage;     /* whose streams are told apart; NULL: none */
     const uint64_t *n_dropped; /* rows that were left out; NULL: none ever are. Of self */
     bool
         is_drawn; /* a sample of a load that goes on: a warm-up is left out, and saturation has no mean */
@@ -20,6 +22,12 @@ struct mf_requests {
 
 /* Wraps a source. On failure free_self is called. */
 mf_status mf_requests_wrap(mf_requests **out, const mf_requests *made, mf_error *err);
+
+/* MF_E_USAGE for what a drawn load can't be. */
+mf_status mf_open_load_check(const mf_open_load *load, mf_error *err);
+
+/* Requests of a demand's usage. */
+mf_status mf_requests_use(mf_requests **out, const mf_demand *demand, mf_error *err);
 
 /* A trace from an open file, which it closes, whatever happens. */
 mf_status

@@ -300,7 +300,7 @@ static void leap(mf_server *server, const mf_run *run, uint64_t n)
     const uint64_t held = server->cache_used;
     server->rules->grow(server, n);
     const uint64_t grown = server->cache_used;
-    server->cache_used = held + (grown - held) / 2; /* on average over the run */
+    server->cache_used = (held + grown) / 2; /* on average over the run */
     count_until(server, last.ns);
     server->cache_used = grown;
     for (uint32_t i = 0; i < server->n_running; i++) {

@@ -165,6 +165,9 @@ static mf_status make_pace(mf_served_setup *s, const mf_simulation_run *run, mf_
 
 static mf_status check_settings(const mf_serving *serving, mf_engine_id engine, mf_error *err)
 {
+    if (serving->n_machines > MOST_SERVERS) {
+        return mf_fail(err, MF_E_USAGE, "at most %d machines", (int)MOST_SERVERS);
+    }
     if (serving->max_sequences > MOST_SEQUENCES || serving->max_batch_tokens > MOST_BATCH) {
         return mf_fail(err,
                        MF_E_USAGE,
@@ -209,6 +212,10 @@ mf_status mf_served_set_up(mf_served_setup *setup, const mf_simulation_run *run,
         status = set_up_engine(s, &run->serving, err);
     }
     s->settings.one_by_one = run->serving.step_by_step;
+    s->n_servers *= said_or(run->serving.n_machines, 1);
+    if (status == MF_OK && s->n_servers > MOST_SERVERS) {
+        status = mf_fail(err, MF_E_USAGE, "more than %d servers", (int)MOST_SERVERS);
+    }
     if (status == MF_OK && s->fits && s->settings.max_tokens < s->settings.max_sequences) {
         status = mf_fail(err,
                          MF_E_USAGE,

@@ -6,6 +6,7 @@
 #include "simulate/collect.h"
 #include "simulate/requests.h"
 #include "simulate/serving.h"
+#include "simulate/usage.h"
 
 const char *mf_served_name(mf_served_outcome outcome)
 {
@@ -31,10 +32,12 @@ static void warn(mf_simulation *s, const char *format, ...)
 }
 
 /* The first tenth is not the steady state that the measures are of. */
-static uint64_t warm_up_of(const mf_requests *requests)
+static mf_status set_up_collector(mf_collector *c, const mf_requests *requests, mf_error *err)
 {
     enum { SHARE = 10 };
-    return requests->is_drawn ? requests->n_requests / SHARE : 0;
+    c->n_warm_up = requests->is_drawn ? requests->n_requests / SHARE : 0;
+    c->warm_up_ns = requests->duration_ns / SHARE;
+    return requests->usage != NULL ? mf_collector_split(c, requests->usage->n_streams, err) : MF_OK;
 }
 
 static double per(double amount, double whole)
@@ -62,7 +65,7 @@ static void fill_totals(mf_simulation *s, const mf_world_totals *t, const mf_col
     const double servers = (double)s->n_servers;
     const double cache = (double)s->kv_tokens;
     s->n_requests = t->n_arrived;
-    s->n_warm_up = c->n_warm_up;
+    s->n_warm_up = t->n_ended - c->n_counted;
     for (size_t i = 0; i <= MF_SERVED_REFUSED; i++) {
         s->n_outcomes[i] = c->n_outcomes[i];
     }
@@ -116,6 +119,24 @@ static mf_status fill_spreads(mf_simulation *s, const mf_collector *c, mf_error 
     return status == MF_OK ? mf_collector_spread(&s->queue_s, &c->queue_s, err) : status;
 }
 
+static mf_status
+fill_streams(mf_simulation *s, const mf_collector *c, const mf_usage *usage, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < c->n_streams; i++) {
+        const mf_stream_samples *from = &c->streams[i];
+        mf_stream_measures *to = &s->streams[i];
+        (void)snprintf(to->name, sizeof to->name, "%s", usage->streams[i].name);
+        to->n_requests = from->n_requests;
+        to->within_share = per((double)from->n_within, (double)from->n_counted);
+        status = mf_collector_spread(&to->ttft_s, &from->ttft_s, err);
+        status = status == MF_OK ? mf_collector_spread(&to->tpot_s, &from->tpot_s, err) : status;
+        status = status == MF_OK ? mf_collector_spread(&to->e2e_s, &from->e2e_s, err) : status;
+    }
+    s->n_streams = c->n_streams;
+    return status;
+}
+
 static void warn_of_outcomes(mf_simulation *s)
 {
     static const char *const reasons[] = {
@@ -151,6 +172,10 @@ static void judge(mf_simulation *s, bool is_drawn)
         s->ttft_s.known = false;
         s->e2e_s.known = false;
         s->queue_s.known = false;
+        for (size_t i = 0; i < s->n_streams; i++) {
+            s->streams[i].ttft_s.known = false;
+            s->streams[i].e2e_s.known = false;
+        }
         warn(s, "saturated: requests come faster than they are served, waiting grows without end");
         return;
     }
@@ -186,6 +211,9 @@ static mf_status run_setup(mf_simulation *s,
         status = fill_spreads(s, c, err);
     }
     if (status == MF_OK) {
+        status = fill_streams(s, c, run->requests->usage, err);
+    }
+    if (status == MF_OK) {
         fill_totals(s, &totals, c);
         s->saturated = is_saturated(&totals, c, totals.last_ns);
         judge(s, run->requests->is_drawn);
@@ -209,8 +237,8 @@ mf_status mf_simulate(mf_simulation *simulation, const mf_simulation_run *run, m
         }
     }
     if (status == MF_OK && setup.fits) {
-        c.n_warm_up = warm_up_of(run->requests);
-        status = run_setup(&s, &setup, run, &c, err);
+        status = set_up_collector(&c, run->requests, err);
+        status = status == MF_OK ? run_setup(&s, &setup, run, &c, err) : status;
     }
     mf_collector_free(&c);
     mf_served_free(&setup);

@@ -13,13 +13,15 @@
 extern "C" {
 #endif
 
+typedef enum mf_gap_kind { MF_GAPS_GAMMA, MF_GAPS_WEIBULL } mf_gap_kind;
+
 /* Requests that arrive whatever the server does, drawn from a seed. */
 typedef struct mf_open_load {
     uint64_t seed;
     uint64_t n_requests;
     double rate_per_s;
-    double
-        burstiness; /* coefficient of variation of the gaps (gamma distributed): 1 is Poisson, 0 a metronome */
+    double burstiness; /* coefficient of variation of the gaps: 1 is Poisson, 0 a metronome */
+    mf_gap_kind gaps;  /* how they are distributed */
     double input_tokens;
     double output_tokens;
     double spread; /* coefficient of variation of both lengths (log-normal); 0: all alike */
@@ -45,6 +47,38 @@ MF_API mf_status mf_requests_open(mf_requests **out,
 
 MF_API void mf_requests_free(mf_requests *requests); /* NULL is fine */
 
+enum { MF_MAX_STREAMS = 16, MF_STREAM_NAME_SIZE = 32 };
+
+/* Who uses the machine and how: users who think between turns, agents whose sessions grow, programs. A workload file says so
+   (docs/simulate.md). Read only once it is made: threads may share it. */
+typedef struct mf_usage mf_usage;
+
+/* MF_E_IO; MF_E_DATA with file, line and column. The caller frees *out. */
+MF_API mf_status mf_usage_open(mf_usage **out, const char *path, mf_error *err);
+/* Users who each ask, wait for the answer and think, for exponentially distributed times; lengths as the load has them. */
+MF_API mf_status mf_usage_of_users(
+    mf_usage **out, const mf_open_load *load, uint32_t n_users, double think_s, mf_error *err);
+MF_API void mf_usage_free(mf_usage *usage); /* NULL is fine */
+
+MF_API bool mf_usage_has_users(const mf_usage *usage); /* who wait for answers */
+MF_API bool mf_usage_has_rate(const mf_usage *usage);  /* sessions that begin by themselves */
+
+/* What asks for requests, as often as they are wanted: one of usage, load and trace; all borrowed. */
+typedef struct mf_demand {
+    const mf_usage *usage;
+    const mf_open_load *load;
+    const char *trace;
+    double speedup; /* of the trace */
+    uint64_t seed;  /* of the usage's draws */
+    uint64_t
+        n_requests; /* of the usage; 0: until its duration is over, or as many as a drawn load has */
+    uint32_t n_users;  /* of the usage, shared out as it says; 0: as many as it says */
+    double rate_per_s; /* of the usage's sessions or the load; 0: as it says */
+} mf_demand;
+
+/* Requests of a demand, the same every time; usage and trace's path must outlive *out. As mf_requests_draw and _open. */
+MF_API mf_status mf_requests_of(mf_requests **out, const mf_demand *demand, mf_error *err);
+
 /* Settings of the engine. 0 (prefix_cache: -1): the engine's default, or what the memory leaves. */
 typedef struct mf_serving {
     uint32_t max_sequences; /* vLLM: max_num_seqs; llama.cpp: slots */
@@ -53,6 +87,7 @@ typedef struct mf_serving {
     uint64_t kv_blocks;      /* vLLM */
     uint32_t tensor_parallel;
     uint32_t data_parallel;
+    uint32_t n_machines; /* that share the requests; 0: one */
     int prefix_cache;
     bool step_by_step; /* no leaps: for tests, the figures are the same */
 } mf_serving;
@@ -120,6 +155,16 @@ typedef struct mf_promise {
     double share; /* of requests that must be within it; 0: 0.95 */
 } mf_promise;
 
+/* What a stream of a usage saw. */
+typedef struct mf_stream_measures {
+    char name[MF_STREAM_NAME_SIZE];
+    uint64_t n_requests;
+    double within_share; /* as of the whole simulation */
+    mf_latency ttft_s;
+    mf_latency tpot_s;
+    mf_latency e2e_s;
+} mf_stream_measures;
+
 typedef struct mf_simulation {
     bool
         fits; /* the model, its buffers and at least one request; otherwise there is nothing but the warning that says why */
@@ -153,6 +198,8 @@ typedef struct mf_simulation {
     uint64_t recomputed_tokens;
     uint64_t n_steps;
     uint64_t n_leaps;
+    mf_stream_measures streams[MF_MAX_STREAMS];
+    size_t n_streams; /* 0: they are not told apart */
     bool saturated; /* more comes in than can be served: the queue grows as long as requests come */
     mf_basis basis; /* of the time of steps */
     char warnings[MF_MAX_WARNINGS][MF_WARNING_SIZE];
@@ -176,14 +223,56 @@ MF_API mf_status mf_simulate(mf_simulation *simulation,
                              const mf_simulation_run *run,
                              mf_error *err);
 
-/* The highest rate of a drawn load, to 2 %, at which the promise is kept, by bisection over the same requests; *at is the simulation
-   there. 0 and a simulation of requests that each have the machine alone if they break it already. The run's requests don't count,
-   the load's rate neither. MF_E_USAGE without a promise. */
-MF_API mf_status mf_simulate_highest_rate(double *rate_per_s,
-                                          mf_simulation *at,
-                                          const mf_simulation_run *run,
-                                          const mf_open_load *load,
-                                          mf_error *err);
+/* What a search varies. */
+typedef enum mf_search_kind {
+    MF_SEARCH_RATE, /* highest rate of a load, or of a usage's sessions, at which the promise is kept, to 2 % */
+    MF_SEARCH_USERS,    /* most users of a usage */
+    MF_SEARCH_MACHINES, /* fewest machines that share the requests */
+    MF_SEARCH_SLOTS,    /* sequences at once: the number that serves best */
+    MF_SEARCH_BATCH,    /* tokens of a step, the same */
+} mf_search_kind;
+
+MF_API const char *
+mf_search_name(mf_search_kind kind); /* "rate", "users", "machines", "slots", "batch" */
+
+enum { MF_MAX_TRIALS = 64 };
+
+/* One simulation of a search. */
+typedef struct mf_trial {
+    double value; /* of what varies */
+    bool fits;
+    bool kept; /* the promise, without saturation */
+    double
+        most_rate; /* SLOTS and BATCH of a load without a rate: the highest that keeps the promise */
+    double within_share;
+    double output_tok_s;
+    mf_latency ttft_s;
+    mf_latency tpot_s;
+    mf_latency e2e_s;
+} mf_trial;
+
+typedef struct mf_search {
+    mf_search_kind kind;
+    bool found;
+    double best;
+    size_t best_trial;
+    double most_rate; /* as in its trial */
+    mf_simulation
+        at; /* the best one; if none was found, what comes closest: one user, the lowest rate, most machines */
+    mf_trial trials[MF_MAX_TRIALS]; /* by value */
+    size_t n_trials;
+} mf_search;
+
+/* Searches over the same requests every time. Rates and numbers of users and machines are bisected; slots are tried in powers of two up
+   to 64 (vLLM: 1024), batches from 256 to 16384 tokens: the best has the highest rate, or where the demand's rate or
+   users are given the most requests within the promise, and of equals the shortest mean time to the end. Without a promise only
+   machines, slots and batches can be searched: requests must be served without saturation. The run's requests and callback don't
+   count. MF_E_USAGE for a demand without what varies. */
+MF_API mf_status mf_simulate_search(mf_search *search,
+                                    mf_search_kind kind,
+                                    const mf_simulation_run *run,
+                                    const mf_demand *demand,
+                                    mf_error *err);
 
 #ifdef __cplusplus
 }

@@ -245,27 +245,103 @@ Test(simulate, texts_of_a_mooncake_trace_are_found_again)
     close_case(&c);
 }
 
+/* A search over a small load; asserts that it worked. The caller frees it. */
+static mf_search *
+search_for(mf_search_kind kind, const served_case *c, mf_promise promise, const mf_demand *demand)
+{
+    mf_error err = {0};
+    mf_search *found = calloc(1, sizeof *found);
+    const mf_simulation_run run = {
+        .run = &c->run, .calibration = c->calibration, .serving = defaults, .promise = promise};
+    const mf_status status = mf_simulate_search(found, kind, &run, demand, &err);
+    cr_assert(eq(int, status, MF_OK), "%s", err.message);
+    return found;
+}
+
 Test(simulate, the_highest_rate_keeps_the_promise_and_a_higher_one_does_not)
 {
     served_case c = open_case("llama-3.1-8b", "bf16", "pc-rtx-4090", "vllm");
+    const mf_promise promise = {.ttft_s = 0.6, .tpot_s = 0.05, .share = 0.9};
     mf_open_load load = mf_open_load_default();
     load.n_requests = 600;
-    mf_simulation_run run = {.run = &c.run, .serving = defaults};
-    run.promise = (mf_promise){.ttft_s = 0.6, .tpot_s = 0.05, .share = 0.9};
+    const mf_demand demand = {.load = &load};
+    mf_search *found = search_for(MF_SEARCH_RATE, &c, promise, &demand);
+    cr_assert(found->found && found->best > 1 && found->best < 100);
+    cr_assert(found->at.within_share >= 0.9);
+    load.rate_per_s = 1.05 * found->best;
     mf_simulation at;
-    double rate = 0;
-    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_OK));
-    cr_assert(rate > 1 && rate < 100 && at.within_share >= 0.9);
-    cr_assert_not(at.saturated);
-    load.rate_per_s = 1.05 * rate;
-    run.requests = draw_requests(load);
+    const mf_simulation_run run = {
+        .run = &c.run, .serving = defaults, .promise = promise, .requests = draw_requests(load)};
     cr_assert(eq(int, mf_simulate(&at, &run, NULL), MF_OK));
     cr_assert(at.within_share < 0.9);
     mf_requests_free(run.requests);
-    run.promise = (mf_promise){.ttft_s = 1e-6};
-    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_OK));
-    cr_assert(rate <= 0 && at.within_share <= 0);
-    run.promise = (mf_promise){.share = 0.5};
-    cr_assert(eq(int, mf_simulate_highest_rate(&rate, &at, &run, &load, NULL), MF_E_USAGE));
+    free(found);
+    found = search_for(MF_SEARCH_RATE, &c, (mf_promise){.ttft_s = 1e-6}, &demand);
+    cr_assert_not(found->found);
+    cr_assert(found->at.within_share <= 0);
+    free(found);
+    close_case(&c);
+}
+
+Test(simulate, searches_need_what_they_vary_and_a_promise)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "server-h100-sxm", "vllm");
+    mf_search *found = calloc(1, sizeof *found);
+    const mf_open_load load = mf_open_load_default();
+    const mf_demand demand = {.load = &load};
+    mf_simulation_run run = {.run = &c.run, .serving = defaults, .promise = {.share = 0.5}};
+    cr_assert(eq(int, mf_simulate_search(found, MF_SEARCH_RATE, &run, &demand, NULL), MF_E_USAGE));
+    run.promise.ttft_s = 1;
+    cr_assert(eq(int, mf_simulate_search(found, MF_SEARCH_USERS, &run, &demand, NULL), MF_E_USAGE));
+    free(found);
+    close_case(&c);
+}
+
+Test(simulate, the_most_users_keep_the_promise_and_one_more_does_not)
+{
+    served_case c = open_case("llama-3.1-8b", "Q4_K_M", "pc-rtx-4090", "llama.cpp");
+    mf_usage *usage = NULL;
+    mf_open_load load = mf_open_load_default();
+    cr_assert(eq(int, mf_usage_of_users(&usage, &load, 1, 20, NULL), MF_OK));
+    const mf_demand demand = {.usage = usage, .seed = 3, .n_requests = 600};
+    mf_search *found = search_for(MF_SEARCH_USERS, &c, (mf_promise){.ttft_s = 1}, &demand);
+    cr_assert(found->found && found->best > 4 && found->best < 200);
+    const mf_trial *best = &found->trials[found->best_trial];
+    cr_assert(best->kept && best->value >= found->best && best->value <= found->best);
+    cr_assert(found->best_trial + 1 < found->n_trials && !best[1].kept);
+    cr_assert(best[1].value <= found->best + 1);
+    free(found);
+    mf_usage_free(usage);
+    close_case(&c);
+}
+
+Test(simulate, machines_are_added_until_a_load_is_served)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "server-h100-sxm", "vllm");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 2000;
+    load.rate_per_s = 100;
+    const mf_demand demand = {.load = &load};
+    mf_search *found = search_for(MF_SEARCH_MACHINES, &c, (mf_promise){.ttft_s = 0.3}, &demand);
+    cr_assert(found->found && found->best > 2 && found->at.n_servers > 2);
+    cr_assert_not(found->trials[found->best_trial - 1].kept);
+    free(found);
+    close_case(&c);
+}
+
+/* One at a time is worse for users who come together; the best of all tried has no worse share than any. */
+Test(simulate, slots_are_chosen_by_what_they_serve)
+{
+    served_case c = open_case("llama-3.1-8b", "Q4_K_M", "pc-rtx-4090", "llama.cpp");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 500;
+    load.rate_per_s = 1;
+    const mf_demand demand = {.load = &load};
+    mf_search *found = search_for(MF_SEARCH_SLOTS, &c, (mf_promise){.ttft_s = 0.5}, &demand);
+    cr_assert(found->found && found->best > 1 && found->n_trials > 3);
+    for (size_t i = 0; i < found->n_trials; i++) {
+        cr_assert(found->trials[i].within_share <= found->at.within_share + 1.1e-3);
+    }
+    free(found);
     close_case(&c);
 }
