@@ -291,7 +291,7 @@ static void join(mf_path_time *sum, const mf_path_time *one, bool parallel)
     sum->ceiling_s += one->ceiling_s;
 }
 
-static double hop_seconds(const mf_path *path, double n_tokens, double n_batches)
+double mf_path_hop_s(const mf_path *path, double n_tokens, double n_batches)
 {
     if (path->n_pipelined < 2) {
         return 0;
@@ -316,7 +316,7 @@ mf_path_time mf_path_decode(const mf_path *path, mf_step step)
                                   .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step)};
         join(&sum, &one, path->parallel);
     }
-    sum.link_s = hop_seconds(path, 1, 1);
+    sum.link_s = mf_path_hop_s(path, 1, 1);
     sum.total_s += sum.link_s;
     return sum;
 }
@@ -373,7 +373,7 @@ bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *pat
     sum.compute_s *= share;
     sum.overhead_s *= share;
     sum.ceiling_s /= (double)(path->parallel || path->n_pipelined < 2 ? 1 : path->n_pipelined);
-    sum.link_s = hop_seconds(path, step.n_tokens, n_batches);
+    sum.link_s = mf_path_hop_s(path, step.n_tokens, n_batches);
     if (streams) {
         const double bytes =
             mf_work_touched_bytes(&path->streamed, fmin(step.n_tokens, step.ubatch));

@@ -60,6 +60,9 @@ mf_path_time mf_path_decode(const mf_path *path, mf_step step);
 /* Seconds for the tokens of a prompt. False, and *reason set, where the matrix peak or the host link is not known. */
 bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *path, mf_step step);
 
+/* Seconds that tokens take from device to device, in so many micro-batches. */
+double mf_path_hop_s(const mf_path *path, double n_tokens, double n_batches);
+
 /* Micro-batch and cache widths of a workload; depth and tokens are the caller's to set. */
 mf_step mf_step_of(const mf_workload *workload);
 

@@ -28,6 +28,7 @@
 #include "memfit/quant.h"
 #include "memfit/simulate.h"
 #include "memfit/status.h"
+#include "memfit/step.h"
 #include "memfit/tensor_type.h"
 #include "memfit/validation.h"
 #include "memfit/vllm.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "memfit/calibration.h"
-#include "memfit/predict.h"
+#include "memfit/step.h"
 
 /* Llama 3 8B-like geometry, small enough to write down: 4 layers, in Q4_0. */
 enum { LAYERS = 4, PER_LAYER = 9, TENSORS = 3 + LAYERS * PER_LAYER };
@@ -403,4 +403,33 @@ Test(predict, a_host_that_can_not_hold_all_holds_the_rest)
     cr_assert(tight.placed.known);
     cr_assert(eq(int, tight.placed.gpu_layers, roomy.placed.gpu_layers));
     cr_assert(epsilon_eq(dbl, tight.decode.tok_s, roomy.decode.tok_s, 1e-9));
+}
+
+Test(predict, a_step_of_one_sequence_or_of_a_prompt_takes_what_is_predicted)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.workload.n_output = 0;
+    b.run.workload.n_prompt = 1100;
+    mf_step_law *law = NULL;
+    mf_error err = {0};
+    const mf_status status = mf_step_law_new(&law, &b.run, b.calibration, &err);
+    cr_assert(eq(int, status, MF_OK), "%s", err.message);
+    const mf_prediction p = predict(&b);
+    const mf_step_load token = {.n_decode = 1, .sum_depth = 1100};
+    const mf_step_load prompt = {.n_prefill = 1100};
+    cr_assert(epsilon_eq(dbl, mf_step_seconds(law, token) * p.decode.tok_s, 1, 1e-12));
+    cr_assert(epsilon_eq(dbl, mf_step_seconds(law, prompt) * p.prefill.tok_s, 1100, 1e-9));
+    mf_step_law_free(law);
+}
+
+Test(predict, there_are_no_steps_without_a_calibration)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    mf_step_law *law = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_step_law_new(&law, &b.run, NULL, &err), MF_E_UNSUPPORTED));
+    cr_assert(ne(ptr, (void *)strstr(err.message, "no calibration"), NULL));
+    mf_calibration_free(b.calibration);
 }

@@ -1,0 +1,150 @@
+#include "speed/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "memfit/calibration.h"
+
+/* llama.cpp's ggml_backend_offload_op: from so many tokens on, weights in host memory are copied to the device. */
+#define STREAMED_FROM 32
+/* Beyond, no rows of several sequences are known: a prompt's steps are, and their kernels are the same. */
+#define MEASURED_UP_TO 32
+
+static double prompt_s(const mf_path *path, mf_step step, double n_tokens, double depth)
+{
+    const char *reason = NULL;
+    mf_path_time time = {0};
+    step.n_tokens = n_tokens;
+    step.depth = depth;
+    (void)mf_path_prefill(&time, &reason, path, step);
+    return time.total_s;
+}
+
+/* Several sequences through all segments. */
+static double batch_s(const mf_step_law *law, double n, double depth)
+{
+    const mf_path *path = &law->path;
+    double sum = 0;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        const double one = mf_batch_decode_s(&law->batches[i], n, depth, law->step.cache);
+        sum = path->parallel ? fmax(sum, one) : sum + one;
+    }
+    return sum + mf_path_hop_s(path, n, 1);
+}
+
+/* n sequences in a step that computes as a prompt does: n_tokens in all. */
+static double beside_s(const mf_step_law *law, double n, double depth, double n_tokens)
+{
+    const double seen = n > 0 ? batch_s(law, n, depth) - batch_s(law, n, 0) : 0;
+    double states = 0;
+    for (size_t i = 0; i < law->path.n_segments; i++) {
+        states += fmax(0, n - 1) * law->batches[i].sequence_s;
+    }
+    return prompt_s(&law->plain, law->step, n_tokens, 0) + seen + states + law->head_s;
+}
+
+static double decode_s(const mf_step_law *law, double n, double depth)
+{
+    if (law->path.streamed.read_bytes > 0 && n >= STREAMED_FROM) {
+        return beside_s(law, n, depth, n);
+    }
+    const double batch = batch_s(law, n, depth);
+    if (n <= MEASURED_UP_TO) {
+        return batch;
+    }
+    const double least = batch_s(law, MEASURED_UP_TO, depth);
+    return fmax(least, fmin(batch, beside_s(law, n, depth, n)));
+}
+
+double mf_step_seconds(const mf_step_law *law, mf_step_load load)
+{
+    const double n = load.n_decode;
+    const double depth = n > 0 ? load.sum_depth / n : 0;
+    const double prompt = load.n_prefill;
+    if (load.n_prefill == 0) {
+        return n > 0 ? decode_s(law, n, depth) : 0;
+    }
+    const double own = prompt_s(&law->path, law->step, prompt, load.prefill_depth);
+    if (n <= 0) {
+        return own;
+    }
+    const double attention = own - prompt_s(&law->plain, law->step, prompt, load.prefill_depth);
+    return fmax(decode_s(law, n, depth), attention + beside_s(law, n, depth, n + prompt));
+}
+
+mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, mf_error *err)
+{
+    const char *reason = NULL;
+    mf_path_time time = {0};
+    step.n_tokens = 1;
+    if (!mf_path_prefill(&time, &reason, path, step)) {
+        return mf_fail(err, MF_E_UNSUPPORTED, "there is no ground for a speed: %s", reason);
+    }
+    law->path = *path;
+    law->plain = *path;
+    law->plain.streamed.n_groups = 0;
+    law->step = step;
+    law->head_s = 0;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        law->plain.segments[i].work.n_groups = 0;
+        law->batches[i] = mf_batch_of(&path->segments[i]);
+        law->head_s += law->batches[i].head_s;
+    }
+    return MF_OK;
+}
+
+static mf_status build(mf_step_law *law,
+                       mf_path *path,
+                       mf_tensor_type *types,
+                       const mf_case *run,
+                       const mf_calibration *calibration,
+                       mf_error *err)
+{
+    bool estimated = false;
+    const char *reason = NULL;
+    mf_memory memory = {0};
+    mf_status status = mf_quant_types(types, &estimated, run->model, run->quant, err);
+    if (status == MF_OK) {
+        status = mf_memory_need(&memory, run, err);
+    }
+    if (status == MF_OK) {
+        status = mf_path_build(path, &reason, run, types, &memory, calibration, err);
+    }
+    if (status != MF_OK) {
+        return status;
+    }
+    return reason ? mf_fail(err, MF_E_UNSUPPORTED, "there is no ground for a speed: %s", reason)
+                  : mf_step_law_make(law, path, mf_step_of(&run->workload), err);
+}
+
+mf_status mf_step_law_new(mf_step_law **out,
+                          const mf_case *run,
+                          const mf_calibration *calibration,
+                          mf_error *err)
+{
+    if (!calibration) {
+        return mf_fail(err,
+                       MF_E_UNSUPPORTED,
+                       "there is no calibration for '%s': its speed is not known",
+                       run->engine->name);
+    }
+    mf_step_law *law = calloc(1, sizeof *law);
+    mf_path *path = calloc(1, sizeof *path);
+    mf_tensor_type *types = calloc(run->model->n_tensors + 1, sizeof *types);
+    const mf_status status = law && path && types
+                                 ? build(law, path, types, run, calibration, err)
+                                 : mf_fail(err, MF_E_NOMEM, "no memory for a law of steps");
+    free(path);
+    free(types);
+    if (status == MF_OK) {
+        *out = law;
+    } else {
+        free(law);
+    }
+    return status;
+}
+
+void mf_step_law_free(mf_step_law *law)
+{
+    free(law);
+}

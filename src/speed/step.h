@@ -1,0 +1,21 @@
+/*
+ * step.h - what a step's law is made of, for those who tabulate it.
+ */
+#ifndef MF_SPEED_STEP_H
+#define MF_SPEED_STEP_H
+
+#include "memfit/step.h"
+#include "speed/batch.h"
+
+struct mf_step_law {
+    mf_path path;
+    mf_path plain; /* the same without attention */
+    mf_batch batches[MF_MAX_PLACES];
+    mf_step step; /* micro-batch and cache */
+    double head_s;
+};
+
+/* One of a path that is known. MF_E_UNSUPPORTED where a prompt's speed is not known. */
+mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, mf_error *err);
+
+#endif
