@@ -50,6 +50,14 @@ void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint3
     load->n_chunks++;
 }
 
+static uint64_t seen_ps(const mf_pace_term *term, const mf_load *load)
+{
+    if (load->n_chunks > 0) {
+        return term->mixed_ps;
+    }
+    return term->decode_ps - (load->n_decode == 1 ? term->alone_ps : 0);
+}
+
 static uint64_t device_ps(const mf_pace *pace, const mf_load *load)
 {
     uint64_t ps = pace->decode_ps[load->n_decode];
@@ -57,8 +65,7 @@ static uint64_t device_ps(const mf_pace *pace, const mf_load *load)
         ps = pace->prompt_ps[load->n_tokens] + pace->rows_ps[load->n_rows] + load->chunks_ps;
     }
     for (size_t k = 0; k < pace->n_terms; k++) {
-        const mf_pace_term *term = &pace->terms[k];
-        ps += load->seen[k] * (load->n_chunks > 0 ? term->mixed_ps : term->decode_ps);
+        ps += load->seen[k] * seen_ps(&pace->terms[k], load);
     }
     return ps;
 }
@@ -88,7 +95,7 @@ mf_run mf_pace_run(const mf_pace *pace, const mf_load *load)
         run.first_ps += host;
     }
     for (size_t k = 0; k < pace->n_terms; k++) {
-        run.slope_ps += load->growing[k] * pace->terms[k].decode_ps;
+        run.slope_ps += load->growing[k] * seen_ps(&pace->terms[k], load);
     }
     return run;
 }

@@ -24,7 +24,8 @@ enum { MF_PACE_TERMS = 8 };
 typedef struct mf_pace_term {
     uint64_t limit_tokens; /* no more than so many are seen; MF_NO_LIMIT */
     uint64_t decode_ps;    /* per token that a decoding sequence sees */
-    uint64_t mixed_ps;     /* the same in a step that also holds a prompt */
+    uint64_t alone_ps;     /* so much less where one sequence decodes alone */
+    uint64_t mixed_ps;     /* per token that it sees in a step that also holds a prompt */
     uint64_t pair_ps;      /* per token of a prompt and token that it sees */
 } mf_pace_term;
 

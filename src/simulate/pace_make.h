@@ -45,6 +45,7 @@ typedef double mf_depth_fn(const void *context, double n_tokens);
 
 typedef struct mf_depth_costs {
     mf_depth_fn *decode_s;
+    mf_depth_fn *alone_s;  /* of one sequence alone, no more than that; NULL: the same */
     mf_depth_fn *mixed_s;  /* in a step that also holds a prompt; NULL: the same */
     mf_depth_fn *prompt_s; /* of one token of a prompt */
     const void *context;

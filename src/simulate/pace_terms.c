@@ -54,9 +54,13 @@ void mf_pace_terms_set(mf_pace *pace, const mf_depth_cost *cost, const mf_depth_
 {
     mf_depth_fn *mixed = costs->mixed_s != NULL ? costs->mixed_s : costs->decode_s;
     for (size_t i = 0; i <= cost->n_breaks; i++) {
+        const uint64_t decode = lost_ps(cost, i, costs->decode_s, costs->context);
+        const uint64_t alone =
+            costs->alone_s != NULL ? lost_ps(cost, i, costs->alone_s, costs->context) : decode;
         pace->terms[i] =
             (mf_pace_term){.limit_tokens = i < cost->n_breaks ? cost->breaks[i] : MF_NO_LIMIT,
-                           .decode_ps = lost_ps(cost, i, costs->decode_s, costs->context),
+                           .decode_ps = decode,
+                           .alone_ps = alone < decode ? decode - alone : 0,
                            .mixed_ps = lost_ps(cost, i, mixed, costs->context),
                            .pair_ps = lost_ps(cost, i, costs->prompt_s, costs->context)};
     }

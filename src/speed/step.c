@@ -32,15 +32,20 @@ static double batch_s(const mf_step_law *law, double n, double depth)
     return sum + mf_path_hop_s(path, n, 1);
 }
 
+double mf_step_rows_s(const mf_step_law *law, double n_sequences)
+{
+    double states = 0;
+    for (size_t i = 0; i < law->path.n_segments; i++) {
+        states += fmax(0, n_sequences - 1) * law->batches[i].sequence_s;
+    }
+    return law->head_s + states;
+}
+
 /* n sequences in a step that computes as a prompt does: n_tokens in all. */
 static double beside_s(const mf_step_law *law, double n, double depth, double n_tokens)
 {
     const double seen = n > 0 ? batch_s(law, n, depth) - batch_s(law, n, 0) : 0;
-    double states = 0;
-    for (size_t i = 0; i < law->path.n_segments; i++) {
-        states += fmax(0, n - 1) * law->batches[i].sequence_s;
-    }
-    return prompt_s(&law->plain, law->step, n_tokens, 0) + seen + states + law->head_s;
+    return prompt_s(&law->plain, law->step, n_tokens, 0) + seen + mf_step_rows_s(law, n);
 }
 
 static double decode_s(const mf_step_law *law, double n, double depth)

@@ -18,4 +18,7 @@ struct mf_step_law {
 /* One of a path that is known. MF_E_UNSUPPORTED where a prompt's speed is not known. */
 mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, mf_error *err);
 
+/* What the rows of so many sequences add to a prompt's step but for what they see: the head, read once, and their states. */
+double mf_step_rows_s(const mf_step_law *law, double n_sequences);
+
 #endif
