@@ -177,6 +177,14 @@ static void add_segment(builder *b, const mf_work *work, const mf_peaks *peaks, 
     b->path.n_segments++;
 }
 
+/* As llama.cpp: backends with events, all layers on the devices of one computer (llamacpp.c: copies_of). */
+static bool overlaps(const mf_case *run)
+{
+    return run->engine->id == MF_ENGINE_LLAMACPP &&
+           (run->backend == MF_BACKEND_CUDA || run->backend == MF_BACKEND_ROCM) &&
+           run->workload.split == MF_SPLIT_LAYER && run->machine->n_nodes <= 1;
+}
+
 static void add_devices(builder *b, const mf_work *work, const mf_memory *memory)
 {
     const mf_case *run = b->run;
@@ -208,6 +216,7 @@ static void add_devices(builder *b, const mf_work *work, const mf_memory *memory
         const double devices = (double)b->path.n_segments;
         b->path.parallel = tensor;
         b->path.hops = tensor ? REDUCTIONS_PER_LAYER * (double)run->model->n_layers : devices - 1;
+        b->path.overlaps = overlaps(run);
         b->path.hop_bytes = HIDDEN_ELEMENT_BYTES * (double)run->model->hidden *
                             (tensor ? 2 * (devices - 1) / devices : 1);
         set_link(&b->path, machine, device_at(machine, 0));
@@ -331,17 +340,50 @@ static mf_path_time segment_prefill(const mf_segment *s, mf_step step)
                           .ceiling_s = mf_ceiling_prefill_s(&s->work, &s->peaks, step)};
 }
 
+/* Kernels that a micro-batch of a prompt launches on each of the devices. Quantized weights are unpacked or their factors
+   quantized before each of a layer's seven products. */
+static double launches(const mf_path *path)
+{
+    static const double others = 15;
+    static const double products = 7;
+    static const double routing = 10;
+    double sum = 0;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        const mf_work *w = &path->segments[i].work;
+        double all = 0;
+        for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+            all += w->dense_weights[f] + w->expert_weights[f];
+        }
+        const double plain = w->dense_weights[MF_FORMAT_F16] + w->dense_weights[MF_FORMAT_BF16] +
+                             w->expert_weights[MF_FORMAT_F16] + w->expert_weights[MF_FORMAT_BF16];
+        const double quantized = all > 0 ? 1 - plain / all : 0;
+        sum += w->n_layers * (others + products * (1 + quantized)) + w->n_moe_layers * routing;
+    }
+    return sum / (double)path->n_pipelined;
+}
+
+/* A driver's queue holds so many launches: the host then waits, and devices behind it run dry. Speeds with less than two
+   and less than four micro-batches in the queue: 40 cases of Llama 3 on 2 to 8 cards (speed.csv, May 2024). */
+#define LAUNCH_QUEUE 1024
+static double most_overlap(const mf_path *path)
+{
+    static const double waiting = 1.2;
+    static const double two = 2;
+    const double queued = LAUNCH_QUEUE / fmax(1, launches(path));
+    return queued < 2 ? waiting : queued < 4 ? two : HUGE_VAL;
+}
+
 /* Devices work on different micro-batches at the same time, within one batch (llama.cpp, docs/multi-gpu.md):
    of m micro-batches on d devices, m + d - 1 rounds of a d-th of the time each. */
 static double pipeline_share(const mf_path *path, mf_step step)
 {
-    if (path->parallel || path->n_pipelined < 2) {
+    if (!path->overlaps || path->on_host || path->n_pipelined < 2) {
         return 1;
     }
     const double in_batch = path->n_batch > 0 ? (double)path->n_batch : step.n_tokens;
     const double m = fmax(1, ceil(fmin(step.n_tokens, in_batch) / step.ubatch));
     const double d = (double)path->n_pipelined;
-    return (m + d - 1) / (m * d);
+    return fmax((m + d - 1) / (m * d), m > 1 ? 1 / most_overlap(path) : 1);
 }
 
 bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *path, mf_step step)

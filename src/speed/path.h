@@ -23,7 +23,8 @@ typedef struct mf_path {
     bool parallel; /* tensor split: the slowest segment counts */
     size_t
         n_pipelined; /* layer split: micro-batches of a prompt follow each other through the devices */
-    double hops;     /* moves of the hidden state per token, or reductions */
+    bool overlaps; /* they do so at the same time */
+    double hops;   /* moves of the hidden state per token, or reductions */
     double hop_latency_s;
     double hop_bytes; /* per token */
     double link_bytes_per_s;

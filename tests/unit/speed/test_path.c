@@ -118,6 +118,59 @@ Test(path, micro_batches_follow_each_other_through_the_cards)
               "two micro-batches on two cards take three half rounds of four");
 }
 
+/* Backends without events, hosts in the way, and computers joined by a network: one micro-batch after the other. */
+Test(path, micro_batches_wait_where_devices_cant_overlap)
+{
+    for (int i = 0; i < 3; i++) {
+        bench one;
+        bench two;
+        bench_fill(&one, 1);
+        bench_fill(&two, 2);
+        two.run.backend = i == 0 ? MF_BACKEND_VULKAN : MF_BACKEND_CUDA;
+        one.run.backend = two.run.backend;
+        two.machine.n_nodes = i == 1 ? 2 : 1;
+        two.devices[0].count = i == 1 ? 1 : 2;
+        two.run.workload.split = MF_SPLIT_LAYER;
+        const mf_path single = path_of(&one);
+        mf_path split = path_of(&two);
+        split.on_host = i == 2;
+        mf_path_time a = {0};
+        mf_path_time b = {0};
+        const char *reason = NULL;
+        cr_assert(mf_path_prefill(&a, &reason, &single, step));
+        cr_assert(mf_path_prefill(&b, &reason, &split, step));
+        cr_assert(epsilon_eq(dbl, (b.total_s - b.link_s) / a.total_s, 1, 1e-9), "case %d", i);
+    }
+}
+
+/* A queue of 1 024 launches: 40 layers of 22 kernels on each of two cards leave no room for a second micro-batch. */
+Test(path, a_full_queue_of_launches_keeps_devices_apart)
+{
+    bench one;
+    bench two;
+    bench_fill(&one, 1);
+    bench_fill(&two, 2);
+    mf_path single = path_of(&one);
+    mf_path split = path_of(&two);
+    mf_step long_step = step;
+    long_step.n_tokens = 2048;
+    mf_path_time a = {0};
+    mf_path_time b = {0};
+    const char *reason = NULL;
+    single.segments[0].work.n_layers = 80;
+    split.segments[0].work.n_layers = 40;
+    split.segments[1].work.n_layers = 40;
+    cr_assert(mf_path_prefill(&a, &reason, &single, long_step));
+    cr_assert(mf_path_prefill(&b, &reason, &split, long_step));
+    cr_assert(epsilon_eq(dbl, (b.total_s - b.link_s) / a.total_s, 1 / 1.2, 1e-9));
+    single.segments[0].work.n_layers = 40;
+    split.segments[0].work.n_layers = 20;
+    split.segments[1].work.n_layers = 20;
+    cr_assert(mf_path_prefill(&a, &reason, &single, long_step));
+    cr_assert(mf_path_prefill(&b, &reason, &split, long_step));
+    cr_assert(epsilon_eq(dbl, (b.total_s - b.link_s) / a.total_s, 5.0 / 8, 1e-9));
+}
+
 Test(path, a_tensor_split_divides_the_time_and_pays_two_reductions_per_layer)
 {
     bench b;
