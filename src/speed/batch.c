@@ -15,7 +15,9 @@ typedef struct kernels {
     double product;     /* its time over a prompt's, per token */
     bool waits;         /* it multiplies behind the reading instead of beside it */
     double expert_from; /* from so many tokens experts run in it */
-    double expert_again; /* before that: a further expert's time over the first ones' */
+    double expert_again; /* before that: a further token's experts over the first one's */
+    double
+        expert_power; /* of the tokens, each with experts of its own; 0: by how many are touched */
     double expert_product;
     bool expert_tiles; /* each expert that is touched takes whole tiles, as in a prompt */
     double relaunch;   /* launches no longer recorded in a graph: times the layers' cost */
@@ -23,12 +25,13 @@ typedef struct kernels {
     double idle;       /* attention of a matrix kernel whose query heads don't fill its 8 columns */
 } kernels;
 
-/* ggml: mul_mv_ext to 8 tokens, mul_mm in tiles of 32, mul_mm_id from 32 (ggml-metal-ops.cpp). States are gathered, then
-   scanned. Prices: llama-batched-bench on an M2 Ultra. */
-#define METAL_KERNELS                                                                              \
+/* ggml: mul_mv_ext to 8 tokens, mul_mm in tiles of 32, mul_mv_id for each token's experts, mul_mm_id from 32
+   (ggml-metal-ops.cpp). States are gathered, then scanned. Prices: llama-batched-bench on an M2 Ultra. */
+#define METAL_KERNELS(column_slots)                                                                \
     {                                                                                              \
-        .columns = 8, .slots = 4.1, .tile = 32, .product = 2.05, .expert_from = 32,                \
-        .expert_again = 3, .expert_product = 1.7, .expert_tiles = true, .passes = 2                \
+        .columns = 8, .slots = (column_slots), .tile = 32, .product = 2.05, .expert_from = 32,     \
+        .expert_again = 1.75, .expert_power = 0.83, .expert_product = 1.7, .expert_tiles = true,   \
+        .passes = 2                                                                                \
     }
 
 /* mmvq to 8 tokens, then mmq, for experts from the second (ggml-cuda.cu); one graph is kept for one token only; attention
@@ -40,11 +43,12 @@ typedef struct kernels {
         .idle = 1                                                                                  \
     }
 
-/* Backends that nobody has published such rows of take those of the kernels that they are most like. */
+/* Backends that nobody has published such rows of take those of the kernels that they are most like. MLX's columns: 1 to 8
+   sequences of Llama 3.1 8B in 4 bits on an M5 Max (AX Engine 6.13.5, MLX 0.32). */
 static const kernels kernels_of[MF_RUNTIME_COUNT] = {
-    [MF_RUNTIME_METAL] = METAL_KERNELS,
-    [MF_RUNTIME_METAL_2024] = METAL_KERNELS,
-    [MF_RUNTIME_MLX] = METAL_KERNELS,
+    [MF_RUNTIME_METAL] = METAL_KERNELS(4.3),
+    [MF_RUNTIME_METAL_2024] = METAL_KERNELS(4.3),
+    [MF_RUNTIME_MLX] = METAL_KERNELS(2.5),
     [MF_RUNTIME_CUDA] = CUDA_KERNELS(1.2, 10.8),
     [MF_RUNTIME_CUDA_2024] = CUDA_KERNELS(0, 10.8),
     [MF_RUNTIME_CUDA_2025] = CUDA_KERNELS(1.2, 10.8),
@@ -166,23 +170,34 @@ static double dense_s(const mf_batch *b, const kernels *k, double n)
 /* One after the other, as for one token. */
 static double experts_apart_s(const mf_batch *b, const kernels *k, double n)
 {
-    const double times = touched(b, n) / b->expert_share;
+    const double times =
+        k->expert_power > 0 ? pow(n, k->expert_power) : touched(b, n) / b->expert_share;
     const double unpacked = k->unpacking > 0 ? fmax(0, n - times) * b->expert_token_s : 0;
     return b->experts_s * (1 + k->expert_again * (times - 1)) + unpacked;
 }
 
+/* All in the kernel for matrices. */
+static double experts_joined_s(const mf_batch *b, const kernels *k, double n)
+{
+    const double share = touched(b, n);
+    const double read =
+        k->expert_tiles ? b->expert_tile_s * share : b->experts_s * share / b->expert_share;
+    return read + n * b->expert_token_s;
+}
+
+/* One by one they take no longer than the next kernel's first step: more tokens are never faster. */
 static double experts_s(const mf_batch *b, const kernels *k, double n)
 {
     if (b->expert_share <= 0) {
         return b->experts_s;
     }
     if (n < k->expert_from) {
-        return experts_apart_s(b, k, n);
+        const double apart = experts_apart_s(b, k, n);
+        return k->expert_tiles
+                   ? fmax(b->experts_s, fmin(apart, experts_joined_s(b, k, k->expert_from)))
+                   : apart;
     }
-    const double share = touched(b, n);
-    const double read =
-        k->expert_tiles ? b->expert_tile_s * share : b->experts_s * share / b->expert_share;
-    return fmax(experts_apart_s(b, k, k->expert_from - 1), read + n * b->expert_token_s);
+    return fmax(b->experts_s, experts_joined_s(b, k, n));
 }
 
 static double cache_s(const mf_batch *b, double depth, mf_cache_width cache)
