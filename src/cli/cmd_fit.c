@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "cli/inverse.h"
 #include "report/placement.h"
 
 static mf_status write_fit(mf_str *out, const mf_shown *shown, const mf_arguments *a, mf_error *err)
@@ -35,13 +36,18 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
     mf_cli_case loaded = {0};
+    mf_cli_inverse inverse = {0};
     mf_str text = {0};
     mf_status status = mf_cli_database(&database, a, err);
     if (status == MF_OK) {
         status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
     }
     if (status == MF_OK) {
-        const mf_shown shown = mf_cli_shown(&loaded);
+        status = mf_cli_inverse_make(&inverse, &loaded, database, err);
+    }
+    if (status == MF_OK) {
+        mf_shown shown = mf_cli_shown(&loaded);
+        shown.inverse = &inverse.found;
         *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
         status = write_fit(&text, &shown, a, err);
     }
@@ -53,6 +59,7 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
         status = mf_cli_write(&text, a->output_file, err);
     }
     mf_str_free(&text);
+    mf_cli_inverse_free(&inverse);
     mf_cli_case_free(&loaded);
     mf_database_close(database);
     return status;
@@ -62,15 +69,21 @@ mf_status mf_fit_show(mf_document *document, const mf_arguments *a, mf_error *er
 {
     mf_database *database = NULL;
     mf_cli_case loaded = {0};
+    mf_cli_inverse inverse = {0};
     mf_status status = a->on != NULL ? mf_cli_database(&database, a, err)
                                      : mf_fail(err, MF_E_USAGE, "say which machine: --on");
     if (status == MF_OK) {
         status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
     }
     if (status == MF_OK) {
-        const mf_shown shown = mf_cli_shown(&loaded);
+        status = mf_cli_inverse_make(&inverse, &loaded, database, err);
+    }
+    if (status == MF_OK) {
+        mf_shown shown = mf_cli_shown(&loaded);
+        shown.inverse = &inverse.found;
         mf_show_fit(document, &shown);
     }
+    mf_cli_inverse_free(&inverse);
     mf_cli_case_free(&loaded);
     mf_database_close(database);
     return status;

@@ -125,7 +125,7 @@ static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t q
     return can_be ? MF_OK : mf_fail(err, s->status, "%s", why.message);
 }
 
-static bool takes(mf_engine_id engine, const mf_quant *quant)
+bool mf_plan_takes(mf_engine_id engine, const mf_quant *quant)
 {
     if (quant == NULL) {
         return engine == MF_ENGINE_LLAMACPP;
@@ -339,7 +339,7 @@ static mf_status try_offload(search *s, mf_error *err)
     mf_status status = MF_OK;
     for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
-        if (!takes(MF_ENGINE_LLAMACPP, r->quants[q]) || !mf_plan_is_usual(r->quants[q]) ||
+        if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->quants[q]) || !mf_plan_is_usual(r->quants[q]) ||
             fits_whole(s, q)) {
             continue;
         }
@@ -364,7 +364,7 @@ static mf_status search_engine(search *s, const mf_machine *machine, mf_error *e
     for (size_t q = 0; status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
         mf_error why = {0};
-        if (!takes(engine->engine->id, r->quants[q])) {
+        if (!mf_plan_takes(engine->engine->id, r->quants[q])) {
             continue;
         }
         status = scheme_of(&ready, s->planner, q, err);

@@ -154,11 +154,41 @@ static void show_max_context(mf_document *d, const mf_shown *shown)
     }
 }
 
+/* Each by search over the whole model of memory, with everything else as asked. */
+static void show_inverse(mf_document *d, const mf_shown *shown)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    const mf_inverse *inverse = shown->inverse;
+    const mf_workload *w = &shown->run->workload;
+    if (inverse == NULL) {
+        return;
+    }
+    const uint64_t each = w->n_ctx / (w->n_parallel > 0 ? w->n_parallel : 1);
+    mf_document_cell(d, "most sequences that fit");
+    if (inverse->max_parallel == 0) {
+        mf_document_cell(d, "none");
+    } else {
+        mf_document_cell(d, "%" PRIu32 ", of %" PRIu64 " tokens each", inverse->max_parallel, each);
+    }
+    if (inverse->quants_known) {
+        mf_document_cell(d, "largest quantization that fits");
+        if (inverse->largest_quant == NULL) {
+            mf_document_cell(d, "none");
+        } else {
+            mf_document_cell(d,
+                             "%s, %s of weights",
+                             inverse->largest_quant,
+                             mf_bytes_text(bytes, (double)inverse->largest_quant_bytes, 3));
+        }
+    }
+}
+
 static void show_memory(mf_document *d, const mf_shown *shown)
 {
     const mf_prediction *p = shown->prediction;
     if (p->memory_known) {
         show_max_context(d, shown);
+        show_inverse(d, shown);
     }
     for (size_t i = 0, n = 1; p->memory_known && i < p->memory.n_places; i += n) {
         n = count_alike(&p->memory, i);

@@ -11,6 +11,14 @@
 #include "report/document.h"
 
 /* What a view needs to know; borrowed. quant_name is what the weights are stored as. */
+/* The case turned round: how much of one thing fits while all else stays. Borrowed strings. */
+typedef struct mf_inverse {
+    uint32_t max_parallel;        /* sequences of the context that each has; 0: not even one */
+    bool quants_known;            /* false for a file, whose quantization is what it is */
+    const char *largest_quant;    /* NULL: none fits */
+    uint64_t largest_quant_bytes; /* of its weights */
+} mf_inverse;
+
 typedef struct mf_shown {
     const mf_case *run;
     const mf_prediction *prediction;
@@ -18,6 +26,7 @@ typedef struct mf_shown {
     const char *quant_name;
     const char
         *model_path; /* as the user named the model: a file for the check commands, or NULL */
+    const mf_inverse *inverse; /* NULL where nobody asked */
 } mf_shown;
 
 void mf_show_fit(mf_document *document, const mf_shown *shown);

@@ -36,8 +36,22 @@ static void write_places(mf_json_writer *w, const mf_memory *memory)
     mf_jw_close(w, ']');
 }
 
-static void write_memory(mf_json_writer *w, const mf_prediction *p)
+static void write_inverse(mf_json_writer *w, const mf_inverse *inverse)
 {
+    if (inverse == NULL) {
+        return;
+    }
+    mf_jw_uint(w, "max_parallel", inverse->max_parallel);
+    if (inverse->largest_quant != NULL) {
+        mf_jw_text(w, "largest_quant", inverse->largest_quant);
+    } else {
+        mf_jw_null(w, "largest_quant");
+    }
+}
+
+static void write_memory(mf_json_writer *w, const mf_shown *shown)
+{
+    const mf_prediction *p = shown->prediction;
     const mf_memory *m = &p->memory;
     if (!p->memory_known) {
         mf_jw_null(w, "memory");
@@ -52,6 +66,7 @@ static void write_memory(mf_json_writer *w, const mf_prediction *p)
     mf_jw_bool(w, "fits", m->fits);
     mf_jw_number(w, "fits_probability", true, m->fits_probability);
     mf_jw_uint(w, "max_context_tokens", p->max_context_tokens);
+    write_inverse(w, shown->inverse);
     mf_jw_uint(w, "server_cache_bytes", p->server_bytes);
     mf_jw_close(w, '}');
 }
@@ -161,7 +176,7 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
     mf_jw_text(w, "schema", "memfit.prediction/1");
     write_head(w, shown);
     write_workload(w, &shown->run->workload);
-    write_memory(w, p);
+    write_memory(w, shown);
     write_placement(w, shown);
     write_rate(w, "decode", &p->decode);
     write_rate(w, "prefill", &p->prefill);
