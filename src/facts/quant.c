@@ -45,6 +45,20 @@ static const mf_field quant_fields[] = {
              .nullable = true,
              .example = "\"Q4_K_M\"",
              .help = "llama-quantize mix whose rules apply; ud: the nearest one; null elsewhere"),
+    MF_FIELD(.key = "size_low",
+             .kind = MF_FIELD_NUMBER,
+             MF_INTO(mf_quant, size_low),
+             .nullable = true,
+             .optional = true,
+             .example = "null",
+             .help = "ud: bytes of published files over what the mix gives, 90 % of them: from"),
+    MF_FIELD(.key = "size_high",
+             .kind = MF_FIELD_NUMBER,
+             MF_INTO(mf_quant, size_high),
+             .nullable = true,
+             .optional = true,
+             .example = "null",
+             .help = "to"),
     MF_ROW_SOURCE_FIELD,
     MF_NOTE_FIELD,
 };
@@ -124,6 +138,20 @@ mf_status mf_quant_read(mf_quant **out, const mf_json *json, mf_row row, mf_erro
     }
     *out = quant;
     return MF_OK;
+}
+
+double mf_quant_size_share(const mf_quant *quant)
+{
+    const bool known = quant != NULL && quant->size_low.known && quant->size_high.known;
+    return known ? (quant->size_low.value + quant->size_high.value) / 2 : 1;
+}
+
+double mf_quant_size_spread(const mf_quant *quant)
+{
+    static const double unknown = 0.06;
+    const bool known = quant != NULL && quant->size_low.known && quant->size_high.known;
+    return known ? (quant->size_high.value - quant->size_low.value) / 2 / mf_quant_size_share(quant)
+                 : unknown;
 }
 
 void mf_quant_free(mf_quant *quant)

@@ -104,6 +104,9 @@ mf_status mf_footprint_tensor(
     if (status != MF_OK) {
         return status;
     }
+    if (footprint->estimated && type != MF_TYPE_MXFP4) {
+        size = (uint64_t)(footprint->size_share * (double)size);
+    }
     if (!mf_add(&size, size, last_row_fill(tensor, type, kind)) ||
         !mf_pad(bytes, size, alignments[kind])) {
         return mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
@@ -205,6 +208,7 @@ static mf_status fill(mf_footprint *f, mf_error *err)
 {
     const mf_model *model = f->model;
     mf_status status = mf_quant_types(f->types, &f->estimated, model, f->quant, err);
+    f->size_share = f->estimated ? mf_quant_size_share(f->quant) : 1;
     for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
         status = add_tensor(f, i, err);
     }

@@ -35,6 +35,8 @@ struct mf_footprint {
     size_t n_run;       /* layers that a prompt runs through: all but the NextN ones at the end */
     uint32_t n_experts; /* the most of any layer */
     bool estimated;     /* the types are a guess */
+    double
+        size_share; /* of what the types give: published files of a scheme that is estimated; else 1 */
 };
 
 /* False for tensors that llama.cpp leaves in the file: those of multi-token-prediction blocks, most of them. */

@@ -42,8 +42,7 @@ static const engine_need engines[MF_ENGINE_COUNT] = {
 /* Half width of the 90 % interval of a place's need: what is exact has none. */
 static double spread_of(const mf_memory *memory, const mf_place *place, const mf_case *run)
 {
-    static const double compute_share = 0.10; /* of a bound, from tests/truth */
-    static const double estimated_share = 0.06;
+    static const double compute_share = 0.10;   /* of a bound, from tests/truth */
     static const double projector_share = 0.50; /* its buffers depend on the picture */
     const mf_fact *low = &run->engine->runtime_low_bytes[run->backend];
     const mf_fact *high = &run->engine->runtime_high_bytes[run->backend];
@@ -51,8 +50,9 @@ static double spread_of(const mf_memory *memory, const mf_place *place, const mf
     const double compute = memory->bounded[MF_TERM_COMPUTE]
                                ? compute_share * (double)place->terms[MF_TERM_COMPUTE]
                                : 0;
-    const double weights =
-        memory->weights_estimated ? estimated_share * (double)place->terms[MF_TERM_WEIGHTS] : 0;
+    const double weights = memory->weights_estimated ? mf_quant_size_spread(run->quant) *
+                                                           (double)place->terms[MF_TERM_WEIGHTS]
+                                                     : 0;
     const double projector = projector_share * (double)place->terms[MF_TERM_PROJECTOR];
     const double draft =
         memory->bounded[MF_TERM_DRAFT] ? compute_share * (double)place->terms[MF_TERM_DRAFT] : 0;

@@ -317,6 +317,20 @@ static void lift_shared_parts(mf_tensor_type *types, const mf_model *model)
     }
 }
 
+/* gpt-oss is published with experts in MXFP4; every file of it keeps them. */
+static void keep_native(mf_tensor_type *types, const mf_model *model)
+{
+    if (strcmp(model->architecture, "gpt-oss") != 0) {
+        return;
+    }
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        if (tensor->role == MF_ROLE_EXPERT && !stays(tensor)) {
+            types[i] = MF_TYPE_MXFP4;
+        }
+    }
+}
+
 /* mlx-lm quantizes every linear layer and the embedding whose rows are whole groups; the rest is
    16 bit. Schemes of one tensor format leave embedding and head alone too. */
 static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant)
@@ -375,6 +389,7 @@ mf_status mf_quant_types(mf_tensor_type *types,
             status = mix_types(types, model, quant, err);
             if (status == MF_OK && mf_model_has_experts(model)) {
                 lift_shared_parts(types, model);
+                keep_native(types, model);
             }
             break;
         case MF_QUANT_MLX:

@@ -27,8 +27,14 @@ typedef struct mf_quant {
     mf_quant_family family;
     mf_tensor_type base; /* format of most weights */
     char *mix; /* GGUF: the mix whose rules apply, "Q4_K_M"; UD: the nearest plain mix; else NULL */
+    mf_fact size_low;  /* UD: bytes of published files over what `mix` gives, 90 % of them: from */
+    mf_fact size_high; /* to; unknown elsewhere */
     mf_sources sources;
 } mf_quant;
+
+/* The middle of size_low and size_high, 1 where they are not known; and half their width over it, 0.06 where not. */
+MF_API double mf_quant_size_share(const mf_quant *quant);
+MF_API double mf_quant_size_spread(const mf_quant *quant);
 
 MF_API void mf_quant_free(mf_quant *quant);
 
