@@ -282,10 +282,12 @@ load_beside(mf_cli_case *c, const mf_database *database, const mf_arguments *a, 
 {
     bool is_file = false;
     c->run.projector = a->mmproj;
-    if (a->draft == NULL) {
-        return MF_OK;
+    mf_status status = a->lora != NULL ? mf_adapter_read(&c->adapter, a->lora, err) : MF_OK;
+    c->run.adapter = c->adapter;
+    if (status != MF_OK || a->draft == NULL) {
+        return status;
     }
-    const mf_status status = mf_cli_model(&c->draft, &is_file, database, a->draft, err);
+    status = mf_cli_model(&c->draft, &is_file, database, a->draft, err);
     if (status == MF_OK) {
         c->run.draft = c->draft;
         c->run.draft_quant = c->draft->origin == MF_ORIGIN_GGUF ? NULL : c->quant;
@@ -359,6 +361,7 @@ void mf_cli_case_free(mf_cli_case *loaded)
     mf_engine_free(loaded->engine);
     mf_quant_free(loaded->quant);
     mf_model_free(loaded->draft);
+    mf_adapter_free(loaded->adapter);
     mf_placement_free(loaded->placement);
     mf_calibration_free(loaded->calibration);
     *loaded = (mf_cli_case){0};

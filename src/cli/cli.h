@@ -25,6 +25,7 @@ typedef struct mf_cli_case {
     mf_engine *engine;
     mf_quant *quant;
     mf_model *draft;
+    mf_adapter *adapter;
     mf_saved_placement *placement;
     mf_calibration *calibration;
     mf_case run;

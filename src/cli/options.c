@@ -76,6 +76,7 @@ static const option_row options[] = {
     {"--placement", "P", AT(placement), OPTION_TEXT, MF_FOR_CASES, NULL, "auto: the fastest that fits; or a file of --save-placement"},
     {"--save-placement", "FILE", AT(save_placement), OPTION_TEXT, MF_FOR_FIT, NULL, "keep what lies where, to be changed and asked for again"},
     {"--draft", "MODEL", AT(draft), OPTION_TEXT, MF_FOR_CASES, NULL, "a draft model is loaded beside it"},
+    {"--lora", "FILE", AT(lora), OPTION_TEXT, MF_FOR_CASES, NULL, "a LoRA adapter (GGUF) is loaded beside it"},
     {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_CASES, NULL, "the vision tower is loaded too"},
     {"--rate", "R", AT(simulate.rate), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "requests a second, as many as --count says"},
     {"--input", "N", AT(simulate.input), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a request's input (1024)"},

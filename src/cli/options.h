@@ -86,6 +86,7 @@ typedef struct mf_arguments {
     const char *override_tensor;
     const char *tensor_split;
     const char *draft;
+    const char *lora;
     const char *format;
     const char *output_file;
     const char *data;

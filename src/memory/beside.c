@@ -1,7 +1,10 @@
 /*
  * beside.c - models that an engine loads beside the one that is asked for: a draft model has weights, cache and buffers of
- * its own over the same context; a vision tower (llama.cpp's --mmproj, in 16 bits) goes whole to the first device.
+ * its own over the same context; a vision tower (llama.cpp's --mmproj, in 16 bits) goes whole to the first device; a LoRA
+ * adapter (--lora) lies beside the tensors that it changes.
  */
+#include <string.h>
+
 #include "base/checked.h"
 #include "memory/internal.h"
 
@@ -13,6 +16,7 @@ static mf_status add_draft(mf_memory *memory, const mf_case *run, mf_error *err)
     alone.quant = run->draft_quant;
     alone.footprint = NULL;
     alone.draft = NULL;
+    alone.adapter = NULL;
     alone.projector = false;
     alone.workload.gpu_layers = MF_ALL_LAYERS;
     alone.workload.n_cpu_moe = 0;
@@ -42,12 +46,84 @@ add_projector(mf_memory *memory, const mf_case *run, const layout *at, mf_error 
     return mf_memory_add(memory, at->n_devices > 0 ? 0 : at->host, MF_TERM_PROJECTOR, bytes, err);
 }
 
+/* Each matrix lies where its tensor does (llama-adapter.cpp). What B makes of a micro-batch stands beside the plain result
+   until both are added. */
+static mf_status add_part(mf_memory *memory,
+                          uint64_t *widest,
+                          const mf_case *run,
+                          const mf_tensor_map *map,
+                          const mf_adapter_part *part,
+                          mf_error *err)
+{
+    size_t i = 0;
+    while (i < run->model->n_tensors && strcmp(run->model->tensors[i].name, part->target) != 0) {
+        i++;
+    }
+    if (i == run->model->n_tensors) {
+        return mf_fail(
+            err,
+            MF_E_DATA,
+            "the adapter changes '%s', which %s does not have: it was made for another model",
+            part->target,
+            run->model->id != NULL ? run->model->id : "the model");
+    }
+    const uint64_t *dims = run->model->tensors[i].dims;
+    if ((part->input > 0 && part->input != dims[0]) ||
+        (part->width > 0 && part->width != dims[1])) {
+        return mf_fail(
+            err,
+            MF_E_DATA,
+            "the adapter's matrices don't fit the shape of '%s': it was made for another model",
+            part->target);
+    }
+    const size_t place = (size_t)map->tensors[i];
+    widest[place] = part->width > widest[place] ? part->width : widest[place];
+    return mf_memory_add(memory, place, MF_TERM_LORA, part->bytes, err);
+}
+
+static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *err)
+{
+    enum { F32_BYTES = 4 };
+    uint64_t widest[MF_MAX_PLACES] = {0};
+    mf_tensor_map map = {0};
+    const mf_adapter *adapter = run->adapter;
+    if (run->engine->id != MF_ENGINE_LLAMACPP) {
+        return mf_fail(
+            err, MF_E_UNSUPPORTED, "%s: no memory rules for LoRA adapters", run->engine->name);
+    }
+    if (strcmp(adapter->architecture, run->model->architecture) != 0) {
+        return mf_fail(err,
+                       MF_E_DATA,
+                       "the adapter was made for the architecture '%s', the model is '%s'",
+                       adapter->architecture,
+                       run->model->architecture);
+    }
+    mf_status status = mf_tensor_map_make(&map, run, err);
+    for (size_t i = 0; status == MF_OK && i < adapter->n_parts; i++) {
+        status = add_part(memory, widest, run, &map, &adapter->parts[i], err);
+    }
+    for (size_t i = 0; status == MF_OK && i < memory->n_places; i++) {
+        uint64_t bytes = 0;
+        if (!mf_mul(&bytes, widest[i], (uint64_t)F32_BYTES * run->workload.n_ubatch)) {
+            status = mf_fail(err, MF_E_OVERFLOW, "the adapter's results exceed 64 bits");
+        } else {
+            status = mf_memory_add(memory, i, MF_TERM_LORA, bytes, err);
+        }
+    }
+    memory->bounded[MF_TERM_LORA] = true;
+    mf_tensor_map_free(&map);
+    return status;
+}
+
 mf_status mf_beside_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     if (run->draft != NULL && run->engine->id == MF_ENGINE_VLLM) {
         return mf_fail(err, MF_E_UNSUPPORTED, "vllm: no memory rules for a draft model yet");
     }
     mf_status status = run->draft != NULL ? add_draft(memory, run, err) : MF_OK;
+    if (status == MF_OK && run->adapter != NULL) {
+        status = add_adapter(memory, run, err);
+    }
     if (status == MF_OK && run->projector) {
         status = add_projector(memory, run, at, err);
     }

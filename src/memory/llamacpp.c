@@ -239,7 +239,7 @@ static mf_status check_width(const char *which, mf_tensor_type type, uint64_t wi
     return width % info->block_elements == 0
                ? MF_OK
                : mf_fail(err,
-                         MF_E_UNSUPPORTED,
+                         MF_E_USAGE,
                          "llama.cpp refuses %s as the type of the %s cache: heads are %llu wide, "
                          "not a multiple of %u; "
                          "choose --kv f16",
@@ -258,7 +258,7 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
         const mf_attention *a = &run->model->layers[i].attention;
         if (a->kind == MF_ATTENTION_MLA && w->kv_type_k != w->kv_type_v) {
             return mf_fail(err,
-                           MF_E_UNSUPPORTED,
+                           MF_E_USAGE,
                            "llama.cpp refuses two types for a latent cache, which holds keys and "
                            "values in one: "
                            "choose --kv %s",

@@ -195,7 +195,10 @@ fill_rest(mf_sweep *s, machine_class *c, const mf_ready_model *model, mf_error *
         c->status =
             mf_ready_rest(&c->rest[i], &s->ready[c->first], model, &s->rows.workloads[i], err);
     }
-    return c->status == MF_E_UNSUPPORTED || c->status == MF_E_DATA ? MF_OK : c->status;
+    const bool can_not_be =
+        c->status == MF_E_UNSUPPORTED || c->status == MF_E_DATA ||
+        c->status == MF_E_USAGE; /* a format of the cache that the heads' width refuses */
+    return can_not_be ? MF_OK : c->status;
 }
 
 static mf_status

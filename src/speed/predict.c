@@ -332,6 +332,9 @@ static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *
     mf_error why = {0};
     mf_status status = mf_memory_need(&p->memory, run, &why);
     p->memory_known = status == MF_OK;
+    if (run->adapter != NULL) {
+        warn(p, "speed is the model's alone: an adapter that is not merged costs some of it");
+    }
     if (status == MF_E_UNSUPPORTED) {
         warn(p, "memory not known: %s", why.message);
         return MF_OK;

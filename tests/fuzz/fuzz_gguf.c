@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "memfit/adapter.h"
 #include "memfit/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,5 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)mf_model_count(&counts, model, NULL);
         mf_model_free(model);
     }
+    mf_adapter *adapter = NULL;
+    err = (mf_error){0};
+    if ((mf_adapter_parse(&adapter, data, size, "fuzz.gguf", &err) == MF_OK) != (adapter != NULL)) {
+        abort();
+    }
+    mf_adapter_free(adapter);
     return 0;
 }

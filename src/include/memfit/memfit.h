@@ -7,6 +7,7 @@
 #ifndef MF_MEMFIT_MEMFIT_H
 #define MF_MEMFIT_MEMFIT_H
 
+#include "memfit/adapter.h"
 #include "memfit/audit.h"
 #include "memfit/calibration.h"
 #include "memfit/cost.h"

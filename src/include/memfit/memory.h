@@ -7,6 +7,7 @@
 #ifndef MF_MEMFIT_MEMORY_H
 #define MF_MEMFIT_MEMORY_H
 
+#include "memfit/adapter.h"
 #include "memfit/engine.h"
 #include "memfit/machine.h"
 #include "memfit/model.h"
@@ -25,6 +26,7 @@ extern "C" {
     X(MF_TERM_OUTPUT, "output", "output buffer")                                                   \
     X(MF_TERM_PROJECTOR, "projector", "multimodal projector")                                      \
     X(MF_TERM_DRAFT, "draft", "draft model")                                                       \
+    X(MF_TERM_LORA, "lora", "LoRA adapter")                                                        \
     X(MF_TERM_RUNTIME, "runtime", "runtime context")
 
 typedef enum mf_memory_term {
@@ -132,6 +134,8 @@ typedef struct mf_case {
     const mf_footprint *footprint; /* of this model and quant; NULL: made for the call */
     const mf_model *draft; /* speculative decoding by a second model; NULL: none. Not for vllm */
     const mf_quant *draft_quant;
+    const mf_adapter
+        *adapter; /* LoRA, beside the tensors that it changes; NULL: none. llama.cpp only */
     bool
         projector; /* the model's vision tower is loaded: its weights in 16 bits, not its buffers */
     bool
@@ -139,7 +143,8 @@ typedef struct mf_case {
 } mf_case;
 
 /* What every place of the machine must hold. MF_E_UNSUPPORTED if the engine can't run the model or has no memory rules
-   yet; MF_E_USAGE for settings that contradict each other (quantized V without flash attention). Thread-safe. */
+   yet; MF_E_USAGE for settings that contradict each other (quantized V without flash attention, a cache's
+   blocks that cut a head). Thread-safe. */
 MF_API mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err);
 
 /* Where the tensors of a case lie: indices into mf_memory.places. With a tensor split, and in MLX and vLLM, place 0 stands

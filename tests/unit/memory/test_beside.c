@@ -53,3 +53,32 @@ Test(beside, a_draft_model_that_cannot_be_planned_is_named)
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_UNSUPPORTED));
     cr_expect(ne(ptr, strstr(err.message, "draft"), NULL));
 }
+
+/* Of rank 4, for a matrix of the first and one of the last layer. */
+Test(beside, an_adapter_lies_beside_the_tensors_that_it_changes)
+{
+    enum { RANK = 4, HALF_BYTES = 2, F32_BYTES = 4 };
+    small s;
+    small_build(&s);
+    const mf_tensor *first = &s.tensors[2]; /* blk.0.attn_v.weight */
+    const mf_tensor *last = &s.tensors[6];  /* blk.2.attn_v.weight */
+    mf_adapter_part parts[] = {
+        {.bytes = RANK * HALF_BYTES * first->dims[0], .input = first->dims[0]},
+        {.bytes = RANK * HALF_BYTES * last->dims[1],  .width = last->dims[1] }
+    };
+    memcpy(parts[0].target, first->name, sizeof parts[0].target);
+    memcpy(parts[1].target, last->name, sizeof parts[1].target);
+    char architecture[] = "llama";
+    mf_adapter adapter = {.architecture = architecture, .parts = parts, .n_parts = 2};
+    s.run.adapter = &adapter;
+    s.run.workload.gpu_layers = 2; /* the last layer and the output */
+    const mf_memory m = need_of(&s.run);
+    const uint64_t results = last->dims[1] * F32_BYTES * s.run.workload.n_ubatch;
+    cr_expect(eq(u64, m.places[1].terms[MF_TERM_LORA], parts[0].bytes));
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_LORA], parts[1].bytes + results));
+    mf_memory refused;
+    mf_error err = {0};
+    parts[0].input++;
+    cr_expect(eq(int, mf_memory_need(&refused, &s.run, &err), MF_E_DATA));
+    cr_expect(strstr(err.message, "another model") != NULL, "%s", err.message);
+}

@@ -177,6 +177,6 @@ Test(need, blocks_of_a_cache_must_fit_the_heads)
         s.model.layers[i].attention.key_dim = 40;
     }
     s.run.workload.kv_type_k = MF_TYPE_Q8_0;
-    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_UNSUPPORTED));
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
     cr_expect(strstr(err.message, "40 wide") != NULL, "%s", err.message);
 }
