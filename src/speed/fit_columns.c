@@ -95,6 +95,12 @@ static void add_slot(mf_fit *fit, fit_row *r, size_t chip, mf_knob knob, mf_form
         s->uses[n] = (fit_use){chip_column(fit, chip, knob), 1};
         s->n_uses++;
     }
+}
+
+/* The newest slot is one that the row's own work uses. */
+static void count_slot(mf_fit *fit, const fit_row *r)
+{
+    const slot *s = &r->slots[r->n_slots - 1];
     for (size_t i = 0; i < s->n_uses; i++) {
         fit->columns[s->uses[i].column].n_rows++;
     }
@@ -130,24 +136,51 @@ static bool uses_knob(const mf_speed_row *row, mf_knob knob)
     return true;
 }
 
+/* Weights of a format that a row works on. */
+static double weights_of(const mf_speed_row *row, mf_format format, bool decode)
+{
+    const mf_work *work = row->work;
+    return decode ? work->read_weights[format]
+                  : work->dense_weights[format] + work->expert_weights[format];
+}
+
+/* A format's cost while unpacking stands on that of those below it, whether the row has them or not. */
+static void add_format_slots(mf_fit *fit, fit_row *r, size_t chip, mf_knob knob)
+{
+    const bool decode = fit->test == MF_TEST_DECODE;
+    bool wanted[MF_FORMAT_COUNT + 1] = {false};
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        if (weights_of(r->row, (mf_format)f, decode) <= 0) {
+            continue;
+        }
+        wanted[f] = true;
+        for (mf_format low = (mf_format)f; decode && low < MF_FORMAT_COUNT;
+             low = mf_format_below(low)) {
+            wanted[low] = true;
+        }
+    }
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        if (wanted[f]) {
+            add_slot(fit, r, chip, knob, (mf_format)f);
+        }
+        if (weights_of(r->row, (mf_format)f, decode) > 0) {
+            count_slot(fit, r);
+        }
+    }
+}
+
 static void add_slots(mf_fit *fit, fit_row *r, size_t chip)
 {
     const bool decode = fit->test == MF_TEST_DECODE;
     const size_t first = decode ? 0 : MF_FIRST_PREFILL_KNOB;
     const size_t end = decode ? MF_FIRST_PREFILL_KNOB : MF_KNOB_COUNT;
-    const mf_work *work = r->row->work;
     for (size_t k = first; k < end; k++) {
         const mf_knob knob = (mf_knob)k;
-        const bool by_format = knob == MF_KNOB_LANE || knob == MF_KNOB_WORK;
-        for (size_t f = 0; by_format && f < MF_FORMAT_COUNT; f++) {
-            const double weights =
-                decode ? work->read_weights[f] : work->dense_weights[f] + work->expert_weights[f];
-            if (weights > 0) {
-                add_slot(fit, r, chip, knob, (mf_format)f);
-            }
-        }
-        if (!by_format && uses_knob(r->row, knob)) {
+        if (knob == MF_KNOB_LANE || knob == MF_KNOB_WORK) {
+            add_format_slots(fit, r, chip, knob);
+        } else if (uses_knob(r->row, knob)) {
             add_slot(fit, r, chip, knob, MF_FORMAT_F16);
+            count_slot(fit, r);
         }
     }
 }

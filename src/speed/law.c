@@ -3,7 +3,7 @@
 #include <math.h>
 
 #define ETA_LIMIT 0.97
-#define ETA_SHARPNESS 20.0
+#define SHARPNESS 20.0
 #define LEAST_SLOWDOWN (1 / ETA_LIMIT) /* factors on a time at full peak */
 #define APPLE_OVERLAP 12.0
 #define NVIDIA_OVERLAP 1.5
@@ -20,14 +20,61 @@ double mf_soft_eta(double eta, double *ease)
         *ease = 1;
         return eta;
     }
-    const double below = pow(eta / ETA_LIMIT, ETA_SHARPNESS);
+    const double below = pow(eta / ETA_LIMIT, SHARPNESS);
     *ease = 1 / (1 + below);
-    return eta * pow(1 + below, -1 / ETA_SHARPNESS);
+    return eta * pow(1 + below, -1 / SHARPNESS);
+}
+
+/* max(1, ratio) with the same soft corner. */
+static double soft_above(double ratio, double *ease)
+{
+    if (ratio > 2) {
+        *ease = 1;
+        return ratio;
+    }
+    const double high = pow(ratio, SHARPNESS);
+    *ease = high / (1 + high);
+    return pow(1 + high, 1 / SHARPNESS);
 }
 
 double mf_soft_slowdown(double factor, double *ease)
 {
     return 1 / mf_soft_eta(1 / factor, ease);
+}
+
+/* Higher bits come on top of all the work that the lower ones are, so a format costs no less than the one below it in its
+   kind; those with the fewest bits come first. Q8_0 is none: whole bytes need no unpacking. */
+static const struct {
+    mf_format low;
+    mf_format high;
+} more_bits[] = {
+    {MF_FORMAT_Q4_0, MF_FORMAT_Q5_0},
+    {MF_FORMAT_Q4_K, MF_FORMAT_Q5_K},
+    {MF_FORMAT_Q5_K, MF_FORMAT_Q6_K},
+};
+#define N_MORE_BITS (sizeof more_bits / sizeof more_bits[0])
+
+mf_format mf_format_below(mf_format format)
+{
+    for (size_t i = 0; i < N_MORE_BITS; i++) {
+        if (more_bits[i].high == format) {
+            return more_bits[i].low;
+        }
+    }
+    return MF_FORMAT_COUNT;
+}
+
+static void order_lanes(mf_knobs *knobs)
+{
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        knobs->lane_ease[f] = 1;
+    }
+    for (size_t i = 0; i < N_MORE_BITS; i++) {
+        const mf_format high = more_bits[i].high;
+        const double above = soft_above(
+            knobs->lane[high] / knobs->lane[more_bits[i].low], &knobs->lane_ease[high]);
+        knobs->lane[high] = knobs->lane[more_bits[i].low] * above;
+    }
 }
 
 void mf_knobs_limit(mf_knobs *knobs)
@@ -43,6 +90,7 @@ void mf_knobs_limit(mf_knobs *knobs)
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         knobs->work[f] = mf_soft_slowdown(knobs->work[f], &knobs->work_ease[f]);
     }
+    order_lanes(knobs);
     double *latent = &knobs->value[MF_KNOB_ATTENTION_MLA];
     *latent = fmax(*latent, LEAST_SLOWDOWN / knobs->value[MF_KNOB_ATTENTION]);
     double *eta = &knobs->value[MF_KNOB_ETA];
@@ -196,6 +244,11 @@ mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, co
     shares.value[MF_KNOB_ETA] = -weights * memory * knobs->ease[MF_KNOB_ETA];
     for (size_t f = 0; f < MF_FORMAT_COUNT && time->lanes_s > 0; f++) {
         shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
+    }
+    for (size_t i = N_MORE_BITS; i > 0; i--) {
+        const mf_format high = more_bits[i - 1].high;
+        shares.lane[more_bits[i - 1].low] += shares.lane[high] * (1 - knobs->lane_ease[high]);
+        shares.lane[high] *= knobs->lane_ease[high];
     }
     shares.value[MF_KNOB_KV] = knobs->ease[MF_KNOB_KV] * part * time->kv_s;
     shares.value[MF_KNOB_MLA] = part * time->mla_s;

@@ -44,6 +44,7 @@ typedef struct mf_knobs {
     double scale[MF_TEST_COUNT]; /* of the time, by the model's architecture */
     bool skips_tail;             /* the engine computes of a prompt what the caches need */
     double ease[MF_KNOB_COUNT];
+    double lane_ease[MF_FORMAT_COUNT]; /* what is left of it goes to the format with fewer bits */
     double work_ease[MF_FORMAT_COUNT];
 } mf_knobs;
 
@@ -118,6 +119,9 @@ typedef struct mf_shares {
 mf_shares
 mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, const mf_knobs *knobs);
 mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs);
+
+/* The format of the same kind with fewer bits, whose unpacking is a part of this one's; MF_FORMAT_COUNT without. */
+mf_format mf_format_below(mf_format format);
 
 /* Puts the limits of physics on knobs taken from a calibration. */
 void mf_knobs_limit(mf_knobs *knobs);

@@ -54,6 +54,7 @@ typedef enum mf_runtime {
     X(MF_FORMAT_Q4_K, "q4_K")                                                                      \
     X(MF_FORMAT_Q3_K, "q3_K")                                                                      \
     X(MF_FORMAT_Q4_0, "q4_0")                                                                      \
+    X(MF_FORMAT_Q5_0, "q5_0")                                                                      \
     X(MF_FORMAT_IQ, "iq")                                                                          \
     X(MF_FORMAT_MXFP4, "mxfp4")                                                                    \
     X(MF_FORMAT_MLX4, "mlx4")                                                                      \

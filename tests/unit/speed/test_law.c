@@ -298,6 +298,47 @@ Test(law, a_smaller_micro_batch_is_never_faster)
     }
 }
 
+static void more_bits(bench *b)
+{
+    static const mf_tensor_type kinds[][3] = {
+        {MF_TYPE_Q4_0,   MF_TYPE_Q5_0,   MF_TYPE_Q5_1  },
+        {MF_TYPE_Q4_0,   MF_TYPE_Q8_0,   MF_TYPE_F16   },
+        {MF_TYPE_Q4_K,   MF_TYPE_Q5_K,   MF_TYPE_Q6_K  },
+        {MF_TYPE_MLX_Q4, MF_TYPE_MLX_Q6, MF_TYPE_MLX_Q8},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        double before = 0;
+        for (size_t i = 0; i < 3; i++) {
+            for (size_t t = 0; t < b->s.model.n_tensors; t++) {
+                const bool whole = b->s.tensors[t].dims[0] % 256 == 0;
+                b->s.types[t] = whole ? kinds[k][i] : MF_TYPE_F16;
+            }
+            const mf_status status =
+                mf_work_build(&b->work, &b->s.model, b->s.types, &(mf_work_part){0}, NULL);
+            cr_assert(eq(int, status, MF_OK));
+            cr_assert(gt(dbl, decode_s(b), before));
+            before = decode_s(b);
+        }
+    }
+}
+
+Test(law, more_bits_of_a_kind_are_never_faster)
+{
+    for_all_settings(more_bits);
+}
+
+Test(law, lanes_that_put_more_bits_below_fewer_bend)
+{
+    bench b;
+    bench_fill(&b);
+    const double q4 = b.knobs.lane[MF_FORMAT_Q4_K];
+    b.knobs.lane[MF_FORMAT_Q5_K] = b.knobs.lane[MF_FORMAT_Q6_K] = q4 / 3;
+    mf_knobs_limit(&b.knobs);
+    cr_assert(gt(dbl, b.knobs.lane[MF_FORMAT_Q5_K], 0.999 * q4));
+    cr_assert(gt(dbl, b.knobs.lane[MF_FORMAT_Q6_K], b.knobs.lane[MF_FORMAT_Q5_K]));
+    cr_assert(epsilon_eq(dbl, b.knobs.lane[MF_FORMAT_Q4_K], q4, 1e-12));
+}
+
 /* The analytic shares against differences: what the fit's Jacobian rests on. */
 Test(law, shares_of_decode_are_its_derivatives)
 {
