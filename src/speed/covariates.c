@@ -50,9 +50,13 @@ typedef struct early_build {
 } early_build;
 
 static const early_build early_builds[] = {
-    {"amd-",        "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
-    {"amd-",        "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
-    {"nvidia-gb10", "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
+    {"amd-strix-halo", "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
+    {"amd-strix-halo", "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
+    {"amd-r9700",      "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
+    {"amd-r9700",      "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
+    {"amd-rx-9",       "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
+    {"amd-rx-9",       "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
+    {"nvidia-gb10",    "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
 };
 
 /* Files that carry a scheme's name and hold another. Unsloth's 4 bit XL files of mixture models have had what every

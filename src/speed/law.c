@@ -203,7 +203,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
 {
     const double peak = peaks->matrix_flop_per_s;
     const double n_batches = fmax(1, ceil(step.n_tokens / step.ubatch));
-    const double attention = knobs->value[MF_KNOB_ATTENTION] / peak;
+    const double attention = knobs->value[MF_KNOB_ATTENTION] / peaks->attention_flop_per_s;
     const double in_batch = fmin(step.n_tokens, step.ubatch);
     const double touched = work->expert_share > 0 ? 1 - pow(1 - work->expert_share, in_batch) : 0;
     const double rows =
@@ -385,6 +385,10 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
     p.lane_flop_per_s = lane_rate(device, &p.lanes_assumed);
     p.matrix_flop_per_s = matrix_rate(device);
     p.best_op_per_s = fmax(highest_rate(device), p.matrix_flop_per_s);
+    p.attention_flop_per_s =
+        mf_chip_class_vendor(device->chip_class) == MF_VENDOR_AMD && p.lane_flop_per_s > 0
+            ? p.lane_flop_per_s
+            : p.matrix_flop_per_s;
     p.attention_by_flop = device->chip_class == MF_CLASS_CPU;
     if (device->vendor == MF_VENDOR_APPLE) {
         p.overlap = APPLE_OVERLAP;

@@ -7,7 +7,7 @@
  *   t_kv   = a_kv KV(n) / BW                            t_mla  = a_mla FLOP(n) / P_lane
  *            (on a CPU FLOP(n) / 4 instead of KV(n): the bytes of an F16 cache with 4 queries a KV head)
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
- *   t = F_dense c / P + F_expert c m / P + a F_attention / P + batches touched / BW + batches layers t_pass
+ *   t = F_dense c / P + F_expert c m / P + a F_attention / P_att + batches touched / BW + batches layers t_pass
  *
  * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking
  * runs on, P: what matrix products run on. How the form was found and what others cost: docs/speed.md.
@@ -23,11 +23,12 @@
 
 typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
-    double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
-    double matrix_flop_per_s; /* 0: not known, then there is no prefill */
-    double best_op_per_s;     /* highest published rate of any kind: for ceilings */
-    double overlap;           /* p of the law */
-    bool attention_by_flop;   /* a CPU's attention costs its products, whatever the cache's width */
+    double lane_flop_per_s;      /* 0: not known, then the law has no lane term */
+    double matrix_flop_per_s;    /* 0: not known, then there is no prefill */
+    double attention_flop_per_s; /* a prompt's attention: AMD's kernels don't use the matrix units */
+    double best_op_per_s;        /* highest published rate of any kind: for ceilings */
+    double overlap;              /* p of the law */
+    bool attention_by_flop;      /* a CPU's attention costs its products, whatever the cache's width */
     bool lanes_assumed;       /* INT32 rate not published, taken as half of FP32 */
 } mf_peaks;
 
