@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-#include <stdio.h>
-#include <string.h>
+#include <math.h>
+#include <stdlib.h>
 
 #include "memfit/memfit.h"
 
@@ -108,8 +108,7 @@ Test(agree, more_bits_of_a_kind_are_never_faster, .init = set_up, .fini = tear_d
     }
     for (size_t m = 0; m < machines.n_items; m++) {
         mf_machine *machine = NULL;
-        cr_assert(
-            eq(int, mf_database_machine(&machine, database, machines.items[m], NULL), MF_OK));
+        cr_assert(eq(int, mf_database_machine(&machine, database, machines.items[m], NULL), MF_OK));
         mf_case run = {.model = model,
                        .machine = machine,
                        .engine = engine,
@@ -129,4 +128,130 @@ Test(agree, more_bits_of_a_kind_are_never_faster, .init = set_up, .fini = tear_d
     mf_names_free(&machines);
     mf_engine_free(engine);
     mf_model_free(model);
+}
+
+/* The backend whose kernels of today a row ran on; MF_BACKEND_COUNT: others. */
+static mf_backend backend_of_row(const mf_measurement *m)
+{
+    static const struct {
+        mf_runtime runtime;
+        mf_backend backend;
+    } today[] = {
+        {MF_RUNTIME_METAL,  MF_BACKEND_METAL },
+        {MF_RUNTIME_CUDA,   MF_BACKEND_CUDA  },
+        {MF_RUNTIME_ROCM,   MF_BACKEND_ROCM  },
+        {MF_RUNTIME_VULKAN, MF_BACKEND_VULKAN},
+    };
+    for (size_t i = 0; i < sizeof today / sizeof today[0]; i++) {
+        if (m->engine == MF_ENGINE_LLAMACPP && m->runtime == today[i].runtime) {
+            return today[i].backend;
+        }
+    }
+    return MF_BACKEND_COUNT;
+}
+
+static mf_workload workload_of_row(const mf_measurement *m)
+{
+    const bool decode = m->test == MF_TEST_DECODE;
+    mf_workload w = workload_of(decode ? m->depth_tokens : m->n_tokens, decode ? m->n_tokens : 1);
+    w.kv_type_k = w.kv_type_v = m->kv_type;
+    w.flash_attention = m->flash_attention;
+    w.n_ubatch = (uint32_t)m->ubatch_tokens;
+    return w;
+}
+
+/* A machine of this device where everything fits. */
+typedef struct roomy {
+    mf_pool pools[2];
+    mf_machine_device devices[1];
+    mf_machine machine;
+} roomy;
+
+static void fill_roomy(roomy *at, mf_device *device)
+{
+    static char id[] = "roomy";
+    const mf_fact room = {.value = 1e12, .known = true, .source = MF_NO_SOURCE};
+    *at = (roomy){
+        .pools = {{.name = "vram", .kind = MF_POOL_DEVICE, .capacity_bytes = room},
+                  {.name = "host", .kind = MF_POOL_HOST, .capacity_bytes = room}}
+    };
+    at->devices[0] = (mf_machine_device){.device_id = device->id, .count = 1, .device = device};
+    at->machine = (mf_machine){.id = id,
+                               .name = id,
+                               .n_nodes = 1,
+                               .pools = at->pools,
+                               .n_pools = 2,
+                               .devices = at->devices,
+                               .n_devices = 1};
+}
+
+/* True if the row is one that a case of memfit fit can say: the prediction must then be the same. */
+static bool check_row(const mf_validated *row, const mf_engine *engine)
+{
+    const mf_measurement *m = row->measurement;
+    const mf_backend backend = backend_of_row(m);
+    const bool decode = m->test == MF_TEST_DECODE;
+    if (!row->rate.known || m->wide_dense || backend == MF_BACKEND_COUNT || m->n_tokens < 1 ||
+        (!decode && m->depth_tokens > 0)) {
+        return false;
+    }
+    mf_device *device = NULL;
+    mf_model *model = NULL;
+    mf_quant *quant = NULL;
+    mf_prediction p = {0};
+    cr_assert(eq(int, mf_database_device(&device, database, m->device, NULL), MF_OK));
+    roomy at;
+    fill_roomy(&at, device);
+    cr_assert(eq(int, mf_database_model(&model, database, m->model, NULL), MF_OK));
+    cr_assert(eq(int, mf_database_quant(&quant, database, m->scheme, NULL), MF_OK));
+    const mf_case run = {.model = model,
+                         .quant = quant,
+                         .machine = &at.machine,
+                         .engine = engine,
+                         .backend = backend,
+                         .workload = workload_of_row(m)};
+    const bool said = mf_predict(&p, &run, calibration, NULL) == MF_OK && p.memory_known &&
+                      p.placed.as_asked && p.decode.known;
+    const mf_rate *rate = decode ? &p.decode : &p.prefill;
+    if (said) {
+        cr_assert(fabs(rate->tok_s / row->rate.tok_s - 1) < 1e-9,
+                  "line %zu: %.12g tok/s, validate says %.12g",
+                  m->line,
+                  rate->tok_s,
+                  row->rate.tok_s);
+    }
+    mf_quant_free(quant);
+    mf_model_free(model);
+    mf_device_free(device);
+    return said;
+}
+
+/* Every tenth row, from the first. */
+Test(agree, validate_predicts_what_a_case_of_the_row_gets, .init = set_up, .fini = tear_down)
+{
+    enum { EVERY = 10 };
+    mf_measurements all = {0};
+    mf_validation v = {0};
+    mf_validation_options options = {0};
+    mf_engine *engine = NULL;
+    size_t n[MF_TEST_COUNT] = {0};
+    options.calibrations[MF_ENGINE_LLAMACPP] = calibration;
+    cr_assert(eq(int, mf_database_engine(&engine, database, "llama.cpp", NULL), MF_OK));
+    cr_assert(
+        eq(int, mf_measurements_load(&all, MF_SOURCE_DIR "/tests/truth/speed.csv", NULL), MF_OK));
+    mf_measurements some = {.items = calloc(all.n_items, sizeof *some.items)};
+    for (size_t i = 0; i < all.n_items; i += EVERY) {
+        some.items[some.n_items] = all.items[i];
+        some.n_items++;
+    }
+    cr_assert(eq(int, mf_validate(&v, &some, database, &options, NULL), MF_OK));
+    for (size_t i = 0; i < v.n_items; i++) {
+        n[v.items[i].measurement->test] += check_row(&v.items[i], engine) ? 1 : 0;
+    }
+    cr_assert(gt(sz, n[MF_TEST_DECODE], 25));
+    cr_assert(gt(sz, n[MF_TEST_PREFILL], 20));
+    mf_validation_free(&v);
+    free(some.items);
+    mf_measurements_free(&all);
+    mf_engine_free(engine);
 }
