@@ -71,8 +71,8 @@ static void order_lanes(mf_knobs *knobs)
     }
     for (size_t i = 0; i < N_MORE_BITS; i++) {
         const mf_format high = more_bits[i].high;
-        const double above = soft_above(
-            knobs->lane[high] / knobs->lane[more_bits[i].low], &knobs->lane_ease[high]);
+        const double above =
+            soft_above(knobs->lane[high] / knobs->lane[more_bits[i].low], &knobs->lane_ease[high]);
         knobs->lane[high] = knobs->lane[more_bits[i].low] * above;
     }
 }

@@ -23,12 +23,13 @@
 
 typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
-    double lane_flop_per_s;      /* 0: not known, then the law has no lane term */
-    double matrix_flop_per_s;    /* 0: not known, then there is no prefill */
-    double attention_flop_per_s; /* a prompt's attention: AMD's kernels don't use the matrix units */
-    double best_op_per_s;        /* highest published rate of any kind: for ceilings */
-    double overlap;              /* p of the law */
-    bool attention_by_flop;      /* a CPU's attention costs its products, whatever the cache's width */
+    double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
+    double matrix_flop_per_s; /* 0: not known, then there is no prefill */
+    double
+        attention_flop_per_s; /* a prompt's attention: AMD's kernels don't use the matrix units */
+    double best_op_per_s;     /* highest published rate of any kind: for ceilings */
+    double overlap;           /* p of the law */
+    bool attention_by_flop;   /* a CPU's attention costs its products, whatever the cache's width */
     bool lanes_assumed;       /* INT32 rate not published, taken as half of FP32 */
 } mf_peaks;
 
