@@ -234,6 +234,9 @@ static void show_speed(mf_document *d, const mf_shown *shown)
             mf_document_cell(d, "%s", headings[i]);
         }
         rate_cells(d, "decode", &p->decode, true);
+        if (p->together.known) {
+            rate_cells(d, "together", &p->together, true);
+        }
         rate_cells(d, "prefill", &p->prefill, true);
         rate_cells(d, "effective", &p->effective, false);
         mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);

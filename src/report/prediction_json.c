@@ -179,6 +179,9 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
     write_memory(w, shown);
     write_placement(w, shown);
     write_rate(w, "decode", &p->decode);
+    if (shown->run->workload.n_parallel > 1) {
+        write_rate(w, "together", &p->together);
+    }
     write_rate(w, "prefill", &p->prefill);
     mf_jw_open(w, "ttft", '{');
     mf_jw_number(w, "s", p->ttft.known, p->ttft.s);

@@ -128,8 +128,9 @@ mf_batch mf_batch_of(const mf_segment *segment)
     const double used = w->expert_share * w->expert_bytes / bandwidth;
     const double dense = (w->read_bytes / bandwidth) - used + sum.lanes_s;
     const double all = dense + used + sum.expert_lanes_s;
-    mf_batch b = {
-        .segment = *segment, .expert_share = w->expert_share, .attention = attention_of(w, k)};
+    mf_batch b = {.segment = *segment,
+                  .expert_share = w->expert_share > 0 ? w->expert_share : 1,
+                  .attention = attention_of(w, k)};
     b.dense_s = all > 0 ? one.weights_s * dense / all : 0;
     b.experts_s = one.weights_s - b.dense_s;
     b.column_s = k->unpacking * sum.lanes_s;
@@ -151,10 +152,10 @@ mf_batch mf_batch_of(const mf_segment *segment)
     return b;
 }
 
-/* Share of the experts that so many tokens touch. */
+/* Share of the experts that so many tokens touch; without experts, of the weights: all. */
 static double touched(const mf_batch *b, double n)
 {
-    return b->expert_share > 0 ? 1 - pow(1 - b->expert_share, pow(n, ROUTING_SKEW)) : 0;
+    return 1 - pow(1 - b->expert_share, pow(n, ROUTING_SKEW));
 }
 
 static double dense_s(const mf_batch *b, const kernels *k, double n)
@@ -188,8 +189,8 @@ static double experts_joined_s(const mf_batch *b, const kernels *k, double n)
 /* One by one they take no longer than the next kernel's first step: more tokens are never faster. */
 static double experts_s(const mf_batch *b, const kernels *k, double n)
 {
-    if (b->expert_share <= 0) {
-        return b->experts_s;
+    if (b->experts_s <= 0) {
+        return 0;
     }
     if (n < k->expert_from) {
         const double apart = experts_apart_s(b, k, n);
@@ -208,21 +209,47 @@ static double cache_s(const mf_batch *b, double depth, mf_cache_width cache)
     return t.kv_s + t.mla_s;
 }
 
-double
-mf_batch_decode_s(const mf_batch *batch, double n_sequences, double depth, mf_cache_width cache)
+/* What physics allows: everything that one token touches is read once, every cache, and each token is multiplied. */
+static double ceiling_s(const mf_batch *b, double n, mf_step step)
+{
+    const mf_segment *s = &b->segment;
+    const double more_kv = (n - 1) * mf_work_kv_bytes(&s->work, step.cache, step.depth);
+    double weights = 0;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        weights += s->work.read_weights[f];
+    }
+    const double products =
+        s->peaks.best_op_per_s > 0 ? n * 2 * weights / s->peaks.best_op_per_s : 0;
+    return fmax(products,
+                mf_ceiling_decode_s(&s->work, &s->peaks, step) +
+                    more_kv / s->peaks.bandwidth_bytes_per_s);
+}
+
+mf_path_time
+mf_batch_decode(const mf_batch *batch, double n_sequences, double depth, mf_cache_width cache)
 {
     const mf_segment *s = &batch->segment;
     const mf_step step = {.depth = depth, .cache = cache};
     if (n_sequences <= 1) {
-        return mf_law_decode(&s->work, &s->peaks, &s->knobs, step).total_s;
+        return mf_segment_decode(s, step);
     }
     const kernels *k = &kernels_of[s->setting.runtime];
     const double n = n_sequences;
-    const double sum = dense_s(batch, k, n) + experts_s(batch, k, n) + batch->fixed_s +
-                       batch->again_s + (n - 1) * batch->sequence_s +
-                       n * cache_s(batch, depth, cache);
-    const double least =
-        mf_ceiling_decode_s(&s->work, &s->peaks, step) +
-        (n - 1) * mf_work_kv_bytes(&s->work, cache, depth) / s->peaks.bandwidth_bytes_per_s;
-    return fmax(sum * s->knobs.scale[MF_TEST_DECODE], LEAST_SLOWDOWN * least);
+    const double cached = n * cache_s(batch, depth, cache);
+    const double weights = dense_s(batch, k, n) + experts_s(batch, k, n);
+    const double reading =
+        fmin(weights,
+             batch->dense_s + batch->experts_s * fmax(1, touched(batch, n) / batch->expert_share));
+    mf_path_time t = {.bandwidth_s = reading + cached,
+                      .compute_s = weights - reading,
+                      .overhead_s = batch->fixed_s + batch->again_s + (n - 1) * batch->sequence_s,
+                      .ceiling_s = ceiling_s(batch, n, step)};
+    t.total_s = t.bandwidth_s + t.compute_s + t.overhead_s;
+    t.total_s = fmax(t.total_s * s->knobs.scale[MF_TEST_DECODE], LEAST_SLOWDOWN * t.ceiling_s);
+    return t;
+}
+
+bool mf_batch_is_measured(mf_runtime runtime)
+{
+    return runtime == MF_RUNTIME_METAL || runtime == MF_RUNTIME_CUDA;
 }

@@ -20,7 +20,7 @@ typedef struct mf_batch {
     double column_s;
     double matrix_s; /* per token in tiles */
     double experts_s;
-    double expert_share;
+    double expert_share; /* picked by one token; 1 without experts */
     double expert_token_s;
     double expert_tile_s; /* all experts' */
     double fixed_s;
@@ -31,8 +31,11 @@ typedef struct mf_batch {
 
 mf_batch mf_batch_of(const mf_segment *segment);
 
-/* Seconds of a step of so many sequences, at least 1, with `depth` tokens in the cache of each. One: mf_law_decode's. */
-double
-mf_batch_decode_s(const mf_batch *batch, double n_sequences, double depth, mf_cache_width cache);
+/* A step of so many sequences, at least 1, with `depth` tokens in the cache of each. One: mf_segment_decode's. */
+mf_path_time
+mf_batch_decode(const mf_batch *batch, double n_sequences, double depth, mf_cache_width cache);
+
+/* Rows of several sequences speak for its kernels. */
+bool mf_batch_is_measured(mf_runtime runtime);
 
 #endif

@@ -284,7 +284,7 @@ mf_status mf_path_build(mf_path *path,
     return status;
 }
 
-static void join(mf_path_time *sum, const mf_path_time *one, bool parallel)
+void mf_path_join(mf_path_time *sum, const mf_path_time *one, bool parallel)
 {
     if (parallel && one->total_s <= sum->total_s) {
         return;
@@ -310,20 +310,24 @@ double mf_path_hop_s(const mf_path *path, double n_tokens, double n_batches)
     return path->hops * (path->hop_latency_s * n_batches + transfer);
 }
 
+mf_path_time mf_segment_decode(const mf_segment *s, mf_step step)
+{
+    const mf_decode_time t = mf_law_decode(&s->work, &s->peaks, &s->knobs, step);
+    const double both = t.memory_s + t.lanes_s;
+    const double lanes = both > 0 ? t.weights_s * t.lanes_s / both : 0;
+    return (mf_path_time){.total_s = t.total_s,
+                          .bandwidth_s = t.weights_s - lanes + t.kv_s,
+                          .compute_s = lanes + t.mla_s,
+                          .overhead_s = t.layer_s + t.moe_s + t.linear_s,
+                          .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step)};
+}
+
 mf_path_time mf_path_decode(const mf_path *path, mf_step step)
 {
     mf_path_time sum = {0};
     for (size_t i = 0; i < path->n_segments; i++) {
-        const mf_segment *s = &path->segments[i];
-        const mf_decode_time t = mf_law_decode(&s->work, &s->peaks, &s->knobs, step);
-        const double both = t.memory_s + t.lanes_s;
-        const double lanes = both > 0 ? t.weights_s * t.lanes_s / both : 0;
-        const mf_path_time one = {.total_s = t.total_s,
-                                  .bandwidth_s = t.weights_s - lanes + t.kv_s,
-                                  .compute_s = lanes + t.mla_s,
-                                  .overhead_s = t.layer_s + t.moe_s + t.linear_s,
-                                  .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step)};
-        join(&sum, &one, path->parallel);
+        const mf_path_time one = mf_segment_decode(&path->segments[i], step);
+        mf_path_join(&sum, &one, path->parallel);
     }
     sum.link_s = mf_path_hop_s(path, 1, 1);
     sum.total_s += sum.link_s;
@@ -403,7 +407,7 @@ bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *pat
             return false;
         }
         const mf_path_time one = segment_prefill(&segment, step);
-        join(&sum, &one, path->parallel);
+        mf_path_join(&sum, &one, path->parallel);
     }
     if (streams && path->stream_bytes_per_s <= 0) {
         *reason = "the rate of the link between host and device is not known";

@@ -61,6 +61,10 @@ mf_path_time mf_path_decode(const mf_path *path, mf_step step);
 /* Seconds for the tokens of a prompt. False, and *reason set, where the matrix peak or the host link is not known. */
 bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *path, mf_step step);
 
+/* The same of one segment, and what it adds to others: segments run at once (the longest counts) or one by one. */
+mf_path_time mf_segment_decode(const mf_segment *segment, mf_step step);
+void mf_path_join(mf_path_time *sum, const mf_path_time *one, bool parallel);
+
 /* Seconds that tokens take from device to device, in so many micro-batches. */
 double mf_path_hop_s(const mf_path *path, double n_tokens, double n_batches);
 

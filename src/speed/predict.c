@@ -10,6 +10,7 @@
 #include "speed/interval.h"
 #include "speed/path.h"
 #include "speed/placement.h"
+#include "speed/step.h"
 
 #define NAME_OF(name, text) [name] = (text),
 static const char *const basis_names[] = {MF_BASIS_LIST(NAME_OF)};
@@ -128,9 +129,31 @@ static void fill_speed(mf_prediction *p, const speed *s)
     fill_depths(p, s);
 }
 
+/* All sequences as long as the one whose speed is given. */
+static mf_status fill_together(mf_prediction *p, const speed *s, mf_error *err)
+{
+    const mf_workload *w = &s->run->workload;
+    p->together = unknown_rate("one sequence is asked for");
+    if (w->n_parallel < 2) {
+        return MF_OK;
+    }
+    mf_step_law *law = calloc(1, sizeof *law);
+    if (!law) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for a law of steps");
+    }
+    if (mf_step_law_make(law, s->path, s->step, NULL) == MF_OK) {
+        const double depth = (double)w->n_prompt + (double)w->n_output / 2;
+        p->together = mf_step_rate(law, s->calibration, s->run->machine, w->n_parallel, depth);
+    } else {
+        p->together = unknown_rate("the speed of prompts is not known");
+    }
+    free(law);
+    return MF_OK;
+}
+
 static void no_speed(mf_prediction *p, const char *reason)
 {
-    p->decode = p->prefill = p->effective = unknown_rate(reason);
+    p->decode = p->together = p->prefill = p->effective = unknown_rate(reason);
 }
 
 static void warn_of_class(mf_prediction *p, const speed *s)
@@ -170,7 +193,9 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
         warn(p, "part of the model runs on the CPU: its speed is an estimate from bandwidth");
     }
     if (s->run->workload.n_parallel > 1) {
-        warn(p, "speed is that of one sequence while the others are idle");
+        warn(
+            p,
+            "decode is one sequence's while the others are idle, \"together\" all of them at once");
     }
 }
 
@@ -256,6 +281,7 @@ static mf_status predict_placed(mf_prediction *p,
         };
         fill_speed(p, &s);
         warn_of_ground(p, &s);
+        return fill_together(p, &s, err);
     }
     return status;
 }

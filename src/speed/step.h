@@ -21,4 +21,12 @@ mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, 
 /* What the rows of so many sequences add to a prompt's step but for what they see: the head, read once, and their states. */
 double mf_step_rows_s(const mf_step_law *law, double n_sequences);
 
+/* Tokens per second of so many sequences together, each with `depth` tokens in its cache. The interval joins that of one
+   sequence with what batches of models left out of their fit are off by. */
+mf_rate mf_step_rate(const mf_step_law *law,
+                     const struct mf_calibration *calibration,
+                     const mf_machine *machine,
+                     uint32_t n_sequences,
+                     double depth);
+
 #endif

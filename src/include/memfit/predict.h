@@ -101,7 +101,8 @@ typedef struct mf_prediction {
         server_bytes; /* what a server may add to host memory beside all that: old prompts, checkpoints */
     uint64_t max_context_tokens;
     mf_rate decode;  /* mean over the output tokens that follow the prompt */
-    mf_rate prefill; /* mean over the prompt */
+    mf_rate together; /* decode of all the workload's sequences at once, summed; not known with one */
+    mf_rate prefill;  /* mean over the prompt */
     mf_duration ttft;
     mf_rate effective; /* output tokens / (time to first token + decode time) */
     mf_depth_point depths[MF_MAX_DEPTHS];

@@ -433,3 +433,25 @@ Test(predict, there_are_no_steps_without_a_calibration)
     cr_assert(ne(ptr, (void *)strstr(err.message, "no calibration"), NULL));
     mf_calibration_free(b.calibration);
 }
+
+Test(predict, several_sequences_have_a_speed_together)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.workload.n_parallel = 3;
+    b.run.workload.kv_unified = true;
+    const mf_prediction p = predict(&b);
+    check_rate(&p.together);
+    cr_assert(gt(dbl, p.together.tok_s, p.decode.tok_s));
+    cr_assert(lt(dbl, p.together.tok_s, 3 * p.decode.tok_s));
+    cr_assert(has_warning(&p, "together"));
+}
+
+Test(predict, one_sequence_has_no_speed_together)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    const mf_prediction p = predict(&b);
+    cr_assert(not(p.together.known));
+    cr_assert(ne(ptr, (void *)p.together.reason, NULL));
+}

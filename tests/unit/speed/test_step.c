@@ -114,6 +114,8 @@ Test(step, a_tile_costs_the_same_however_full)
     bench *b = bench_new(MF_RUNTIME_METAL);
     mf_work *w = &b->path.segments[0].work;
     w->expert_share = 0;
+    w->expert_bytes = 0;
+    memset(w->expert_weights, 0, sizeof w->expert_weights);
     w->state_bytes = 0;
     w->n_groups = 0;
     b->path.segments[0].peaks.matrix_flop_per_s = 1e12; /* products decide */
@@ -186,5 +188,22 @@ Test(step, without_a_matrix_rate_there_is_no_law)
     b->path.segments[0].peaks.matrix_flop_per_s = 0;
     cr_assert(eq(int, mf_step_law_make(&b->law, &b->path, step, &err), MF_E_UNSUPPORTED));
     cr_assert(ne(ptr, (void *)strstr(err.message, "matrix products"), NULL), "%s", err.message);
+    free(b);
+}
+
+/* Its interval holds what one sequence's does and more. */
+Test(step, a_rate_of_several_is_of_all_and_less_sure)
+{
+    bench *b = bench_new(MF_RUNTIME_CUDA);
+    mf_calibration *calibration = NULL;
+    const mf_machine machine = {.n_nodes = 1};
+    cr_assert(eq(int, mf_calibration_new(&calibration, "llama.cpp", NULL), MF_OK));
+    const mf_rate one = mf_step_rate(&b->law, calibration, &machine, 1, 500);
+    const mf_rate six = mf_step_rate(&b->law, calibration, &machine, 6, 500);
+    cr_assert(epsilon_eq(dbl, one.tok_s * decode_s(b, 1, 500), 1, 1e-9));
+    cr_assert(epsilon_eq(dbl, six.tok_s * decode_s(b, 6, 500), 6, 1e-9));
+    cr_assert(lt(dbl, six.low_tok_s / six.tok_s, one.low_tok_s / one.tok_s));
+    cr_assert(ge(dbl, six.ceiling_tok_s, six.high_tok_s));
+    mf_calibration_free(calibration);
     free(b);
 }
