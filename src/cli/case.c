@@ -276,6 +276,8 @@ static mf_status set_placement(mf_cli_case *c, const mf_arguments *a, mf_error *
     return status;
 }
 
+enum { MOST_DRAFTED = 64 };
+
 /* A draft model is stored like the model, unless it is a file. */
 static mf_status
 load_beside(mf_cli_case *c, const mf_database *database, const mf_arguments *a, mf_error *err)
@@ -284,9 +286,22 @@ load_beside(mf_cli_case *c, const mf_database *database, const mf_arguments *a, 
     c->run.projector = a->mmproj;
     mf_status status = a->lora != NULL ? mf_adapter_read(&c->adapter, a->lora, err) : MF_OK;
     c->run.adapter = c->adapter;
-    if (status != MF_OK || a->draft == NULL) {
+    if (status != MF_OK) {
         return status;
     }
+    if (a->draft == NULL) {
+        return a->draft_max > 0 || a->draft_accept > 0
+                   ? mf_fail(err, MF_E_USAGE, "a draft needs its model: --draft MODEL")
+                   : MF_OK;
+    }
+    if (a->draft_max > MOST_DRAFTED || a->draft_accept > 1) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "--draft-max is up to %d tokens, --draft-accept a share up to 1",
+                       MOST_DRAFTED);
+    }
+    c->run.n_draft = (uint32_t)a->draft_max;
+    c->run.draft_acceptance = a->draft_accept;
     status = mf_cli_model(&c->draft, &is_file, database, a->draft, err);
     if (status == MF_OK) {
         c->run.draft = c->draft;

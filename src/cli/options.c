@@ -77,6 +77,8 @@ static const option_row options[] = {
     {"--save-placement", "FILE", AT(save_placement), OPTION_TEXT, MF_FOR_FIT, NULL, "keep what lies where, to be changed and asked for again"},
     {"--draft", "MODEL", AT(draft), OPTION_TEXT, MF_FOR_CASES, NULL, "a draft model is loaded beside it"},
     {"--lora", "FILE", AT(lora), OPTION_TEXT, MF_FOR_CASES, NULL, "a LoRA adapter (GGUF) is loaded beside it"},
+    {"--draft-max", "N", AT(draft_max), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens that it drafts at a time"},
+    {"--draft-accept", "X", AT(draft_accept), OPTION_NUMBER, MF_FOR_CASES, NULL, "share of them that is accepted, your assumption"},
     {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_CASES, NULL, "the vision tower is loaded too"},
     {"--rate", "R", AT(simulate.rate), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "requests a second, as many as --count says"},
     {"--input", "N", AT(simulate.input), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a request's input (1024)"},

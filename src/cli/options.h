@@ -87,6 +87,8 @@ typedef struct mf_arguments {
     const char *tensor_split;
     const char *draft;
     const char *lora;
+    int64_t draft_max;
+    double draft_accept;
     const char *format;
     const char *output_file;
     const char *data;

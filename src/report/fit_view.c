@@ -222,6 +222,47 @@ static void show_unknown_speed(mf_document *d, const mf_prediction *p)
     }
 }
 
+static void show_speculation(mf_document *d, const mf_shown *shown)
+{
+    const mf_speculation *s = &shown->prediction->speculation;
+    char text[MF_WORDING_SIZE];
+    char range[MF_WORDING_SIZE];
+    if (!s->known && s->reason == NULL) {
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_PAIRS, 2, "With the draft model");
+    if (!s->known) {
+        mf_document_cell(d, "decode not known");
+        mf_document_cell(d, "%s", s->reason);
+        return;
+    }
+    char other[MF_NUMBER_SIZE];
+    mf_document_cell(d, "a round");
+    mf_document_cell(d,
+                     "%u tokens drafted in %s, checked in %s times the time of a token",
+                     (unsigned)shown->run->n_draft,
+                     mf_number_text(text, s->draft_share, 2),
+                     mf_number_text(other, s->check_slowdown, 2));
+    mf_document_cell(d, "pays");
+    if (s->break_even < 1) {
+        mf_document_cell(d,
+                         "where over %s %% of the drafted tokens are accepted",
+                         mf_number_text(text, 100 * s->break_even, 2));
+    } else {
+        mf_document_cell(d, "never: not even if all are accepted");
+    }
+    mf_document_cell(d, "decode");
+    if (s->decode.known) {
+        mf_document_cell(d,
+                         "%s tokens per second (90 %%: %s), assuming that %s %% are accepted",
+                         mf_rate_text(text, &s->decode),
+                         mf_range_text(range, &s->decode),
+                         mf_number_text(other, 100 * shown->run->draft_acceptance, 2));
+    } else {
+        mf_document_cell(d, "not known: say how many are accepted with --draft-accept");
+    }
+}
+
 static void show_speed(mf_document *d, const mf_shown *shown)
 {
     static const char *const headings[] = {"90 % range", "ceiling", "bound by", "basis"};
@@ -308,6 +349,7 @@ void mf_show_fit(mf_document *document, const mf_shown *shown)
     show_verdict(document, shown);
     show_memory(document, shown);
     show_speed(document, shown);
+    show_speculation(document, shown);
     show_depths(document, shown->prediction);
     show_notes(document, shown->prediction);
     show_sources(document, shown);

@@ -97,6 +97,22 @@ static void write_rate(mf_json_writer *w, const char *key, const mf_rate *rate)
     mf_jw_close(w, '}');
 }
 
+static void write_speculation(mf_json_writer *w, const mf_shown *shown)
+{
+    const mf_speculation *s = &shown->prediction->speculation;
+    if (shown->run->draft == NULL) {
+        return;
+    }
+    mf_jw_open(w, "speculation", '{');
+    mf_jw_uint(w, "drafted_tokens", shown->run->n_draft);
+    mf_jw_number(w, "check_slowdown", s->known, s->check_slowdown);
+    mf_jw_number(w, "draft_share", s->known, s->draft_share);
+    mf_jw_number(w, "break_even_acceptance", s->known, s->break_even);
+    mf_jw_number(w, "acceptance", shown->run->draft_acceptance > 0, shown->run->draft_acceptance);
+    write_rate(w, "decode", &s->decode);
+    mf_jw_close(w, '}');
+}
+
 static void write_depths(mf_json_writer *w, const mf_prediction *p)
 {
     mf_jw_open(w, "depth_curve", '[');
@@ -183,6 +199,7 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
         write_rate(w, "together", &p->together);
     }
     write_rate(w, "prefill", &p->prefill);
+    write_speculation(w, shown);
     mf_jw_open(w, "ttft", '{');
     mf_jw_number(w, "s", p->ttft.known, p->ttft.s);
     mf_jw_number(w, "low_s", p->ttft.known, p->ttft.low_s);

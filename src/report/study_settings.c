@@ -263,8 +263,8 @@ mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_err
     free(base);
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
     mf_document_cell(document,
-                     "- speculative decoding and multi-token prediction are not predicted: no "
-                     "ground for how often a draft is accepted");
+                     "- speculative decoding is a matter of how often a draft is accepted: fit "
+                     "--draft says from where it pays");
     mf_document_cell(document, "- what a quantized cache loses in quality is not in modeldb");
     return status;
 }

@@ -10,7 +10,7 @@
 #include "speed/interval.h"
 #include "speed/path.h"
 #include "speed/placement.h"
-#include "speed/step.h"
+#include "speed/speculate.h"
 
 #define NAME_OF(name, text) [name] = (text),
 static const char *const basis_names[] = {MF_BASIS_LIST(NAME_OF)};
@@ -129,26 +129,44 @@ static void fill_speed(mf_prediction *p, const speed *s)
     fill_depths(p, s);
 }
 
-/* All sequences as long as the one whose speed is given. */
-static mf_status fill_together(mf_prediction *p, const speed *s, mf_error *err)
+static mf_status fill_speculation(
+    mf_prediction *p, const speed *s, const mf_step_law *law, double depth, mf_error *err)
+{
+    if (!s->run->draft) {
+        return MF_OK;
+    }
+    if (s->run->n_draft == 0) {
+        p->speculation.reason = "how many tokens are drafted at a time is not stated";
+        return MF_OK;
+    }
+    return mf_speculate(&p->speculation, law, s->run, s->calibration, depth, err);
+}
+
+/* All sequences as long as the one whose speed is given; and drafts of it. */
+static mf_status fill_steps(mf_prediction *p, const speed *s, mf_error *err)
 {
     const mf_workload *w = &s->run->workload;
     p->together = unknown_rate("one sequence is asked for");
-    if (w->n_parallel < 2) {
+    if (w->n_parallel < 2 && !s->run->draft) {
         return MF_OK;
     }
     mf_step_law *law = calloc(1, sizeof *law);
     if (!law) {
         return mf_fail(err, MF_E_NOMEM, "no memory for a law of steps");
     }
-    if (mf_step_law_make(law, s->path, s->step, NULL) == MF_OK) {
-        const double depth = (double)w->n_prompt + (double)w->n_output / 2;
-        p->together = mf_step_rate(law, s->calibration, s->run->machine, w->n_parallel, depth);
-    } else {
+    const double depth = (double)w->n_prompt + (double)w->n_output / 2;
+    mf_status status = MF_OK;
+    if (mf_step_law_make(law, s->path, s->step, NULL) != MF_OK) {
         p->together = unknown_rate("the speed of prompts is not known");
+        p->speculation.reason = p->together.reason;
+    } else {
+        if (w->n_parallel > 1) {
+            p->together = mf_step_rate(law, s->calibration, s->run->machine, w->n_parallel, depth);
+        }
+        status = fill_speculation(p, s, law, depth, err);
     }
     free(law);
-    return MF_OK;
+    return status;
 }
 
 static void no_speed(mf_prediction *p, const char *reason)
@@ -281,7 +299,7 @@ static mf_status predict_placed(mf_prediction *p,
         };
         fill_speed(p, &s);
         warn_of_ground(p, &s);
-        return fill_together(p, &s, err);
+        return fill_steps(p, &s, err);
     }
     return status;
 }

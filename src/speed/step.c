@@ -99,6 +99,19 @@ static double batch_half_width(const mf_path *path)
     return measured;
 }
 
+/* Widens the interval of one sequence. */
+static mf_rate widened(const mf_rate *one,
+                       const mf_step_law *law,
+                       const mf_machine *machine,
+                       const mf_path_time *time,
+                       double n_tokens)
+{
+    const double width = hypot(log(one->tok_s / one->low_tok_s), batch_half_width(&law->path));
+    mf_rate rate = mf_interval_between(time, n_tokens, exp(-width), exp(width), machine);
+    rate.basis = one->basis;
+    return rate;
+}
+
 mf_rate mf_step_rate(const mf_step_law *law,
                      const mf_calibration *calibration,
                      const mf_machine *machine,
@@ -110,12 +123,21 @@ mf_rate mf_step_rate(const mf_step_law *law,
     time.total_s = decode_s(law, n, depth);
     const mf_rate one =
         mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n, depth);
-    if (n_sequences < 2) {
-        return one;
-    }
-    const double width = hypot(log(one.tok_s / one.low_tok_s), batch_half_width(&law->path));
-    mf_rate rate = mf_interval_between(&time, n, exp(-width), exp(width), machine);
-    rate.basis = one.basis;
+    return n_sequences < 2 ? one : widened(&one, law, machine, &time, n);
+}
+
+mf_rate mf_step_rate_of(const mf_step_law *law,
+                        const mf_calibration *calibration,
+                        const mf_machine *machine,
+                        double n_tokens,
+                        double seconds,
+                        double depth)
+{
+    const mf_path_time time = {.total_s = seconds};
+    const mf_rate one =
+        mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n_tokens, depth);
+    mf_rate rate = widened(&one, law, machine, &time, n_tokens);
+    rate.ceiling_tok_s = 0;
     return rate;
 }
 

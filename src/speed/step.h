@@ -29,4 +29,12 @@ mf_rate mf_step_rate(const mf_step_law *law,
                      uint32_t n_sequences,
                      double depth);
 
+/* So many tokens in so many seconds, of a step that takes more than one token. No ceiling. */
+mf_rate mf_step_rate_of(const mf_step_law *law,
+                        const struct mf_calibration *calibration,
+                        const mf_machine *machine,
+                        double n_tokens,
+                        double seconds,
+                        double depth);
+
 #endif

@@ -90,6 +90,17 @@ typedef struct mf_depth_point {
     mf_rate prefill;
 } mf_depth_point;
 
+/* A draft model writes n_draft tokens, then the model checks them in one step of n_draft + 1 tokens. */
+typedef struct mf_speculation {
+    bool known;
+    const char *reason;      /* if not known; NULL without a draft model. Static storage */
+    double check_slowdown;   /* the checking step over a step of one token */
+    double draft_share;      /* n_draft tokens of the draft model over a step of one token */
+    double break_even;       /* acceptance from which it is faster than without; above 1: never */
+    double tokens_per_round; /* 1 + n_draft acceptance */
+    mf_rate decode;          /* not known unless the acceptance is stated, which is an assumption */
+} mf_speculation;
+
 #define MF_MAX_WARNINGS 12
 #define MF_WARNING_SIZE 192
 
@@ -100,9 +111,11 @@ typedef struct mf_prediction {
     uint64_t
         server_bytes; /* what a server may add to host memory beside all that: old prompts, checkpoints */
     uint64_t max_context_tokens;
-    mf_rate decode;  /* mean over the output tokens that follow the prompt */
-    mf_rate together; /* decode of all the workload's sequences at once, summed; not known with one */
-    mf_rate prefill;  /* mean over the prompt */
+    mf_rate decode; /* mean over the output tokens that follow the prompt */
+    mf_rate
+        together; /* decode of all the workload's sequences at once, summed; not known with one */
+    mf_rate prefill; /* mean over the prompt */
+    mf_speculation speculation;
     mf_duration ttft;
     mf_rate effective; /* output tokens / (time to first token + decode time) */
     mf_depth_point depths[MF_MAX_DEPTHS];

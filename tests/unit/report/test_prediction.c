@@ -81,6 +81,7 @@ Test(prediction, json_has_every_key_and_null_for_what_is_not_known)
                                        "memory",
                                        "placement",
                                        "decode",
+                                       "together",
                                        "prefill",
                                        "ttft",
                                        "depth_curve",

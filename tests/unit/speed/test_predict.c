@@ -455,3 +455,47 @@ Test(predict, one_sequence_has_no_speed_together)
     cr_assert(not(p.together.known));
     cr_assert(ne(ptr, (void *)p.together.reason, NULL));
 }
+
+/* The sample drafts for itself: a token of it costs what a step does. */
+Test(predict, a_draft_pays_from_where_its_cost_and_the_check_are_won_back)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.draft = &b.model;
+    b.run.draft_quant = &b.quant;
+    b.run.n_draft = 3;
+    b.run.draft_acceptance = 0.5;
+    const mf_prediction p = predict(&b);
+    const mf_speculation *s = &p.speculation;
+    cr_assert(s->known);
+    cr_assert(epsilon_eq(dbl, s->draft_share, 3, 1e-9));
+    cr_assert(gt(dbl, s->check_slowdown, 1));
+    cr_assert(epsilon_eq(dbl, s->break_even, (s->check_slowdown + 2) / 3, 1e-9));
+    cr_assert(epsilon_eq(dbl, s->tokens_per_round, 2.5, 1e-12));
+    cr_assert(lt(dbl, s->decode.tok_s, p.decode.tok_s), "half of them don't pay for it");
+    cr_assert(lt(dbl, s->decode.low_tok_s, s->decode.tok_s));
+}
+
+Test(predict, without_an_acceptance_a_draft_has_a_break_even_but_no_speed)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.draft = &b.model;
+    b.run.draft_quant = &b.quant;
+    b.run.n_draft = 5;
+    const mf_prediction p = predict(&b);
+    cr_assert(p.speculation.known);
+    cr_assert(not(p.speculation.decode.known));
+    cr_assert(ne(ptr, (void *)p.speculation.decode.reason, NULL));
+}
+
+Test(predict, a_draft_without_a_length_is_not_known)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.draft = &b.model;
+    b.run.draft_quant = &b.quant;
+    const mf_prediction p = predict(&b);
+    cr_assert(not(p.speculation.known));
+    cr_assert(ne(ptr, (void *)p.speculation.reason, NULL));
+}
