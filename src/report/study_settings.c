@@ -264,7 +264,7 @@ mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_err
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
     mf_document_cell(document,
                      "- speculative decoding is a matter of how often a draft is accepted: fit "
-                     "--draft says from where it pays");
+                     "--draft says from where it pays; multi-token prediction is not predicted");
     mf_document_cell(document, "- what a quantized cache loses in quality is not in modeldb");
     return status;
 }
