@@ -131,69 +131,101 @@ const char *mf_fixed_text(char buffer[MF_NUMBER_SIZE], double value, int decimal
 enum { FAST_DIGITS = 9 };
 
 /* Writes n as decimal digits, `decimals` of them behind a point, without zeros at the end. */
-static void print_scaled(char *out, uint64_t n, int decimals, bool negative)
+static char *print_scaled(char *out, uint64_t n, int decimals, bool negative)
 {
-    char digits[24] = "";
-    int size = 0;
+    char digits[24];
+    size_t first = sizeof digits;
     while (decimals > 0 && n % 10 == 0) {
         n /= 10;
         decimals--;
     }
     for (int i = 0; n > 0 || i <= decimals; i++) {
         if (i == decimals && decimals > 0) {
-            digits[size++] = '.';
+            digits[--first] = '.';
         }
-        digits[size++] = (char)('0' + n % 10);
+        digits[--first] = (char)('0' + n % 10);
         n /= 10;
     }
     if (negative) {
         *out++ = '-';
     }
-    while (size > 0) {
-        *out++ = digits[--size];
-    }
+    memcpy(out, digits + first, sizeof digits - first);
+    out += sizeof digits - first;
     *out = '\0';
+    return out;
+}
+
+/* The largest power of ten that is not above size, which is at least the first of them. */
+static int decimal_exponent(double size)
+{
+    enum { LOWEST = -5, HIGHEST = 13 };
+    static const double powers[] = {1e-5,
+                                    1e-4,
+                                    1e-3,
+                                    1e-2,
+                                    1e-1,
+                                    1e0,
+                                    1e1,
+                                    1e2,
+                                    1e3,
+                                    1e4,
+                                    1e5,
+                                    1e6,
+                                    1e7,
+                                    1e8,
+                                    1e9,
+                                    1e10,
+                                    1e11,
+                                    1e12,
+                                    1e13};
+    int e = size >= 1 ? 0 : LOWEST;
+    while (e < HIGHEST && size >= powers[e + 1 - LOWEST]) {
+        e++;
+    }
+    return e;
 }
 
 /* The same text as by printf, where doubles give it beyond doubt: powers of ten up to 10^22 are exact, so that the scaled
-   value is off by at most half a unit in its last place, far less than the distance from a tie that is asked for. */
-static bool print_fast(char buffer[MF_NUMBER_SIZE], double value, int digits)
+   value is off by at most half a unit in its last place, far less than the distance from a tie that is asked for. NULL
+   where there is doubt. */
+static char *print_fast(char buffer[MF_NUMBER_SIZE], double value, int digits)
 {
     static const double powers[] = {
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
     static const double smallest = 1e-5;
     static const double largest = 1e14;
     static const double doubt = 1e-4;
     const double size = fabs(value);
     if (digits < 1 || digits > FAST_DIGITS || !(size >= smallest) || !(size < largest)) {
-        return false;
+        return NULL;
     }
-    int exponent = (int)floor(log10(size));
-    for (int attempt = 0; attempt < 2; attempt++) {
-        const int decimals = digits - 1 - exponent;
-        const double scaled = decimals >= 0 ? size * powers[decimals] : size / powers[-decimals];
-        const double whole = floor(scaled);
-        const double rest = scaled - whole;
-        if (scaled < powers[digits - 1] * (1 - 1e-12)) {
-            exponent--; /* log10 rounded up */
-            continue;
-        }
-        if (fabs(rest - 0.5) < doubt || scaled < powers[digits - 1]) {
-            return false;
-        }
-        uint64_t n = (uint64_t)(rest < 0.5 ? whole : whole + 1);
-        for (int i = 0; i < -decimals; i++) {
-            n *= 10;
-        }
-        print_scaled(buffer, n, decimals > 0 ? decimals : 0, value < 0);
-        return true;
+    const int decimals = digits - 1 - decimal_exponent(size);
+    const double scaled = decimals >= 0 ? size * powers[decimals] : size / powers[-decimals];
+    const uint64_t whole = (uint64_t)scaled;
+    const double rest = scaled - (double)whole;
+    if (fabs(rest - 0.5) < doubt || scaled < powers[digits - 1]) {
+        return NULL;
     }
-    return false;
+    uint64_t n = rest < 0.5 ? whole : whole + 1;
+    for (int i = 0; i < -decimals; i++) {
+        n *= 10;
+    }
+    return print_scaled(buffer, n, decimals > 0 ? decimals : 0, value < 0);
+}
+
+char *mf_number_put(char buffer[MF_NUMBER_SIZE], double value, int digits)
+{
+    char *end = print_fast(buffer, value, digits);
+    if (end == NULL) {
+        (void)mf_number_text(buffer, value, digits);
+        end = buffer + strlen(buffer);
+    }
+    return end;
 }
 
 const char *mf_number_text(char buffer[MF_NUMBER_SIZE], double value, int digits)
 {
-    if (print_fast(buffer, value, digits)) {
+    if (print_fast(buffer, value, digits) != NULL) {
         return buffer;
     }
     if (!isfinite(value)) {

@@ -23,6 +23,9 @@ bool mf_parse_uint(uint64_t *value, const char *text);
    1234.5 with 3 digits is "1230", 0.012345 is "0.0123". Returns buffer. Not finite: "nan". */
 const char *mf_number_text(char buffer[MF_NUMBER_SIZE], double value, int digits);
 
+/* The same; returns the end of the text, where a 0 stands. */
+char *mf_number_put(char buffer[MF_NUMBER_SIZE], double value, int digits);
+
 /* Writes value with this many decimals: 3.14159 with 2 is "3.14". */
 const char *mf_fixed_text(char buffer[MF_NUMBER_SIZE], double value, int decimals);
 
