@@ -396,17 +396,19 @@ bool mf_path_prefill(mf_path_time *time, const char **reason, const mf_path *pat
     const bool streams = path->streamed.read_bytes > 0;
     mf_path_time sum = {0};
     for (size_t i = 0; i < path->n_segments; i++) {
-        mf_segment segment = path->segments[i];
+        const mf_segment *segment = &path->segments[i];
+        mf_segment streamed;
         if (streams && i == path->n_segments - 1) {
             /* The device computes what the host holds. */
-            segment = path->segments[0];
-            segment.work = path->streamed;
+            streamed = path->segments[0];
+            streamed.work = path->streamed;
+            segment = &streamed;
         }
-        if (segment.peaks.matrix_flop_per_s <= 0 || segment.peaks.best_op_per_s <= 0) {
+        if (segment->peaks.matrix_flop_per_s <= 0 || segment->peaks.best_op_per_s <= 0) {
             *reason = "the rate of matrix products is not known";
             return false;
         }
-        const mf_path_time one = segment_prefill(&segment, step);
+        const mf_path_time one = segment_prefill(segment, step);
         mf_path_join(&sum, &one, path->parallel);
     }
     if (streams && path->stream_bytes_per_s <= 0) {
