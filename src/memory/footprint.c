@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "memory/compute_memo.h"
 
 /* The blocks for multi-token prediction are skipped, but for tensors that src/models of llama.cpp creates as merely not
    required, without the flag to skip. Tails of names. */
@@ -253,6 +254,13 @@ mf_footprint_new(mf_footprint **out, const mf_model *model, const mf_quant *quan
     return MF_OK;
 }
 
+void mf_footprint_remember(mf_footprint *footprint)
+{
+    if (footprint->memo == NULL) {
+        footprint->memo = mf_compute_memo_new();
+    }
+}
+
 void mf_footprint_free(mf_footprint *footprint)
 {
     if (footprint == NULL) {
@@ -263,5 +271,6 @@ void mf_footprint_free(mf_footprint *footprint)
     free((void *)footprint->parts);
     free(footprint->kinds);
     free(footprint->layers);
+    mf_compute_memo_free(footprint->memo);
     free(footprint);
 }

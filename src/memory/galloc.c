@@ -8,8 +8,16 @@ void mf_galloc_begin(galloc_buffer *buffer, uint64_t alignment, bool has_scratch
     buffer->n_blocks = 1;
     buffer->alignment = alignment;
     buffer->max_size = 0;
+    buffer->path = 0;
     buffer->has_scratch = has_scratch;
     buffer->failed = false;
+}
+
+/* FNV's way, with a larger multiplier: outcomes are small numbers. */
+static void note(galloc_buffer *buffer, uint64_t outcome)
+{
+    static const uint64_t odd = 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+    buffer->path = (buffer->path ^ (outcome + 1)) * odd;
 }
 
 static uint64_t aligned(const galloc_buffer *buffer, uint64_t size)
@@ -33,10 +41,11 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
     uint64_t best_size = UINT64_MAX;
     for (size_t i = 0; i + 1 < buffer->n_blocks; i++) {
         const uint64_t free_size = buffer->blocks[i].size;
-        if (free_size >= wanted && free_size <= best_size) {
-            best = i;
-            best_size = free_size;
-        }
+        const bool enough = free_size >= wanted;
+        const bool better = enough && free_size <= best_size;
+        best = better ? i : best;
+        best_size = better ? free_size : best_size;
+        note(buffer, (enough ? 1U : 0U) + (better ? 1U : 0U));
     }
     galloc_block *block = &buffer->blocks[best];
     const uint64_t offset = block->offset;
@@ -46,10 +55,13 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
     }
     block->offset += wanted;
     block->size -= wanted;
-    if (block->size == 0) {
+    const bool used_up = block->size == 0;
+    const bool higher = offset + wanted > buffer->max_size;
+    note(buffer, (used_up ? 2U : 0U) + (higher ? 1U : 0U));
+    if (used_up) {
         remove_block(buffer, best);
     }
-    if (offset + wanted > buffer->max_size) {
+    if (higher) {
         buffer->max_size = offset + wanted;
     }
     return offset;
@@ -65,6 +77,7 @@ static void insert_block(galloc_buffer *buffer, galloc_block block)
     while (at < buffer->n_blocks && buffer->blocks[at].offset < block.offset) {
         at++;
     }
+    note(buffer, at);
     memmove(&buffer->blocks[at + 1],
             &buffer->blocks[at],
             (buffer->n_blocks - at) * sizeof buffer->blocks[0]);
@@ -80,17 +93,21 @@ void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
     galloc_block *blocks = buffer->blocks;
     for (size_t i = 0; i < buffer->n_blocks; i++) {
         if (blocks[i].offset + blocks[i].size == offset) {
+            const bool joins = i + 1 < buffer->n_blocks && offset + given == blocks[i + 1].offset;
+            note(buffer, 4 * i + (joins ? 1 : 0));
             blocks[i].size += given;
-            if (i + 1 < buffer->n_blocks && offset + given == blocks[i + 1].offset) {
+            if (joins) {
                 blocks[i].size += blocks[i + 1].size;
                 remove_block(buffer, i + 1);
             }
             return;
         }
         if (offset + given == blocks[i].offset) {
+            const bool joins = i > 0 && blocks[i - 1].offset + blocks[i - 1].size == offset;
+            note(buffer, 4 * i + (joins ? 3 : 2));
             blocks[i].offset = offset;
             blocks[i].size += given;
-            if (i > 0 && blocks[i - 1].offset + blocks[i - 1].size == offset) {
+            if (joins) {
                 blocks[i - 1].size += blocks[i].size;
                 remove_block(buffer, i);
             }
@@ -110,10 +127,16 @@ static uint64_t bytes_of(const galloc *a, const graph_node *node, uint8_t buffer
     return node->bytes + (a->buffers[buffer].has_scratch ? node->scratch_bytes : 0);
 }
 
-static bool same_layout(const graph_node *a, const graph_node *b)
+/* 0 for the same layout, otherwise which one is the larger in the first dimension that differs. */
+static unsigned compare_layouts(const graph_node *a, const graph_node *b)
 {
-    return a->element_bytes == b->element_bytes &&
-           memcmp(&a->shape, &b->shape, sizeof a->shape) == 0;
+    enum { A_IS_LARGER = 1, B_IS_LARGER = 2, OTHER_ELEMENTS = 3 };
+    for (size_t i = 0; i < sizeof a->shape.ne / sizeof a->shape.ne[0]; i++) {
+        if (a->shape.ne[i] != b->shape.ne[i]) {
+            return a->shape.ne[i] > b->shape.ne[i] ? A_IS_LARGER : B_IS_LARGER;
+        }
+    }
+    return a->element_bytes == b->element_bytes ? 0 : OTHER_ELEMENTS;
 }
 
 static bool writes_in_place(const graph_node *node)
@@ -123,7 +146,8 @@ static bool writes_in_place(const graph_node *node)
 
 /* The first source whose memory the node may take over: its last reader, of the same layout, kept by no one else. A
    view is never its own memory's owner, so that a reshaped source is not taken. */
-static graph_tensor reusable_source(const galloc *a, const graph *g, const graph_node *node)
+static graph_tensor
+reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_buffer *buffer)
 {
     if (!writes_in_place(node)) {
         return GRAPH_NONE;
@@ -131,9 +155,12 @@ static graph_tensor reusable_source(const galloc *a, const graph *g, const graph
     for (size_t i = 0; i < node->n_src; i++) {
         const graph_node *source = mf_graph_get(g, node->src[i]);
         const galloc_state *state = &a->states[node->src[i]];
-        if (state->allocated && !source->output && same_layout(node, source) &&
-            state->n_readers == 1 && state->n_views == 0) {
-            return node->src[i];
+        if (state->allocated && !source->output && state->n_readers == 1 && state->n_views == 0) {
+            const unsigned order = compare_layouts(node, source);
+            note(buffer, order);
+            if (order == 0) {
+                return node->src[i];
+            }
         }
     }
     return GRAPH_NONE;
@@ -147,7 +174,7 @@ static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
         return;
     }
     state->allocated = true;
-    const graph_tensor source = reusable_source(a, g, node);
+    const graph_tensor source = reusable_source(a, g, node, &a->buffers[buffer]);
     if (source == GRAPH_NONE) {
         state->buffer = buffer;
         state->offset = mf_galloc_take(&a->buffers[buffer], bytes_of(a, node, buffer));
@@ -160,6 +187,7 @@ static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
     galloc_buffer *b = &a->buffers[state->buffer];
     const uint64_t had = aligned(b, bytes_of(a, mf_graph_get(g, source), state->buffer));
     const uint64_t needs = aligned(b, bytes_of(a, node, state->buffer));
+    note(b, had > needs ? 1 : 0);
     if (had > needs) {
         mf_galloc_give(b, state->offset + needs, had - needs);
     }
@@ -207,11 +235,15 @@ static void count_readers(galloc *a, const graph *g, const galloc_step *step)
     }
 }
 
-void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
+void mf_galloc_leaves(galloc *a, const graph *g, const galloc_order *order)
 {
     for (size_t i = 0; i < order->n_leaves; i++) {
         allocate(a, g, order->leaves[i].tensor, order->leaves[i].buffer);
     }
+}
+
+void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
+{
     for (size_t i = 0; i < order->n_steps; i++) {
         count_readers(a, g, &order->steps[i]);
     }

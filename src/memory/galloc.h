@@ -24,6 +24,7 @@ typedef struct galloc_buffer {
     size_t n_blocks;
     uint64_t alignment;
     uint64_t max_size;
+    uint64_t path;    /* a hash of how every comparison of sizes came out */
     bool has_scratch; /* a device, where kernels' scratch lies behind a tensor's data */
     bool failed;      /* more free blocks than ggml keeps */
 } galloc_buffer;
@@ -60,8 +61,11 @@ typedef struct galloc {
     galloc_state *states; /* one for every tensor of the graph, all zero at the beginning */
 } galloc;
 
-/* In two steps, so that a caller may look at the buffers between the steps of the order. */
+/* Counts readers and views, which do not depend on sizes: needs states alone. */
 void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order);
+
+/* The leaves, then step by step, so that a caller may look at the buffers between. */
+void mf_galloc_leaves(galloc *a, const graph *g, const galloc_order *order);
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step);
 
 #endif

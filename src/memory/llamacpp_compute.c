@@ -1,76 +1,60 @@
 /*
- * llamacpp_compute.c - replays ggml's allocator over the graph of a prompt.
- *
- * Layers repeat, and so does what the allocator does: once some periods of layers have left the free blocks and all that
- * is alive where they had been before, as many more again change nothing. So the graph is built with few periods of
- * every run of equal ones; if they have not come back to an earlier state, with more of them.
+ * llamacpp_compute.c - the graph of a prompt, built with few periods of every run of equal layers and replayed
+ * (compute_replay.h); if a run has not settled by then, built with more of them.
  */
 #include "memory/llamacpp_compute.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory/compute_memo.h"
 #include "memory/graph_arch.h"
-#include "memory/schedule.h"
 
-enum { MAX_PERIOD = 16, FIRST_KEPT = 3, MOST_KEPT = 24 };
-
-/* Equal periods of layers, the first few of which are in the graph. */
-typedef struct layer_run {
-    size_t begin; /* in the model */
-    size_t period;
-    size_t n_periods;
-    size_t n_kept;
-    size_t at;                      /* in the graph */
-    uint64_t states[MOST_KEPT + 1]; /* of the allocator behind each period */
-} layer_run;
+enum { MAX_PERIOD = 16 };
 
 typedef struct work {
     const compute_setup *setup;
     const graph_arch *arch;
     graph_traits traits;
     builder b;
-    graph g;
-    schedule s;
+    compute_form form;
     build_layer *layers; /* of the graph */
     build_layer *all;    /* of the model */
     int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
     uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
-    layer_run *runs;
-    size_t n_runs;
     galloc_buffer *buffers;
-    galloc_state *states;
 } work;
 
 static void free_work(work *w)
 {
-    mf_graph_free(&w->g);
-    mf_schedule_free(&w->s);
+    mf_compute_form_free(&w->form);
     free(w->layers);
     free(w->all);
     free(w->part_places);
     free(w->kinds);
-    free(w->runs);
     free(w->buffers);
-    free(w->states);
-    free(w->b.begins);
-    free(w->b.first_ids);
 }
 
 static bool allocate_work(work *w)
 {
     const size_t n = w->setup->footprint->n_run + 1;
-    const size_t n_places = w->setup->n_places;
     w->layers = calloc(n, sizeof *w->layers);
     w->all = calloc(n, sizeof *w->all);
     w->kinds = calloc(n, sizeof *w->kinds);
-    w->runs = calloc(n, sizeof *w->runs);
-    w->buffers = malloc(n_places * sizeof *w->buffers);
     w->part_places = calloc(w->setup->tensor_places != NULL ? n * PART_COUNT : 1, 1);
-    w->b.begins = calloc(n, sizeof *w->b.begins);
-    w->b.first_ids = calloc(n, sizeof *w->b.first_ids);
-    return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->runs != NULL &&
-           w->buffers != NULL && w->b.begins != NULL && w->b.first_ids != NULL;
+    return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->part_places != NULL;
+}
+
+static bool allocate_form(work *w)
+{
+    const size_t n = w->setup->footprint->n_run + 1;
+    compute_form *f = &w->form;
+    if (f->runs == NULL) {
+        f->runs = calloc(n, sizeof *f->runs);
+        f->begins = calloc(n, sizeof *f->begins);
+        f->first_ids = calloc(n, sizeof *f->first_ids);
+    }
+    return f->runs != NULL && f->begins != NULL && f->first_ids != NULL;
 }
 
 /* Layers that read an earlier layer's cache find it where that layer put it: the last one of their kind that has a
@@ -159,11 +143,11 @@ static void find_runs(work *w)
 {
     const size_t n = w->setup->footprint->n_run;
     size_t begin = 0;
-    w->n_runs = 0;
+    w->form.n_runs = 0;
     while (begin < n) {
         size_t period = 1;
         while (period <= MAX_PERIOD &&
-               run_length(w->kinds, n, begin, period) / period <= FIRST_KEPT) {
+               run_length(w->kinds, n, begin, period) / period <= COMPUTE_FIRST_KEPT) {
             period++;
         }
         if (period > MAX_PERIOD) {
@@ -171,8 +155,8 @@ static void find_runs(work *w)
             continue;
         }
         const size_t n_periods = run_length(w->kinds, n, begin, period) / period;
-        w->runs[w->n_runs++] = (layer_run){
-            .begin = begin, .period = period, .n_periods = n_periods, .n_kept = FIRST_KEPT};
+        w->form.runs[w->form.n_runs++] = (layer_run){
+            .begin = begin, .period = period, .n_periods = n_periods, .n_kept = COMPUTE_FIRST_KEPT};
         begin += n_periods * period;
     }
 }
@@ -184,7 +168,8 @@ static size_t list_layers(work *w)
     size_t n_kept = 0;
     size_t next = 0;
     for (size_t i = 0; i < n;) {
-        layer_run *r = next < w->n_runs && i == w->runs[next].begin ? &w->runs[next++] : NULL;
+        layer_run *r =
+            next < w->form.n_runs && i == w->form.runs[next].begin ? &w->form.runs[next++] : NULL;
         const size_t n_here = r != NULL ? r->n_kept * r->period : 1;
         if (r != NULL) {
             r->at = n_kept;
@@ -199,129 +184,50 @@ static size_t list_layers(work *w)
 static mf_status build(work *w)
 {
     builder *b = &w->b;
-    mf_graph_clear(&w->g);
+    graph *g = &w->form.g;
+    mf_graph_clear(g);
+    mf_compute_form_renew(&w->form);
+    b->g = g;
+    b->begins = w->form.begins;
+    b->first_ids = w->form.first_ids;
+    b->layers = w->layers;
     b->n_layers = list_layers(w);
     if (b->n_layers == 0) {
         return MF_E_DATA;
     }
     mf_build_inputs(b);
     w->arch->build(b);
-    if (w->g.status != MF_OK) {
-        return w->g.status;
+    if (g->status != MF_OK) {
+        return g->status;
     }
     const schedule_setup setup = {.n_places = w->setup->n_places,
                                   .n_copies = w->setup->n_copies,
                                   .offloads = w->setup->offloads};
-    const mf_status status = mf_schedule_make(&w->s, &w->g, &setup);
-    if (status != MF_OK) {
-        return status;
-    }
-    free(w->states);
-    w->states = calloc(w->g.n_nodes, sizeof *w->states);
-    return w->states != NULL ? MF_OK : MF_E_NOMEM;
+    return mf_schedule_make(&w->form.s, g, &setup);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static compute_places places_of(const compute_setup *setup)
 {
-    static const uint64_t odd = 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-    enum { SHIFT = 29 };
-    hash = (hash ^ value) * odd;
-    return hash ^ hash >> SHIFT;
+    return (compute_places){.n_places = setup->n_places,
+                            .has_scratch = setup->scratch != SCRATCH_NONE,
+                            .alignment = setup->alignment};
 }
 
-/* The free blocks, and where every tensor of the last period is that is alive. */
-static uint64_t state_behind(const work *w, const layer_run *r, size_t n_periods)
+static mf_status run(work *w, compute_way *way, bool whole)
 {
-    const uint32_t begin = w->b.first_ids[r->at + (n_periods - 1) * r->period];
-    const uint32_t end = w->b.first_ids[r->at + n_periods * r->period];
-    uint64_t hash = end - begin;
-    for (size_t i = 0; i < w->setup->n_places; i++) {
-        const galloc_buffer *buffer = &w->buffers[i];
-        hash = mix(hash, buffer->n_blocks);
-        for (size_t k = 0; k < buffer->n_blocks; k++) {
-            hash = mix(mix(hash, buffer->blocks[k].offset), buffer->blocks[k].size);
-        }
+    const compute_places places = places_of(w->setup);
+    mf_status status = allocate_form(w) ? MF_OK : MF_E_NOMEM;
+    if (status == MF_OK) {
+        find_runs(w);
     }
-    for (uint32_t i = begin; i < end; i++) {
-        const galloc_state *state = &w->states[i];
-        hash =
-            state->allocated ? mix(mix(mix(hash, i - begin), state->offset), state->buffer) : hash;
+    for (size_t i = 0; status == MF_OK && whole && i < w->form.n_runs; i++) {
+        w->form.runs[i].n_kept = w->form.runs[i].n_periods;
     }
-    return hash;
-}
-
-/* True if the periods that were left out would have come back to the state behind the last one that was kept. If not,
-   more are kept. */
-static bool has_settled(layer_run *r)
-{
-    const size_t n_left = r->n_periods - r->n_kept;
-    if (n_left == 0) {
-        return true;
-    }
-    for (size_t d = 1; d < r->n_kept; d++) {
-        if (r->states[r->n_kept] == r->states[r->n_kept - d]) {
-            r->n_kept += n_left % d;
-            return n_left % d == 0;
-        }
-    }
-    const size_t more = 2 * r->n_kept;
-    r->n_kept = more <= MOST_KEPT && more < r->n_periods ? more : r->n_periods;
-    return false;
-}
-
-/* False if a run has not settled within the periods that were kept. */
-static bool replay(work *w)
-{
-    galloc a = {.buffers = w->buffers, .n_buffers = w->setup->n_places, .states = w->states};
-    for (size_t i = 0; i < w->setup->n_places; i++) {
-        enum { HOST_ALIGNMENT = 32 };
-        const bool device = i + 1 < w->setup->n_places;
-        mf_galloc_begin(&w->buffers[i],
-                        device ? w->setup->alignment : HOST_ALIGNMENT,
-                        device && w->setup->scratch != SCRATCH_NONE);
-    }
-    const galloc_order order = {.leaves = w->s.leaves.items,
-                                .n_leaves = w->s.leaves.n,
-                                .steps = w->s.steps.items,
-                                .n_steps = w->s.steps.n};
-    mf_galloc_count(&a, &w->g, &order);
-    size_t next = 0;
-    size_t n_periods = 1;
-    bool settled = true;
-    for (size_t i = 0; i < w->s.steps.n; i++) {
-        layer_run *r = next < w->n_runs ? &w->runs[next] : NULL;
-        if (r != NULL && r->n_kept < r->n_periods &&
-            w->s.steps.items[i].tensor == w->g.order[w->b.begins[r->at + n_periods * r->period]]) {
-            r->states[n_periods] = state_behind(w, r, n_periods);
-            n_periods++;
-        }
-        if (r != NULL && (n_periods > r->n_kept || r->n_kept == r->n_periods)) {
-            settled &= has_settled(r);
-            n_periods = 1;
-            next++;
-        }
-        mf_galloc_run(&a, &w->g, &w->s.steps.items[i]);
-    }
-    return settled;
-}
-
-static mf_status run(work *w, compute_size *size, bool whole)
-{
-    find_runs(w);
-    for (size_t i = 0; whole && i < w->n_runs; i++) {
-        w->runs[i].n_kept = w->runs[i].n_periods;
-    }
-    mf_status status = build(w);
-    while (status == MF_OK && !replay(w)) {
+    for (bool settled = false; status == MF_OK && !settled;) {
         status = build(w);
+        status = status == MF_OK ? mf_compute_replay(way, &settled, &w->form, &places, w->buffers)
+                                 : status;
     }
-    for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
-        status = w->buffers[i].failed ? MF_E_UNSUPPORTED : MF_OK;
-        size->bytes[i] =
-            w->buffers[i].max_size > size->bytes[i] ? w->buffers[i].max_size : size->bytes[i];
-    }
-    size->n_tensors = w->g.n_order;
-    size->n_splits = w->s.n_splits;
     return status;
 }
 
@@ -335,11 +241,9 @@ static void begin_builder(work *w)
     const uint64_t outputs = load->n_outputs > 0 ? load->n_outputs : batch;
     enum { FEW = 32 };
     builder *b = &w->b;
-    b->g = &w->g;
     b->model = f->model;
     b->workload = load;
     b->traits = &w->traits;
-    b->layers = w->layers;
     b->footprint = f;
     b->host_place = (int8_t)(setup->n_places - 1);
     b->input_place = setup->layer_places[0];
@@ -361,20 +265,102 @@ static void begin_builder(work *w)
     }
 }
 
-/* Where llama.cpp's own graph is not known to the last tensor, the output rows may be picked anywhere and packing may
-   differ: the largest of the ways, and a margin. What exact graphs lose or gain when a residual is kept too long or an
-   operation is not fused is a few per cent (tests/truth). */
-static mf_status run_bounded(work *w, compute_size *size)
+static const rows_picked all_rows[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
+
+/* Where llama.cpp's own graph is not known to the last tensor, the output rows may be picked anywhere. */
+static size_t count_ways(const work *w, bool whole)
+{
+    return whole || w->arch->ground == GRAPH_EXACT ? 1 : sizeof all_rows / sizeof all_rows[0];
+}
+
+/* forms may be NULL; otherwise each way leaves its graph there. */
+static mf_status
+run_ways(work *w, compute_way *ways, compute_form *forms, size_t n_ways, bool whole)
+{
+    mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
+    if (status == MF_OK) {
+        place_layers(w);
+    }
+    for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
+        w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
+        status = run(w, &ways[i], whole);
+        if (forms != NULL) {
+            forms[i] = w->form;
+            w->form = (compute_form){.n_runs = 0};
+        }
+    }
+    return status;
+}
+
+/* The largest of the ways; packing may differ too, so that there is a margin. What exact graphs lose or gain when a
+   residual is kept too long or an operation is not fused is a few per cent (tests/truth). */
+static compute_size join_ways(const work *w, const compute_way *ways, size_t n_ways)
 {
     static const uint64_t margin_shares[] = {[GRAPH_COMPOSED] = 3, [GRAPH_RECALLED] = 16};
-    static const rows_picked ways[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
-    mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < sizeof ways / sizeof ways[0]; i++) {
-        w->traits.rows = ways[i];
-        status = run(w, size, false);
+    compute_size size = {.exact = w->arch->ground == GRAPH_EXACT,
+                         .n_tensors = ways[n_ways - 1].n_tensors,
+                         .n_splits = ways[n_ways - 1].n_splits};
+    for (size_t i = 0; i < w->setup->n_places; i++) {
+        for (size_t k = 0; k < n_ways; k++) {
+            const uint64_t bytes = ways[k].bytes[i];
+            size.bytes[i] = bytes > size.bytes[i] ? bytes : size.bytes[i];
+        }
+        size.bytes[i] += n_ways > 1 ? size.bytes[i] / margin_shares[w->arch->ground] : 0;
     }
-    for (size_t i = 0; status == MF_OK && i < w->setup->n_places; i++) {
-        size->bytes[i] += size->bytes[i] / margin_shares[w->arch->ground];
+    return size;
+}
+
+/* Sparse attention picks cells of longer caches alone: sizes bend there. */
+static size_t count_unpicked(const mf_model *model, uint64_t cells)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        n += model->layers[i].attention.index_top_k >= cells ? 1 : 0;
+    }
+    return n;
+}
+
+static compute_key key_of(const work *w)
+{
+    const compute_setup *setup = w->setup;
+    const mf_workload *load = setup->workload;
+    return (compute_key){.layer_places = setup->layer_places,
+                         .n_layer_places = setup->footprint->model->n_layers + 1,
+                         .cells = w->b.full.cells,
+                         .window_cells = w->b.window.cells,
+                         .n_unpicked = count_unpicked(setup->footprint->model, w->b.full.cells),
+                         .n_tokens = w->b.n_tokens,
+                         .n_outputs = w->b.n_outputs,
+                         .n_sequences = w->b.n_sequences,
+                         .n_streams = w->b.n_streams,
+                         .places = places_of(setup),
+                         .n_cpu_moe = load->n_cpu_moe,
+                         .kv_type_k = load->kv_type_k,
+                         .kv_type_v = load->kv_type_v,
+                         .n_copies = setup->n_copies,
+                         .flash_attention = load->flash_attention,
+                         .kv_offload = load->kv_offload,
+                         .offloads = setup->offloads,
+                         .scratch = setup->scratch,
+                         .norms_stay = w->b.norms_stay};
+}
+
+/* From the memo, or by a replay that the memo then has. */
+static mf_status recall_ways(work *w, compute_way *ways, size_t n_ways)
+{
+    compute_memo *memo = w->setup->footprint->memo;
+    compute_form forms[COMPUTE_MAX_WAYS] = {{.n_runs = 0}};
+    const compute_key key = key_of(w);
+    if (mf_compute_memo_find(ways, memo, &key, w->buffers)) {
+        return MF_OK;
+    }
+    const mf_status status = run_ways(w, ways, forms, n_ways, false);
+    if (status == MF_OK) {
+        mf_compute_memo_add(memo, &key, ways, forms, n_ways);
+        return MF_OK;
+    }
+    for (size_t i = 0; i < n_ways; i++) {
+        mf_compute_form_free(&forms[i]);
     }
     return status;
 }
@@ -382,23 +368,24 @@ static mf_status run_bounded(work *w, compute_size *size)
 static mf_status compute(compute_size *out, const compute_setup *setup, bool whole, mf_error *err)
 {
     const mf_model *model = setup->footprint->model;
-    work w = {.setup = setup, .arch = mf_graph_arch_get(model->architecture)};
-    const bool exact = w.arch->ground == GRAPH_EXACT;
-    compute_size size = {.exact = exact};
+    const bool remembers = setup->footprint->memo != NULL && setup->tensor_places == NULL && !whole;
+    work w = {.setup = setup,
+              .arch = mf_graph_arch_get(model->architecture),
+              .buffers = malloc(setup->n_places * sizeof *w.buffers)};
+    compute_way ways[COMPUTE_MAX_WAYS] = {{.n_tensors = 0}};
+    compute_size size = {0};
     w.traits = w.arch->traits;
-    mf_status status = allocate_work(&w) ? MF_OK : MF_E_NOMEM;
+    begin_builder(&w);
+    const size_t n_ways = count_ways(&w, whole);
+    mf_status status = w.buffers == NULL ? MF_E_NOMEM
+                       : remembers       ? recall_ways(&w, ways, n_ways)
+                                         : run_ways(&w, ways, NULL, n_ways, whole);
     if (status == MF_OK) {
-        place_layers(&w);
-        begin_builder(&w);
-        status = whole   ? run(&w, &size, true)
-                 : exact ? run(&w, &size, false)
-                         : run_bounded(&w, &size);
+        size = join_ways(&w, ways, n_ways);
+    } else if (status == MF_E_DATA) {
+        status = mf_llamacpp_compute_bound(&size, setup); /* tensors that no known graph reads */
     }
     free_work(&w);
-    if (status == MF_E_DATA) {
-        size = (compute_size){0}; /* tensors that no known graph reads */
-        status = mf_llamacpp_compute_bound(&size, setup);
-    }
     if (status != MF_OK) {
         return mf_fail(err,
                        status,

@@ -44,6 +44,7 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
     galloc a = {.buffers = &f->buffer, .n_buffers = 1, .states = f->states};
     mf_galloc_begin(&f->buffer, alignment, false);
     mf_galloc_count(&a, &f->g, &order);
+    mf_galloc_leaves(&a, &f->g, &order);
     for (size_t i = 0; i < order.n_steps; i++) {
         mf_galloc_run(&a, &f->g, &steps[i]);
     }

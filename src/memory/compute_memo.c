@@ -1,0 +1,326 @@
+#include "memory/compute_memo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Caches are as long as a multiple of this (llama-context.cpp); no buffer is aligned more coarsely than the second. */
+enum { CELL_STEP = 256, ALIGNMENT = 128, N_SIZES = 6 };
+
+/* A node's bytes, its scratch and its shape. */
+typedef struct node_sizes {
+    uint64_t of[N_SIZES];
+} node_sizes;
+
+/* A node that grows with the cells. */
+typedef struct growing_node {
+    uint32_t node;
+    node_sizes base;  /* at the series' first point */
+    node_sizes slope; /* a step of cells */
+} growing_node;
+
+typedef struct compute_point {
+    uint64_t cells;
+    bool follows; /* its sizes were those of the line */
+    compute_way ways[COMPUTE_MAX_WAYS];
+} compute_point;
+
+/* One way's graph, built at the cells of `from`; the growing nodes are known once it was built at `to` as well. */
+typedef struct series_form {
+    compute_form form;
+    growing_node *growing;
+    size_t n_growing;
+} series_form;
+
+/* Points of the same key but for the cells, in their order. */
+typedef struct compute_series {
+    compute_key key;
+    int8_t *layer_places;
+    size_t n_ways;
+    series_form forms[COMPUTE_MAX_WAYS];
+    bool grows_evenly; /* sizes between from and to are known */
+    uint64_t from;
+    uint64_t to;
+    compute_point *points;
+    size_t n_points;
+} compute_series;
+
+struct compute_memo {
+    compute_series *series;
+    size_t n_series;
+};
+
+compute_memo *mf_compute_memo_new(void)
+{
+    return calloc(1, sizeof(compute_memo));
+}
+
+static void free_forms(compute_series *s)
+{
+    for (size_t w = 0; w < s->n_ways; w++) {
+        mf_compute_form_free(&s->forms[w].form);
+        free(s->forms[w].growing);
+        s->forms[w].growing = NULL;
+        s->forms[w].n_growing = 0;
+    }
+    s->grows_evenly = false;
+}
+
+void mf_compute_memo_free(compute_memo *memo)
+{
+    if (memo == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < memo->n_series; i++) {
+        free_forms(&memo->series[i]);
+        free(memo->series[i].points);
+        free(memo->series[i].layer_places);
+    }
+    free(memo->series);
+    free(memo);
+}
+
+static bool same_key(const compute_key *a, const compute_key *b)
+{
+    return a->n_layer_places == b->n_layer_places && a->window_cells == b->window_cells &&
+           a->n_unpicked == b->n_unpicked && a->scratch == b->scratch &&
+           a->n_tokens == b->n_tokens && a->n_outputs == b->n_outputs &&
+           a->n_sequences == b->n_sequences && a->n_streams == b->n_streams &&
+           a->n_cpu_moe == b->n_cpu_moe && a->kv_type_k == b->kv_type_k &&
+           a->kv_type_v == b->kv_type_v && a->places.n_places == b->places.n_places &&
+           a->places.alignment == b->places.alignment &&
+           a->places.has_scratch == b->places.has_scratch && a->n_copies == b->n_copies &&
+           a->flash_attention == b->flash_attention && a->kv_offload == b->kv_offload &&
+           a->offloads == b->offloads && a->norms_stay == b->norms_stay &&
+           memcmp(a->layer_places, b->layer_places, a->n_layer_places) == 0;
+}
+
+static compute_series *find_series(const compute_memo *memo, const compute_key *key)
+{
+    for (size_t i = 0; i < memo->n_series; i++) {
+        if (same_key(&memo->series[i].key, key)) {
+            return &memo->series[i];
+        }
+    }
+    return NULL;
+}
+
+/* The first point that is not shorter. */
+static size_t place_of(const compute_series *s, uint64_t cells)
+{
+    size_t i = 0;
+    while (i < s->n_points && s->points[i].cells < cells) {
+        i++;
+    }
+    return i;
+}
+
+static void insert_point(compute_series *s, uint64_t cells, const compute_way *ways, bool follows)
+{
+    compute_point *grown = realloc(s->points, (s->n_points + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return;
+    }
+    s->points = grown;
+    const size_t at = place_of(s, cells);
+    memmove(&grown[at + 1], &grown[at], (s->n_points - at) * sizeof *grown);
+    grown[at].cells = cells;
+    grown[at].follows = follows;
+    memcpy(grown[at].ways, ways, s->n_ways * sizeof *ways);
+    s->n_points++;
+}
+
+static node_sizes sizes_of(const graph_node *n)
+{
+    const uint64_t *ne = n->shape.ne;
+    return (node_sizes){
+        {n->bytes, n->scratch_bytes, ne[0], ne[1], ne[2], ne[3]}
+    };
+}
+
+static void set_sizes(graph_node *n, const node_sizes *sizes)
+{
+    n->bytes = sizes->of[0];
+    n->scratch_bytes = sizes->of[1];
+    memcpy(n->shape.ne, &sizes->of[2], sizeof n->shape.ne);
+}
+
+/* A size that grows by whole units of alignment a step of cells stays affine when it is aligned. */
+static bool find_slope(node_sizes *slope, const node_sizes *a, const node_sizes *b, uint64_t n)
+{
+    enum { N_ALIGNED = 2 };
+    for (size_t i = 0; i < N_SIZES; i++) {
+        const uint64_t unit = i < N_ALIGNED ? n * ALIGNMENT : n;
+        if (b->of[i] < a->of[i] || (b->of[i] - a->of[i]) % unit != 0) {
+            return false;
+        }
+        slope->of[i] = (b->of[i] - a->of[i]) / n;
+    }
+    return true;
+}
+
+/* Compares the graph of `from` with a longer one. */
+static bool find_growing(series_form *s, const compute_form *longer, uint64_t n_steps)
+{
+    const uint32_t n = s->form.g.n_nodes;
+    if (longer->g.n_nodes != n || mf_compute_form_hash(&s->form) != mf_compute_form_hash(longer)) {
+        return false;
+    }
+    free(s->growing);
+    s->growing = malloc(n * sizeof *s->growing);
+    s->n_growing = 0;
+    for (uint32_t i = 0; s->growing != NULL && i < n; i++) {
+        const node_sizes a = sizes_of(&s->form.g.nodes[i]);
+        const node_sizes b = sizes_of(&longer->g.nodes[i]);
+        growing_node *grows = &s->growing[s->n_growing];
+        if (memcmp(&a, &b, sizeof a) == 0) {
+            continue;
+        }
+        *grows = (growing_node){.node = i, .base = a};
+        if (!find_slope(&grows->slope, &a, &b, n_steps)) {
+            return false;
+        }
+        s->n_growing++;
+    }
+    return s->growing != NULL;
+}
+
+static bool is_on_line(const compute_series *s, const compute_point *p)
+{
+    return p->follows || p->cells == s->from || p->cells == s->to;
+}
+
+static bool same_paths(const compute_series *s, const compute_point *a, const compute_point *b)
+{
+    bool same = is_on_line(s, a) && is_on_line(s, b);
+    for (size_t w = 0; w < s->n_ways; w++) {
+        same = same && a->ways[w].path == b->ways[w].path;
+    }
+    return same;
+}
+
+static void between(compute_way *ways,
+                    const compute_series *s,
+                    const compute_point *a,
+                    const compute_point *b,
+                    uint64_t cells)
+{
+    const uint64_t n_steps = (b->cells - a->cells) / CELL_STEP;
+    const uint64_t at = (cells - a->cells) / CELL_STEP;
+    memcpy(ways, a->ways, s->n_ways * sizeof *ways);
+    for (size_t w = 0; w < s->n_ways; w++) {
+        for (size_t i = 0; i < GALLOC_MAX_BUFFERS; i++) {
+            ways[w].bytes[i] += (b->ways[w].bytes[i] - a->ways[w].bytes[i]) / n_steps * at;
+        }
+    }
+}
+
+static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, galloc_buffer *buffers)
+{
+    const uint64_t n_steps = (cells - s->from) / CELL_STEP;
+    for (size_t w = 0; w < s->n_ways; w++) {
+        series_form *form = &s->forms[w];
+        bool settled = false;
+        for (size_t i = 0; i < form->n_growing; i++) {
+            const growing_node *grows = &form->growing[i];
+            node_sizes sizes = grows->base;
+            for (size_t k = 0; k < N_SIZES; k++) {
+                sizes.of[k] += grows->slope.of[k] * n_steps;
+            }
+            set_sizes(&form->form.g.nodes[grows->node], &sizes);
+        }
+        const mf_status status =
+            mf_compute_replay(&ways[w], &settled, &form->form, &s->key.places, buffers);
+        if (status != MF_OK || !settled) {
+            free_forms(s); /* the form keeps too few periods for this length */
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mf_compute_memo_find(compute_way *ways,
+                          compute_memo *memo,
+                          const compute_key *key,
+                          galloc_buffer *buffers)
+{
+    compute_series *s = find_series(memo, key);
+    const size_t at = s != NULL ? place_of(s, key->cells) : 0;
+    if (s == NULL || at == s->n_points) {
+        return false;
+    }
+    if (s->points[at].cells == key->cells) {
+        memcpy(ways, s->points[at].ways, s->n_ways * sizeof *ways);
+        return true;
+    }
+    if (at == 0 || !s->grows_evenly || key->cells % CELL_STEP != 0 || key->cells < s->from ||
+        key->cells > s->to) {
+        return false;
+    }
+    if (same_paths(s, &s->points[at - 1], &s->points[at])) {
+        between(ways, s, &s->points[at - 1], &s->points[at], key->cells);
+        return true;
+    }
+    if (!replay_at(ways, s, key->cells, buffers)) {
+        return false;
+    }
+    insert_point(s, key->cells, ways, true);
+    return true;
+}
+
+static compute_series *add_series(compute_memo *memo, const compute_key *key, size_t n_ways)
+{
+    compute_series *grown = realloc(memo->series, (memo->n_series + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return NULL;
+    }
+    memo->series = grown;
+    compute_series *s = &grown[memo->n_series];
+    *s = (compute_series){
+        .key = *key, .n_ways = n_ways, .layer_places = malloc(key->n_layer_places)};
+    if (s->layer_places == NULL) {
+        return NULL;
+    }
+    memcpy(s->layer_places, key->layer_places, key->n_layer_places);
+    s->key.layer_places = s->layer_places;
+    memo->n_series++;
+    return s;
+}
+
+/* The shortest graph of a series is kept; another one tells how it grows. */
+static void learn(compute_series *s, uint64_t cells, compute_form *forms)
+{
+    const bool first = s->n_points == 0;
+    const bool shorter = !first && cells < s->from;
+    const uint64_t apart = shorter ? s->from - cells : cells - s->from;
+    s->grows_evenly = !first && cells % CELL_STEP == 0 && apart % CELL_STEP == 0;
+    for (size_t w = 0; w < s->n_ways; w++) {
+        if (first || shorter) {
+            const compute_form longer = s->forms[w].form;
+            s->forms[w].form = forms[w];
+            forms[w] = longer;
+        }
+        s->grows_evenly =
+            s->grows_evenly && find_growing(&s->forms[w], &forms[w], apart / CELL_STEP);
+    }
+    s->to = shorter ? s->from : cells;
+    s->from = first || shorter ? cells : s->from;
+}
+
+void mf_compute_memo_add(compute_memo *memo,
+                         const compute_key *key,
+                         const compute_way *ways,
+                         compute_form *forms,
+                         size_t n_ways)
+{
+    compute_series *s = find_series(memo, key);
+    s = s != NULL ? s : add_series(memo, key, n_ways);
+    if (s != NULL && (s->n_points == 0 || !s->grows_evenly)) {
+        learn(s, key->cells, forms);
+    }
+    for (size_t w = 0; w < n_ways; w++) {
+        mf_compute_form_free(&forms[w]);
+    }
+    if (s != NULL) {
+        insert_point(s, key->cells, ways, false);
+    }
+}

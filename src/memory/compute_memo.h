@@ -1,0 +1,59 @@
+/*
+ * compute_memo.h - compute buffers of one model that were laid out before, by everything that they depend on.
+ *
+ * Contexts of different lengths give graphs of the same form whose sizes are affine in the cells of the cache. Between two
+ * lengths that were built a graph need not be built again: its sizes are known. And it need not be replayed if both
+ * ends took the same way: every decision of a replay compares two sums of sizes (galloc.h: path), so that one that came
+ * out alike at both ends comes out alike between them, and a buffer's end, such a sum itself, lies on the line.
+ */
+#ifndef MF_MEMORY_COMPUTE_MEMO_H
+#define MF_MEMORY_COMPUTE_MEMO_H
+
+#include "memfit/tensor_type.h"
+#include "memory/build.h"
+#include "memory/compute_replay.h"
+
+enum { COMPUTE_MAX_WAYS = 3 };
+
+/* What a graph is built from beside the model. The layers' places are borrowed. */
+typedef struct compute_key {
+    const int8_t *layer_places;
+    size_t n_layer_places;
+    uint64_t cells; /* the only number in which graphs of one series differ */
+    uint64_t window_cells;
+    size_t n_unpicked; /* layers of sparse attention that attend to all cells */
+    uint64_t n_tokens;
+    uint64_t n_outputs;
+    uint64_t n_sequences;
+    uint64_t n_streams;
+    uint32_t n_cpu_moe;
+    mf_tensor_type kv_type_k;
+    mf_tensor_type kv_type_v;
+    compute_places places;
+    graph_scratch scratch;
+    uint8_t n_copies;
+    bool flash_attention;
+    bool kv_offload;
+    bool offloads;
+    bool norms_stay;
+} compute_key;
+
+typedef struct compute_memo compute_memo;
+
+compute_memo *mf_compute_memo_new(void); /* NULL without memory */
+void mf_compute_memo_free(compute_memo *memo);
+
+/* True if the ways are known from before or follow from their neighbours; buffers are the places' to work with. */
+bool mf_compute_memo_find(compute_way *ways,
+                          compute_memo *memo,
+                          const compute_key *key,
+                          galloc_buffer *buffers);
+
+/* Takes the forms. What there is no memory for is forgotten. */
+void mf_compute_memo_add(compute_memo *memo,
+                         const compute_key *key,
+                         const compute_way *ways,
+                         compute_form *forms,
+                         size_t n_ways);
+
+#endif
