@@ -20,7 +20,9 @@ mf_status mf_ready_model_make(mf_ready_model *ready,
     }
     if (status != MF_OK) {
         mf_ready_model_free(ready);
+        return status;
     }
+    mf_footprint_remember(ready->footprint);
     return status;
 }
 
@@ -121,6 +123,7 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
     mf_status status = mf_memory_need(&ready->places, &run, err);
     if (status == MF_OK) {
         ready->turned_to = any->model;
+        ready->hidden = (double)any->model->hidden;
         status = build_path(ready, any, err);
     }
     if (status == MF_OK && ready->no_speed == NULL) {
@@ -129,19 +132,37 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
     return status;
 }
 
-/* The law has factors of a model's architecture, and hops between devices carry its hidden state. */
-static bool is_alike(const mf_ready_machine *ready, const mf_model *model)
+/* The law has factors of a model's architecture, and hops between devices carry its hidden state: two bytes of the path
+   for each element (path.c), so that they go from one model to the other in proportion. A tensor split reduces by layers
+   as well. */
+static bool turn_path(mf_ready_machine *ready, const mf_model *model)
 {
-    return ready->turned_to == model ||
-           (ready->path.n_pipelined < 2 && ready->turned_to != NULL &&
-            strcmp(ready->turned_to->architecture, model->architecture) == 0);
+    mf_path *path = &ready->path;
+    mf_setting *setting = &path->segments[0].setting;
+    if (path->n_segments != 1 || path->parallel || path->on_host || !(ready->hidden > 0)) {
+        return false;
+    }
+    setting->architecture = model->architecture;
+    path->segments[0].knobs = mf_knobs_of(ready->calibration, setting);
+    path->hop_bytes = path->hop_bytes / ready->hidden * (double)model->hidden;
+    return true;
 }
 
 mf_status mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err)
 {
-    const bool turned = is_alike(ready, model->model);
+    mf_status status = MF_OK;
+    if (ready->no_speed != NULL) {
+        return MF_OK;
+    }
+    if (ready->turned_to != model->model && !turn_path(ready, model->model)) {
+        status = build_path(ready, model, err);
+    }
     ready->turned_to = model->model;
-    return turned || ready->no_speed != NULL ? MF_OK : build_path(ready, model, err);
+    ready->hidden = (double)model->model->hidden;
+    if (!ready->mixed) {
+        ready->path.segments[0].work = model->work;
+    }
+    return status;
 }
 
 static double device_limit(const mf_ready_machine *ready)
@@ -183,6 +204,51 @@ bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b)
         }
     }
     return true;
+}
+
+static bool same_numbers(const double *a, const double *b, size_t n)
+{
+    bool same = true;
+    for (size_t i = 0; i < n; i++) {
+        same = same && !(a[i] < b[i]) && !(a[i] > b[i]);
+    }
+    return same;
+}
+
+/* Chips of one name may differ in a what-if. */
+static bool same_rates(const mf_segment *a, const mf_segment *b)
+{
+    const mf_peaks *p = &a->peaks;
+    const mf_peaks *q = &b->peaks;
+    const double peaks[] = {p->bandwidth_bytes_per_s,
+                            p->lane_flop_per_s,
+                            p->matrix_flop_per_s,
+                            p->best_op_per_s,
+                            p->overlap};
+    const double others[] = {q->bandwidth_bytes_per_s,
+                             q->lane_flop_per_s,
+                             q->matrix_flop_per_s,
+                             q->best_op_per_s,
+                             q->overlap};
+    const mf_knobs *k = &a->knobs;
+    const mf_knobs *l = &b->knobs;
+    return p->attention_by_flop == q->attention_by_flop && k->skips_tail == l->skips_tail &&
+           same_numbers(peaks, others, sizeof peaks / sizeof peaks[0]) &&
+           same_numbers(k->value, l->value, MF_KNOB_COUNT) &&
+           same_numbers(k->lane, l->lane, MF_FORMAT_COUNT) &&
+           same_numbers(k->work, l->work, MF_FORMAT_COUNT) &&
+           same_numbers(k->scale, l->scale, MF_TEST_COUNT);
+}
+
+bool mf_ready_as_fast(const mf_ready_machine *a, const mf_ready_machine *b)
+{
+    const mf_segment *first = &a->path.segments[0];
+    const mf_segment *second = &b->path.segments[0];
+    return a->engine == b->engine && a->backend == b->backend && a->no_speed == NULL &&
+           b->no_speed == NULL && a->path.n_pipelined == 1 && b->path.n_pipelined == 1 &&
+           !a->path.on_host && !b->path.on_host && a->machine->fanless == b->machine->fanless &&
+           first->setting.chip != NULL && second->setting.chip != NULL &&
+           strcmp(first->setting.chip, second->setting.chip) == 0 && same_rates(first, second);
 }
 
 /* llama.cpp's weights don't need the replay of its buffers. */
@@ -250,15 +316,32 @@ bool mf_ready_fits(uint64_t *total,
            (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
 }
 
-typedef mf_rate (*find_rate)(const mf_ready_machine *m,
+typedef mf_rate (*find_rate)(mf_ready_machine *m,
                              const mf_path *path,
                              const mf_path_time *time,
                              mf_speed_test test,
                              double n_tokens,
                              double depth);
 
+/* Contexts are few, models many: the oldest depth makes room. */
+static mf_ready_ends
+ends_between(mf_ready_machine *m, const mf_setting *setting, mf_speed_test test, double depth)
+{
+    mf_ready_ends *known = m->between[test];
+    for (size_t i = 0; i < MF_READY_DEPTHS && i < m->n_between[test]; i++) {
+        if (fabs(known[i].depth - depth) < 0.25) { /* depths are halves of tokens */
+            return known[i];
+        }
+    }
+    const double half_width =
+        mf_interval_half_width(m->calibration, setting, test, m->basis[test], depth);
+    const mf_ready_ends ends = {.depth = depth, .low = exp(-half_width), .high = exp(half_width)};
+    known[m->n_between[test]++ % MF_READY_DEPTHS] = ends;
+    return ends;
+}
+
 /* On the machine's own path, whose intervals are worked out but for the depths between. */
-static mf_rate ready_rate(const mf_ready_machine *m,
+static mf_rate ready_rate(mf_ready_machine *m,
                           const mf_path *path,
                           const mf_path_time *time,
                           mf_speed_test test,
@@ -266,20 +349,16 @@ static mf_rate ready_rate(const mf_ready_machine *m,
                           double depth)
 {
     const size_t deep = depth >= deep_tokens ? 1 : 0;
-    double low = m->low_factor[test][deep];
-    double high = m->high_factor[test][deep];
+    mf_ready_ends ends = {.low = m->low_factor[test][deep], .high = m->high_factor[test][deep]};
     if (depth > shallow_tokens && depth < deep_tokens) {
-        const double half_width = mf_interval_half_width(
-            m->calibration, &path->segments[0].setting, test, m->basis[test], depth);
-        low = exp(-half_width);
-        high = exp(half_width);
+        ends = ends_between(m, &path->segments[0].setting, test, depth);
     }
-    mf_rate rate = mf_interval_between(time, n_tokens, low, high, m->machine);
+    mf_rate rate = mf_interval_between(time, n_tokens, ends.low, ends.high, m->machine);
     rate.basis = m->basis[test];
     return rate;
 }
 
-static mf_rate placed_rate(const mf_ready_machine *m,
+static mf_rate placed_rate(mf_ready_machine *m,
                            const mf_path *path,
                            const mf_path_time *time,
                            mf_speed_test test,
@@ -290,7 +369,7 @@ static mf_rate placed_rate(const mf_ready_machine *m,
 }
 
 static mf_ready_speed
-speed_on(const mf_ready_machine *m, const mf_path *path, const mf_workload *w, find_rate rate_of)
+speed_on(mf_ready_machine *m, const mf_path *path, const mf_workload *w, find_rate rate_of)
 {
     const double prompt = (double)w->n_prompt;
     const double output = (double)w->n_output;
@@ -322,19 +401,16 @@ speed_on(const mf_ready_machine *m, const mf_path *path, const mf_workload *w, f
     return speed;
 }
 
-mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
-                                 const mf_ready_model *model,
-                                 const mf_workload *workload)
+mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine, const mf_workload *workload)
 {
     if (machine->no_speed != NULL || machine->mixed) {
         return (mf_ready_speed){0};
     }
-    machine->path.segments[0].work = model->work;
     return speed_on(machine, &machine->path, workload, ready_rate);
 }
 
 mf_status mf_ready_placed_speed(mf_ready_speed *speed,
-                                const mf_ready_machine *machine,
+                                mf_ready_machine *machine,
                                 const mf_ready_model *model,
                                 const mf_case *run,
                                 const mf_memory *memory,

@@ -14,6 +14,15 @@
 #include "speed/interval.h"
 #include "speed/path.h"
 
+/* Factors of an interval's ends where it turns from the width of short contexts into that of long ones. */
+typedef struct mf_ready_ends {
+    double depth;
+    double low;
+    double high;
+} mf_ready_ends;
+
+enum { MF_READY_DEPTHS = 4 };
+
 /* A machine with its engine, ready for any model. */
 typedef struct mf_ready_machine {
     const mf_machine *machine;
@@ -23,11 +32,14 @@ typedef struct mf_ready_machine {
     mf_memory places; /* names and limits; needs are those of a model that does not matter */
     mf_path path;     /* devices alike are folded into one segment */
     const mf_model *turned_to; /* the model whose factors and hops the path has */
+    double hidden;             /* of that model */
     const char *no_speed;      /* why there is none; NULL if there is */
     bool mixed; /* devices differ: a model's parts can't be exchanged for another's */
     mf_basis basis[MF_TEST_COUNT];
     double low_factor[MF_TEST_COUNT][2]; /* of the interval's ends; shallow, deep */
     double high_factor[MF_TEST_COUNT][2];
+    mf_ready_ends between[MF_TEST_COUNT][MF_READY_DEPTHS]; /* at depths that were asked for */
+    size_t n_between[MF_TEST_COUNT];
 } mf_ready_machine;
 
 /* A model in one quantization (NULL: as stored). */
@@ -70,13 +82,16 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
                                 const mf_ready_model *any,
                                 mf_error *err);
 
-/* Several devices: what crosses their links depends on the model. Call before speeds of another model. */
+/* Puts a model's work on the machine's path. Call before speeds of another model or quantization. */
 mf_status
 mf_ready_machine_turn(mf_ready_machine *ready, const mf_ready_model *model, mf_error *err);
 
 /* True if both hold the same of every model beside their runtimes: same engine, a backend that lays out alike, devices in
    the same proportions. */
 bool mf_ready_alike(const mf_ready_machine *a, const mf_ready_machine *b);
+
+/* True if every model is as fast on both: one device each, the same one. */
+bool mf_ready_as_fast(const mf_ready_machine *a, const mf_ready_machine *b);
 
 /* Weights by place, and everything else but the runtime for a workload (of any quantization of the same model). */
 mf_status mf_ready_weights(mf_ready_bytes *bytes,
@@ -95,14 +110,12 @@ bool mf_ready_fits(uint64_t *total,
                    const mf_ready_bytes *weights,
                    const mf_ready_bytes *rest);
 
-/* Speed with all of the model on the machine's devices. */
-mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine,
-                                 const mf_ready_model *model,
-                                 const mf_workload *workload);
+/* Speed with all of the model that the machine was turned to on its devices. */
+mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine, const mf_workload *workload);
 
 /* Speed with parts in host memory, as `run` places them and `memory` is its breakdown. */
 mf_status mf_ready_placed_speed(mf_ready_speed *speed,
-                                const mf_ready_machine *machine,
+                                mf_ready_machine *machine,
                                 const mf_ready_model *model,
                                 const mf_case *run,
                                 const mf_memory *memory,

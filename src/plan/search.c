@@ -241,6 +241,7 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
     mf_ready_bytes weights = {{0}};
     mf_error why = {0};
     mf_status status = mf_ready_weights(&weights, &s->machine, ready, &why);
+    status = status == MF_OK ? mf_ready_machine_turn(&s->machine, ready, &why) : status;
     if (status != MF_OK) {
         return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
     }
@@ -258,7 +259,7 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
             choice->workload = workload_of(s, k, s->planner->contexts[c]);
             choice->fits =
                 mf_ready_fits(&choice->need_bytes, &s->machine, &weights, &s->rest[k][c]);
-            const mf_ready_speed speed = mf_ready_speed_of(&s->machine, ready, &choice->workload);
+            const mf_ready_speed speed = mf_ready_speed_of(&s->machine, &choice->workload);
             set_speed(choice, s, &speed);
         }
     }

@@ -33,6 +33,8 @@ struct mf_sweep {
     mf_quant **quants;
     mf_ready_machine *ready; /* made with the first model that can be */
     size_t *class_of;
+    size_t *as_fast_as;    /* the first machine with the same speeds, by machine */
+    mf_sweep_text *speeds; /* of the unit at hand, by machine and context */
     machine_class *classes;
     size_t n_classes;
     bool prepared;
@@ -96,8 +98,11 @@ mf_status mf_sweep_new(mf_sweep **out,
     s->ready = calloc(lists->n_machines, sizeof *s->ready);
     s->class_of = calloc(lists->n_machines, sizeof *s->class_of);
     s->classes = calloc(lists->n_machines, sizeof *s->classes);
+    s->as_fast_as = calloc(lists->n_machines, sizeof *s->as_fast_as);
+    s->speeds = calloc(lists->n_machines * lists->n_contexts, sizeof *s->speeds);
     const bool enough = s->machines != NULL && s->quants != NULL && s->ready != NULL &&
-                        s->class_of != NULL && s->classes != NULL;
+                        s->class_of != NULL && s->classes != NULL && s->as_fast_as != NULL &&
+                        s->speeds != NULL;
     mf_status status =
         enough ? load_engine(s, err) : mf_fail(err, MF_E_NOMEM, "out of memory for a sweep");
     if (status == MF_OK) {
@@ -134,6 +139,8 @@ void mf_sweep_free(mf_sweep *sweep)
     free(sweep->ready);
     free(sweep->class_of);
     free(sweep->classes);
+    free(sweep->as_fast_as);
+    free(sweep->speeds);
     free(sweep);
 }
 
@@ -159,6 +166,16 @@ static void assign_class(mf_sweep *s, size_t machine)
     s->classes[s->n_classes++] = (machine_class){.first = machine};
 }
 
+static void find_equal(mf_sweep *s, size_t machine)
+{
+    size_t first = 0;
+    while (first < machine && (s->as_fast_as[first] != first ||
+                               !mf_ready_as_fast(&s->ready[first], &s->ready[machine]))) {
+        first++;
+    }
+    s->as_fast_as[machine] = first;
+}
+
 /* Machines are made ready with the first model; an engine that can't run one leaves it without numbers. */
 static mf_status prepare(mf_sweep *s, const mf_ready_model *any, mf_error *err)
 {
@@ -179,6 +196,7 @@ static mf_status prepare(mf_sweep *s, const mf_ready_model *any, mf_error *err)
         }
         s->prepared = s->prepared || status == MF_OK;
         assign_class(s, i);
+        find_equal(s, i);
     }
     /* Where no machine can it is the model that can't: the next one may. */
     s->n_classes = s->prepared ? s->n_classes : 0;
@@ -191,9 +209,12 @@ fill_rest(mf_sweep *s, machine_class *c, const mf_ready_model *model, mf_error *
 {
     c->known = true;
     c->status = s->ready[c->first].places.n_places > 0 ? MF_OK : MF_E_UNSUPPORTED;
-    for (size_t i = 0; c->status == MF_OK && i < s->lists->n_contexts; i++) {
+    const size_t n = s->lists->n_contexts;
+    for (size_t i = 0; c->status == MF_OK && i < n; i++) {
+        /* The last one first: those between two that are known may follow from them. */
+        const size_t at = (i + n - 1) % n;
         c->status =
-            mf_ready_rest(&c->rest[i], &s->ready[c->first], model, &s->rows.workloads[i], err);
+            mf_ready_rest(&c->rest[at], &s->ready[c->first], model, &s->rows.workloads[at], err);
     }
     const bool can_not_be =
         c->status == MF_E_UNSUPPORTED || c->status == MF_E_DATA ||
@@ -219,6 +240,8 @@ static mf_status add_unit(mf_sweep *s, const mf_ready_model *model, bool held, m
     for (size_t c = 0; held && status == MF_OK && c < s->n_classes; c++) {
         status = fill_class(s, &s->classes[c], model, err);
     }
+    const size_t n_contexts = s->lists->n_contexts;
+    memset(s->speeds, 0, s->lists->n_machines * n_contexts * sizeof *s->speeds);
     for (size_t i = 0; status == MF_OK && i < s->lists->n_machines; i++) {
         if (held && s->classes[s->class_of[i]].status == MF_OK) {
             status = mf_ready_machine_turn(&s->ready[i], model, err);
@@ -232,7 +255,8 @@ static mf_status add_unit(mf_sweep *s, const mf_ready_model *model, bool held, m
                               s->lists->machines[i],
                               &s->ready[i],
                               known ? &c->weights : NULL,
-                              known ? c->rest : NULL);
+                              known ? c->rest : NULL,
+                              &s->speeds[s->as_fast_as[i] * n_contexts]);
         }
     }
     return status == MF_OK ? mf_str_status(&s->text, err) : status;

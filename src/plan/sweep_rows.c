@@ -55,8 +55,7 @@ static char *put_uint(char *at, uint64_t value)
 
 static char *put_number(char *at, double value)
 {
-    (void)mf_number_text(at, value, DIGITS);
-    return at + strlen(at);
+    return mf_number_put(at, value, DIGITS);
 }
 
 static char *put_rates(char *at, const double rates[3], mf_basis basis)
@@ -93,27 +92,26 @@ static char *put_speed(char *at, const mf_ready_speed *speed, const mf_workload 
 static void make_names(mf_str *names, const mf_ready_model *model, const char *machine)
 {
     const char *quote = strpbrk(machine, ",\"") != NULL ? "\"" : "";
-    mf_str_printf(
-        names, "%s,%s,%s%s%s,", model->model->id, model->quant->id, quote, machine, quote);
+    const char *const parts[] = {
+        model->model->id, ",", model->quant->id, ",", quote, machine, quote, ","};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        mf_str_add(names, parts[i]);
+    }
 }
 
-static char *put_case(char *at,
-                      mf_ready_machine *machine,
-                      const mf_ready_model *model,
-                      const mf_workload *w,
+static char *put_need(char *at,
+                      bool *fits,
+                      const mf_ready_machine *machine,
                       const mf_ready_bytes *weights,
                       const mf_ready_bytes *rest)
 {
     uint64_t total = 0;
-    const bool fits = mf_ready_fits(&total, machine, weights, rest);
+    *fits = mf_ready_fits(&total, machine, weights, rest);
     *at++ = ',';
     at = put_uint(at, total);
     *at++ = ',';
     at = put_uint(at, machine->places.limit_bytes);
-    at = put_text(at, fits ? ",1," : ",0,");
-    const mf_ready_speed speed =
-        fits ? mf_ready_speed_of(machine, model, w) : (mf_ready_speed){.known = false};
-    return put_speed(at, &speed, w);
+    return put_text(at, *fits ? ",1," : ",0,");
 }
 
 void mf_sweep_rows_add(mf_str *out,
@@ -122,20 +120,33 @@ void mf_sweep_rows_add(mf_str *out,
                        const char *name,
                        mf_ready_machine *machine,
                        const mf_ready_bytes *weights,
-                       const mf_ready_bytes *rest)
+                       const mf_ready_bytes *rest,
+                       mf_sweep_text *speeds)
 {
     mf_str names = {0};
     make_names(&names, model, name);
     out->failed = out->failed || names.failed;
     for (size_t i = 0; !out->failed && i < rows->n_contexts; i++) {
+        bool fits = false;
         char *start = mf_str_room(out, names.size + NUMBERS_SIZE);
         if (start == NULL) {
             break;
         }
         memcpy(start, names.data, names.size);
         char *at = put_text(start + names.size, rows->tokens[i]);
-        at = weights == NULL ? put_text(at, ",,,,,,,,,,,,\n")
-                             : put_case(at, machine, model, &rows->workloads[i], weights, &rest[i]);
+        at =
+            weights == NULL ? put_text(at, ",,,") : put_need(at, &fits, machine, weights, &rest[i]);
+        if (fits && speeds[i].size > 0) {
+            memcpy(at, out->data + speeds[i].at, speeds[i].size);
+            at += speeds[i].size;
+        } else if (fits) {
+            const mf_ready_speed speed = mf_ready_speed_of(machine, &rows->workloads[i]);
+            speeds[i].at = out->size + (size_t)(at - start);
+            at = put_speed(at, &speed, &rows->workloads[i]);
+            speeds[i].size = out->size + (size_t)(at - start) - speeds[i].at;
+        } else {
+            at = put_text(at, weights == NULL ? ",,,,,,,,,\n" : ",,,,,,,,\n");
+        }
         out->size += (size_t)(at - start);
     }
     mf_str_free(&names);

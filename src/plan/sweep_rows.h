@@ -17,15 +17,23 @@ typedef struct mf_sweep_rows {
     char tokens[MF_SWEEP_MAX_CONTEXTS][MF_SWEEP_TOKENS_SIZE]; /* "2048,1536,512" */
 } mf_sweep_rows;
 
+/* Where the text of a speed stands in the table; size 0: not there yet. */
+typedef struct mf_sweep_text {
+    size_t at;
+    size_t size;
+} mf_sweep_text;
+
 void mf_sweep_rows_make(mf_sweep_rows *rows, const mf_engine *engine, const mf_sweep_lists *lists);
 
-/* One line a context. weights and rest (an array, by context) are NULL where nothing is known. */
+/* One line a context. weights and rest (an array, by context) are NULL where nothing is known. speeds (by context) are of
+   this model on the machines as fast as this one, and are filled. */
 void mf_sweep_rows_add(mf_str *out,
                        const mf_sweep_rows *rows,
                        const mf_ready_model *model,
                        const char *name,
                        mf_ready_machine *machine,
                        const mf_ready_bytes *weights,
-                       const mf_ready_bytes *rest);
+                       const mf_ready_bytes *rest,
+                       mf_sweep_text *speeds);
 
 #endif

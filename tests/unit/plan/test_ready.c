@@ -4,6 +4,7 @@
 #include <criterion/new/assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "memfit/memfit.h"
 #include "memfit/plan.h"
@@ -123,7 +124,7 @@ static void compare(const facts *f,
     if (!fits) {
         return;
     }
-    const mf_ready_speed s = mf_ready_speed_of(machine, model, &run.workload);
+    const mf_ready_speed s = mf_ready_speed_of(machine, &run.workload);
     const double pairs[][2] = {
         {s.decode_tok_s,       p.decode.tok_s      },
         {s.decode_low_tok_s,   p.decode.low_tok_s  },
@@ -196,6 +197,62 @@ Test(ready, what_is_worked_out_once_agrees_with_the_one_estimator, .timeout = 24
         for (size_t i = 0; i < N_MACHINES; i++) {
             f.ready[i].turned_to = NULL;
         }
+    }
+    freed(&f);
+}
+
+/* Contexts in the order in which a line between two of them is used early and bent late: windows end at some of them. */
+static const uint64_t asked[] = {131072, 512, 2048, 4096, 5120, 8192, 20224, 65536, 65600};
+
+static void compare_contexts(const mf_model *model,
+                             const mf_machine *machine,
+                             const mf_engine *engine,
+                             const mf_quant *quant)
+{
+    mf_ready_model ready;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_ready_model_make(&ready, model, quant, &err), MF_OK), "%s", err.message);
+    for (size_t i = 0; i < 2 * sizeof asked / sizeof asked[0]; i++) {
+        mf_memory alone;
+        mf_memory remembered;
+        mf_case run = {.model = model,
+                       .quant = quant,
+                       .machine = machine,
+                       .engine = engine,
+                       .backend = mf_plan_backend(machine),
+                       .workload = engine->defaults};
+        run.workload.n_ctx = asked[i / 2];
+        run.workload.n_prompt = run.workload.n_output = 100;
+        run.workload.flash_attention = i % 2 == 0;
+        cr_assert(eq(int, mf_memory_need(&alone, &run, &err), MF_OK), "%s", err.message);
+        run.footprint = ready.footprint;
+        cr_assert(eq(int, mf_memory_need(&remembered, &run, &err), MF_OK), "%s", err.message);
+        for (size_t p = 0; p < alone.n_places; p++) {
+            cr_expect(eq(u64, remembered.places[p].need_bytes, alone.places[p].need_bytes),
+                      "%s on %s, %s, %u tokens%s",
+                      model->id,
+                      machine->id,
+                      alone.places[p].name,
+                      (unsigned)run.workload.n_ctx,
+                      run.workload.flash_attention ? "" : " without flash attention");
+        }
+    }
+    mf_ready_model_free(&ready);
+}
+
+Test(ready, contexts_between_others_hold_what_they_hold_alone, .timeout = 240)
+{
+    static const char *const few[] = {"mac-studio-m4-max-40c-128gb", "pc-4x-rtx-3090"};
+    facts f = loaded();
+    for (size_t m = 0; m < N_MODELS; m++) {
+        mf_model *model = NULL;
+        cr_assert(eq(int, mf_database_model(&model, f.database, models[m], NULL), MF_OK));
+        for (size_t i = 0; i < N_MACHINES; i++) {
+            if (strcmp(machines[i], few[0]) == 0 || strcmp(machines[i], few[1]) == 0) {
+                compare_contexts(model, f.machines[i], f.engine, f.quants[0]);
+            }
+        }
+        mf_model_free(model);
     }
     freed(&f);
 }
