@@ -4,6 +4,7 @@
 #include "report/plan.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,31 +252,102 @@ static mf_status show_schemes(mf_document *d, const mf_plan_shown *shown, mf_err
     return status;
 }
 
-static void show_front(mf_document *d, const mf_plan_shown *shown)
+static bool is_front_row(const mf_plan_shown *shown, const mf_choice *c)
 {
-    enum { MOST = 14 };
-    const uint64_t n_ctx = wished_context(shown->request);
+    return c->on_front && c->loss.known && c->workload.n_ctx >= wished_context(shown->request);
+}
+
+static double bytes_per_element(mf_tensor_type type)
+{
+    const mf_tensor_type_info *info = mf_tensor_type_get(type);
+    return (double)info->block_bytes / (double)info->block_elements;
+}
+
+/* A row that says little beside another one of the same context and placement: the same scheme with a coarser cache
+   than it needs, or a mix whose loss is only estimated from the plain scheme's. */
+static bool is_twin(const mf_choice *c, const mf_choice *of)
+{
+    const double cache = bytes_per_element(c->workload.kv_type_v);
+    const double finer = bytes_per_element(of->workload.kv_type_v);
+    if (of == c || of->engine != c->engine || of->offloaded != c->offloaded ||
+        of->workload.n_ctx != c->workload.n_ctx || finer < cache) {
+        return false;
+    }
+    if (of->quant == c->quant) {
+        return finer > cache;
+    }
+    return c->loss.estimated && !of->loss.estimated &&
+           fabs(c->loss.divergence - of->loss.divergence) < 1e-9;
+}
+
+static int by_speed(const void *a, const void *b)
+{
+    const mf_choice *x = *(const mf_choice *const *)a;
+    const mf_choice *y = *(const mf_choice *const *)b;
+    if (x->decode.tok_s < y->decode.tok_s || x->decode.tok_s > y->decode.tok_s) {
+        return x->decode.tok_s < y->decode.tok_s ? -1 : 1;
+    }
+    return (x > y) - (x < y);
+}
+
+/* The whole front from slow to fast, but for twins; the fastest of all stays. Returns the number of rows. */
+static size_t list_front(const mf_choice **rows, size_t *n_left_out, const mf_plan_shown *shown)
+{
+    const mf_plan_result *r = shown->result;
     size_t n = 0;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        if (is_front_row(shown, &r->choices[i])) {
+            rows[n++] = &r->choices[i];
+        }
+    }
+    qsort((void *)rows, n, sizeof *rows, by_speed);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool twin = false;
+        for (size_t k = 0; i + 1 < n && k < r->n_choices; k++) {
+            twin =
+                twin || (is_front_row(shown, &r->choices[k]) && is_twin(rows[i], &r->choices[k]));
+        }
+        if (!twin) {
+            rows[kept++] = rows[i];
+        }
+    }
+    *n_left_out = n - kept;
+    return kept;
+}
+
+static mf_status show_front(mf_document *d, const mf_plan_shown *shown, mf_error *err)
+{
+    static const char *const headings[] = {"scheme", "context", "tok/s", "loss"};
+    const mf_choice **rows = calloc(shown->result->n_choices + 1, sizeof *rows);
+    if (rows == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+    }
+    size_t n_left_out = 0;
+    const size_t n = list_front(rows, &n_left_out, shown);
     mf_document_begin(
         d, MF_BLOCK_TABLE, 4, "The front: none of these is beaten in speed, context and quality");
-    mf_document_cell(d, "scheme");
-    mf_document_cell(d, "context");
-    mf_document_cell(d, "tok/s");
-    mf_document_cell(d, "loss");
-    for (size_t i = 0; i < shown->result->n_choices && n < MOST; i++) {
-        const mf_choice *c = &shown->result->choices[i];
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
         char how[160];
         char loss[96];
         text rate;
-        if (!c->on_front || c->workload.n_ctx < n_ctx || !c->loss.known) {
-            continue;
-        }
-        mf_document_cell(d, "%s", mf_choice_text(how, shown->request, c));
-        mf_document_cell(d, "%" PRIu64, c->workload.n_ctx);
-        mf_document_cell(d, "%s", mf_rate_text(rate, &c->decode));
-        mf_document_cell(d, "%s", mf_loss_text(loss, &c->loss));
-        n++;
+        mf_document_cell(d, "%s", mf_choice_text(how, shown->request, rows[i]));
+        mf_document_cell(d, "%" PRIu64, rows[i]->workload.n_ctx);
+        mf_document_cell(d, "%s", mf_rate_text(rate, &rows[i]->decode));
+        mf_document_cell(d, "%s", mf_loss_text(loss, &rows[i]->loss));
     }
+    if (n_left_out > 0) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(d,
+                         "%zu more of the front are one of these with a coarser KV cache, or a mix "
+                         "with the loss of one of these: --format csv has all",
+                         n_left_out);
+    }
+    free((void *)rows);
+    return MF_OK;
 }
 
 /* Of the choices drawn: the whole on the device, the usual cache, the wished context. */
@@ -345,10 +417,10 @@ static void show_notes(mf_document *d, const mf_plan_shown *shown)
 
 mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err)
 {
-    const mf_status status = show_schemes(document, shown, err);
+    mf_status status = show_schemes(document, shown, err);
     if (status == MF_OK && shown->result->pick < shown->result->n_choices) {
         draw_front(document, shown);
-        show_front(document, shown);
+        status = show_front(document, shown, err);
     }
     return status;
 }
