@@ -261,6 +261,15 @@ void mf_footprint_remember(mf_footprint *footprint)
     }
 }
 
+void mf_footprint_share(mf_footprint *footprint, const mf_footprint *with)
+{
+    if (footprint != with && footprint->memo != with->memo) {
+        mf_compute_memo_free(footprint->shares_memo ? NULL : footprint->memo);
+        footprint->memo = with->memo;
+        footprint->shares_memo = true;
+    }
+}
+
 void mf_footprint_free(mf_footprint *footprint)
 {
     if (footprint == NULL) {
@@ -271,6 +280,6 @@ void mf_footprint_free(mf_footprint *footprint)
     free((void *)footprint->parts);
     free(footprint->kinds);
     free(footprint->layers);
-    mf_compute_memo_free(footprint->memo);
+    mf_compute_memo_free(footprint->shares_memo ? NULL : footprint->memo);
     free(footprint);
 }

@@ -38,6 +38,7 @@ struct mf_footprint {
     double
         size_share; /* of what the types give: published files of a scheme that is estimated; else 1 */
     struct compute_memo *memo; /* NULL unless mf_footprint_remember was called */
+    bool shares_memo;          /* another one's */
 };
 
 /* False for tensors that llama.cpp leaves in the file: those of multi-token-prediction blocks, most of them. */
@@ -45,6 +46,10 @@ bool mf_footprint_loads(const mf_model *model, const mf_tensor *tensor);
 
 /* From now on compute buffers that were laid out once are remembered. The footprint then belongs to one thread. */
 void mf_footprint_remember(mf_footprint *footprint);
+
+/* The same, in what another footprint of the same model remembers: buffers do not depend on the quantization. `with` must
+   be freed last. */
+void mf_footprint_share(mf_footprint *footprint, const mf_footprint *with);
 
 /* A tensor's bytes in a buffer. MF_E_DATA, MF_E_OVERFLOW. */
 mf_status mf_footprint_tensor(

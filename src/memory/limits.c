@@ -21,6 +21,9 @@ static mf_status search_begin(search *s, const mf_case *run, mf_error *err)
     }
     const mf_status status = mf_footprint_new(&s->own, run->model, run->quant, err);
     s->run.footprint = s->own;
+    if (status == MF_OK) {
+        mf_footprint_remember(s->own);
+    }
     return status;
 }
 

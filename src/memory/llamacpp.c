@@ -272,17 +272,34 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
     return status;
 }
 
+/* All but the compute buffers, which come last and are what takes time. */
+static mf_status begin_need(filler *fill, mf_cache_size *cache, mf_error *err)
+{
+    mf_status status = check_cache_types(fill->run, err);
+    status = status == MF_OK
+                 ? mf_llamacpp_place(&fill->plan, fill->memory, fill->run, fill->at, err)
+                 : status;
+    status = status == MF_OK ? add_weights(fill, err) : status;
+    status = status == MF_OK ? add_caches(fill, cache, err) : status;
+    status = status == MF_OK ? add_output(fill, err) : status;
+    return status == MF_OK ? add_runtime(fill, err) : status;
+}
+
+mf_status mf_llamacpp_least(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+{
+    filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
+    mf_cache_size cache = {0};
+    const mf_status status = begin_need(&fill, &cache, err);
+    mf_llamacpp_place_free(&fill.plan);
+    return status;
+}
+
 mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
     mf_cache_size cache = {0};
-    mf_status status = check_cache_types(run, err);
-    status = status == MF_OK ? mf_llamacpp_place(&fill.plan, memory, run, at, err) : status;
-    status = status == MF_OK ? add_weights(&fill, err) : status;
-    status = status == MF_OK ? add_caches(&fill, &cache, err) : status;
+    mf_status status = begin_need(&fill, &cache, err);
     status = status == MF_OK ? add_compute(&fill, &cache, err) : status;
-    status = status == MF_OK ? add_output(&fill, err) : status;
-    status = status == MF_OK ? add_runtime(&fill, err) : status;
     mf_llamacpp_place_free(&fill.plan);
     return status;
 }

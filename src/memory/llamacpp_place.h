@@ -24,6 +24,9 @@ void mf_llamacpp_place_free(llamacpp_plan *plan);
 mf_status
 mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 
+/* All but compute buffers and what is loaded beside: a place that can't hold that can't hold the whole. */
+mf_status mf_llamacpp_least(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
 /* The place of a tensor. */
 int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
                                 const mf_case *run,

@@ -22,7 +22,8 @@ typedef struct scheme {
 
 struct mf_planner {
     mf_plan_request request;
-    scheme *schemes; /* by quant */
+    scheme *schemes;           /* by quant */
+    const mf_footprint *first; /* of the scheme that was made first */
     uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
     size_t n_contexts;
 };
@@ -118,6 +119,10 @@ static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t q
         s->made = true;
         s->status =
             mf_ready_model_make(&s->ready, p->request.model, p->request.quants[quant], &why);
+    }
+    if (s->status == MF_OK) {
+        p->first = p->first != NULL ? p->first : s->ready.footprint;
+        mf_footprint_share(s->ready.footprint, p->first);
     }
     *ready = s->status == MF_OK ? &s->ready : NULL;
     const bool can_be =
@@ -427,17 +432,19 @@ void mf_plan_result_free(mf_plan_result *result)
 
 mf_status mf_plan_predict(mf_prediction *prediction,
                           mf_case *run,
-                          const mf_plan_request *request,
+                          const mf_planner *planner,
                           const mf_choice *choice,
                           const mf_machine *machine,
                           mf_error *err)
 {
+    const mf_plan_request *request = &planner->request;
     const mf_plan_engine *engine = &request->engines[choice->engine];
     *run = (mf_case){.model = request->model,
                      .quant = request->quants[choice->quant],
                      .machine = machine,
                      .engine = engine->engine,
                      .backend = mf_plan_backend(machine),
-                     .workload = choice->workload};
+                     .workload = choice->workload,
+                     .footprint = planner->schemes[choice->quant].ready.footprint};
     return mf_predict(prediction, run, engine->calibration, err);
 }

@@ -9,6 +9,7 @@
 
 /* One model on one machine, searched. */
 typedef struct mf_plan_shown {
+    const mf_planner *planner;
     const mf_plan_request *request;
     const mf_machine *machine;
     const mf_plan_result *result;

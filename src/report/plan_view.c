@@ -242,7 +242,7 @@ static mf_status show_schemes(mf_document *d, const mf_plan_shown *shown, mf_err
         const mf_choice *c = &shown->result->choices[i];
         mf_case run;
         if (is_best_row(shown, i)) {
-            status = mf_plan_predict(p, &run, shown->request, c, shown->machine, err);
+            status = mf_plan_predict(p, &run, shown->planner, c, shown->machine, err);
             if (status == MF_OK) {
                 scheme_row(d, shown, c, &run, p);
             }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "memory/llamacpp_place.h"
 #include "speed/path.h"
 
 typedef struct search {
@@ -93,22 +94,45 @@ typedef struct room {
     bool all;     /* the host too */
 } room;
 
+static bool devices_hold(const mf_memory *memory)
+{
+    bool hold = true;
+    for (size_t i = 0; i + 1 < memory->n_places; i++) {
+        const mf_place *place = &memory->places[i];
+        hold = hold && (place->limit_bytes == 0 || place->need_bytes <= place->limit_bytes);
+    }
+    return hold;
+}
+
+/* Half of what a bisection asks is too large before any buffer is laid out. */
+static mf_status is_hopeless(bool *hopeless, const mf_case *run, mf_error *err)
+{
+    mf_memory least = {0};
+    *hopeless = false;
+    if (run->engine->id != MF_ENGINE_LLAMACPP || run->footprint == NULL) {
+        return MF_OK;
+    }
+    const layout at = mf_layout_places(&least, run);
+    const mf_status status = mf_llamacpp_least(&least, run, &at, err);
+    *hopeless = status == MF_OK && !devices_hold(&least);
+    return status;
+}
+
 static mf_status find_room(room *found, const mf_case *run, const mf_placed *placed, mf_error *err)
 {
     mf_case tried = *run;
     mf_memory memory;
+    bool hopeless = false;
     mf_placed_apply(&tried.workload, NULL, NULL, placed, run->model);
-    const mf_status status = mf_memory_need(&memory, &tried, err);
-    if (status != MF_OK) {
-        return status;
+    mf_status status = is_hopeless(&hopeless, &tried, err);
+    *found = (room){.devices = false};
+    if (status == MF_OK && !hopeless) {
+        status = mf_memory_need(&memory, &tried, err);
+        if (status == MF_OK) {
+            *found = (room){.devices = devices_hold(&memory), .all = memory.fits};
+        }
     }
-    *found = (room){.devices = true, .all = memory.fits};
-    for (size_t i = 0; i + 1 < memory.n_places; i++) {
-        const mf_place *place = &memory.places[i];
-        found->devices =
-            found->devices && (place->limit_bytes == 0 || place->need_bytes <= place->limit_bytes);
-    }
-    return MF_OK;
+    return status;
 }
 
 /* The devices decide how much has to leave them: what leaves fills the host, so that a host which can't hold the least

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "memfit/calibration.h"
+#include "memory/footprint.h"
 #include "speed/interval.h"
 #include "speed/path.h"
 #include "speed/placement.h"
@@ -408,6 +409,7 @@ mf_status mf_predict(mf_prediction *prediction,
     mf_footprint *own = NULL;
     mf_case whole = *run;
     if (!run->footprint && mf_footprint_new(&own, run->model, run->quant, NULL) == MF_OK) {
+        mf_footprint_remember(own);
         whole.footprint = own;
     }
     mf_status status = mf_model_count(&p->counts, run->model, err);

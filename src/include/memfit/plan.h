@@ -113,10 +113,10 @@ MF_API mf_status mf_plan_search(mf_plan_result *result,
                                 mf_error *err);
 MF_API void mf_plan_result_free(mf_plan_result *result);
 
-/* The whole prediction of a choice. */
+/* The whole prediction of a choice. *run borrows of the planner. */
 MF_API mf_status mf_plan_predict(mf_prediction *prediction,
                                  mf_case *run,
-                                 const mf_plan_request *request,
+                                 const mf_planner *planner,
                                  const mf_choice *choice,
                                  const mf_machine *machine,
                                  mf_error *err);

@@ -20,6 +20,7 @@ typedef struct facts {
     mf_model *model;
     mf_machine *machine;
     mf_plan_request request;
+    mf_planner *planner;
 } facts;
 
 static facts loaded(const char *model, const char *machine)
@@ -45,8 +46,9 @@ static facts loaded(const char *model, const char *machine)
 static mf_plan_result searched(facts *f, size_t engine, mf_wish wish)
 {
     mf_plan_result result = {0};
-    mf_planner *planner = NULL;
     mf_error err = {0};
+    mf_planner_free(f->planner);
+    f->planner = NULL;
     f->searched[0] =
         (mf_plan_engine){.engine = f->engines[engine], .calibration = f->calibrations[engine]};
     f->request = (mf_plan_request){.model = f->model,
@@ -58,15 +60,15 @@ static mf_plan_result searched(facts *f, size_t engine, mf_wish wish)
                                    .workload = f->engines[engine]->defaults,
                                    .offload = true,
                                    .wish = wish};
-    cr_assert(eq(int, mf_planner_new(&planner, &f->request, &err), MF_OK), "%s", err.message);
+    cr_assert(eq(int, mf_planner_new(&f->planner, &f->request, &err), MF_OK), "%s", err.message);
     cr_assert(
-        eq(int, mf_plan_search(&result, planner, f->machine, &err), MF_OK), "%s", err.message);
-    mf_planner_free(planner);
+        eq(int, mf_plan_search(&result, f->planner, f->machine, &err), MF_OK), "%s", err.message);
     return result;
 }
 
 static void freed(facts *f)
 {
+    mf_planner_free(f->planner);
     for (size_t i = 0; i < N_ENGINES; i++) {
         mf_engine_free(f->engines[i]);
         mf_calibration_free(f->calibrations[i]);
@@ -92,9 +94,12 @@ static void expect_agreement(const facts *f, const mf_plan_result *r)
         const mf_choice *c = &r->choices[i];
         mf_case run;
         mf_error err = {0};
-        cr_assert(eq(int, mf_plan_predict(&p, &run, &f->request, c, f->machine, &err), MF_OK),
+        cr_assert(eq(int, mf_plan_predict(&p, &run, f->planner, c, f->machine, &err), MF_OK),
                   "%s",
                   err.message);
+        cr_expect(eq(u64, c->need_bytes, p.memory.total_bytes), "what the planner remembers");
+        run.footprint = NULL;
+        cr_assert(eq(int, mf_predict(&p, &run, f->searched[c->engine].calibration, &err), MF_OK));
         const char *id = run.quant->id;
         const unsigned long long n_ctx = c->workload.n_ctx;
         cr_expect(eq(u64, c->need_bytes, p.memory.total_bytes), "%s at %llu", id, n_ctx);
