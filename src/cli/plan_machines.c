@@ -90,8 +90,6 @@ static mf_status offers_of(mf_machine_offer **out,
     mf_machine_offer *offers = calloc(machines->n + 1, sizeof *offers);
     mf_status status = offers != NULL ? mf_plan_facts_request(&request, facts, model, true, err)
                                       : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
-    /* Placements take long to search: for all of hwdb the whole has to be on the devices. */
-    request.offload = machines == &facts->machines && facts->arguments->on != NULL;
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     *n = 0;
     for (size_t i = 0; status == MF_OK && i < machines->n; i++) {

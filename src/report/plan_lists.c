@@ -138,10 +138,10 @@ void mf_show_offers_answer(mf_document *document,
                      "cards has one with --around-cards",
                      n,
                      n - n_priced);
-    mf_document_cell(document,
-                     "- of all machines, those that hold the whole model on their devices: parts "
-                     "in host memory are "
-                     "searched where machines are named with --on");
+    mf_document_cell(
+        document,
+        "- where its devices can't hold the whole model a machine counts with parts in "
+        "host memory, as 'how' says");
     mf_document_cell(document,
                      "- a price is the newest that is known, of the date beside it: what is no "
                      "longer sold has its "
