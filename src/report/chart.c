@@ -233,7 +233,10 @@ bool mf_chart_extent(double *low, double *high, const mf_chart *chart, bool alon
             include(&least, &most, chart->rules[i].value);
         }
     }
+    if (!(least <= most)) {
+        return false;
+    }
     *low = least;
     *high = most;
-    return least <= most;
+    return true;
 }

@@ -18,6 +18,7 @@ typedef enum mf_tone {
 typedef enum mf_mark {
     MF_MARK_LINE,   /* with a band between low and high, where they differ */
     MF_MARK_POINTS, /* with a cross between low and high */
+    MF_MARK_CLOUD,  /* many small points without labels */
     MF_MARK_BARS,   /* horizontal, one row a point, from low to high; y counts rows */
 } mf_mark;
 
@@ -66,6 +67,7 @@ typedef struct mf_chart {
     size_t n_series;
     mf_rule *rules;
     size_t n_rules;
+    bool square; /* as high as it is wide */
 } mf_chart;
 
 void mf_chart_free(mf_chart *chart); /* NULL is fine */
@@ -113,7 +115,7 @@ bool mf_clip_line(mf_point *a, mf_point *b, const mf_box *box);
 
 bool mf_boxes_overlap(const mf_box *a, const mf_box *b);
 
-/* Lowest and highest of what is drawn along an axis, bands and rules included. False if nothing is. */
+/* Lowest and highest of what is drawn along an axis, bands and rules included. False, and nothing written, if nothing is. */
 bool mf_chart_extent(double *low, double *high, const mf_chart *chart, bool along_x);
 
 #endif

@@ -160,26 +160,18 @@ static void add_lines(const page *p, const mf_block *block, const char *open, co
 /* A swatch for each series, unless the only one says nothing new. */
 static void add_legend(const page *p, const mf_chart *chart)
 {
-    enum { COLOURS = 6 };
     if (chart->n_series < 2) {
         return;
     }
     mf_str_add(p->out, "<ul class=\"legend\">");
     for (size_t i = 0; i < chart->n_series; i++) {
         const mf_chart_series *series = &chart->series[i];
-        const size_t colour = i % COLOURS + 1;
         if (series->name == NULL) {
             continue;
         }
-        mf_str_printf(
-            p->out,
-            series->mark == MF_MARK_LINE
-                ? "<li><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\"><path class=\"line "
-                  "s%zu%s\" d=\"M1 6L23 6\"/></svg>"
-                : "<li><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\"><circle "
-                  "class=\"f%zu%s\" cx=\"12\" cy=\"6\" r=\"5\"/></svg>",
-            colour,
-            series->dashed ? " dashed" : "");
+        mf_str_add(p->out, "<li><svg viewBox=\"0 0 30 12\" aria-hidden=\"true\">");
+        mf_svg_swatch(p->out, series, i);
+        mf_str_add(p->out, "</svg>");
         mf_html_escape(p->out, series->name);
         mf_str_add(p->out, "</li>");
     }
@@ -316,10 +308,15 @@ mf_status mf_write_html(mf_str *out, const mf_document *document, const char *ti
                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     mf_html_escape(out, title);
     mf_str_add(out, "</title>\n<style>\n");
-    for (size_t i = 0; mf_html_style[i] != NULL; i++) {
+    for (size_t i = 0; i < MF_STYLE_COUNT; i++) {
         mf_str_add(out, mf_html_style[i]);
     }
     mf_str_add(out, "</style>\n</head>\n<body>\n<main>\n");
+    if (document->n_blocks == 0 || document->blocks[0].kind != MF_BLOCK_TITLE) {
+        mf_str_add(out, "<h1>");
+        mf_html_escape(out, title);
+        mf_str_add(out, "</h1>\n");
+    }
     for (size_t i = 0; i < document->n_blocks; i++) {
         add_block(&p, &document->blocks[i]);
     }

@@ -7,7 +7,9 @@
 #include "base/str.h"
 #include "report/chart.h"
 
-extern const char *const mf_html_style[]; /* in pieces, NULL behind the last one */
+/* Pieces of the style sheet; a drawing in a file of its own takes its colours and its marks. */
+enum { MF_STYLE_COLOURS, MF_STYLE_PAGE, MF_STYLE_DRAWING, MF_STYLE_MEDIA, MF_STYLE_COUNT };
+extern const char *const mf_html_style[MF_STYLE_COUNT];
 extern const char *const mf_html_script;
 
 /* Appends text with < > & " and ' as entities, so that nothing in a name is markup. */
@@ -15,6 +17,12 @@ void mf_html_escape(mf_str *out, const char *text);
 
 /* Appends a drawing. */
 void mf_svg_write(mf_str *out, const mf_chart *chart);
+
+/* The same as a file with its title, legend and colours, for Markdown to show. */
+void mf_svg_write_file(mf_str *out, const mf_chart *chart, const char *title);
+
+/* The mark of a series, 30 by 12. */
+void mf_svg_swatch(mf_str *out, const mf_chart_series *series, size_t index);
 
 /* Where a chart's parts lie; svg.c draws what this says and tests look at it. */
 typedef struct mf_layout {

@@ -6,11 +6,14 @@
 #include "report/html.h"
 
 /* clang-format off */
-const char *const mf_html_style[] = {
+const char *const mf_html_style[MF_STYLE_COUNT] = {
+    [MF_STYLE_COLOURS] =
     ":root{--bg:#fff;--fg:#1a1c1f;--soft:#5b6068;--line:#d9dce1;--card:#f5f6f8;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;"
     "--c1:#1f5fb4;--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}\n"
     "@media (prefers-color-scheme:dark){:root{--bg:#14161a;--fg:#e8eaed;--soft:#a4abb6;--line:#353a43;--card:#1e2127;"
     "--good:#58c985;--careful:#e0a64a;--bad:#f07f78;--c1:#7db1f5;--c2:#f29a74;--c3:#78cc8a;--c4:#c79af0;--c5:#d9b34e;--c6:#63c6d4}}\n"
+    ,
+    [MF_STYLE_PAGE] =
     "*{box-sizing:border-box}\n"
     "html{color-scheme:light dark}\n"
     "body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}\n"
@@ -35,23 +38,26 @@ const char *const mf_html_style[] = {
     "ul,ol{padding-left:1.4rem}li{margin:.15rem 0}ol.sources{font-size:.88rem;color:var(--soft)}ol.sources li:target{background:var(--card);"
     "color:var(--fg)}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1.2rem;margin:1rem 0}\n"
-    "figure{margin:0;min-width:0}figure h3{margin:.2rem 0 .3rem}svg{width:100%;height:auto;display:block;max-width:40rem}\n"
+    "figure{margin:0;min-width:0}figure h3{margin:.2rem 0 .3rem}figure svg{width:100%;height:auto;display:block;max-width:40rem}\n"
+    ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:.2rem 0;padding:0;font-size:.88rem}"
+    ".legend svg{width:2em;height:.8em;display:inline-block;margin-right:.35em}\n"
+    ,
+    [MF_STYLE_DRAWING] =
     "svg text{font:12px system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;fill:var(--fg)}svg .tick,svg .title{fill:var(--soft)}"
     "svg .label{font-size:11.5px}\n"
     "svg .grid{stroke:var(--line);stroke-width:1}svg .rule{stroke:var(--fg);stroke-width:1.2;stroke-dasharray:5 3}\n"
-    "svg .line{fill:none;stroke-width:2;stroke-linejoin:round}svg .dashed{stroke-dasharray:6 4}svg .cross{stroke-width:1.2;opacity:.7}"
+    "svg .line{fill:none;stroke-width:2;stroke-linejoin:round}svg .dashed{stroke-dasharray:6 4}svg .dotted{stroke-dasharray:2 3}svg .chained{stroke-dasharray:9 3 2 3}svg .cloud{fill-opacity:.5}"
+    "svg .ground{fill:var(--bg)}svg .cross{stroke-width:1.2;opacity:.7}"
     "svg .band{opacity:.16}svg .good{fill:var(--good)}svg .careful{fill:var(--careful)}svg .bad{fill:var(--bad)}\n"
     ".s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.s6{stroke:var(--c6)}\n"
     ".f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}.f4{fill:var(--c4)}.f5{fill:var(--c5)}.f6{fill:var(--c6)}\n"
-    ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:.2rem 0;padding:0;font-size:.88rem}"
-    ".legend svg{width:1.6em;height:.8em;display:inline-block;margin-right:.35em}\n"
     ,
+    [MF_STYLE_MEDIA] =
     "@media (max-width:30rem){body{font-size:15px}th,td{padding:.25rem .5rem}td.bar{min-width:5rem}dl{grid-template-columns:1fr}"
     "dt{margin-top:.4rem}}\n"
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
-    "figure,table,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3{break-after:avoid}th button::after{content:\"\"!important}}\n",
-    NULL};
+    "figure,table,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3{break-after:avoid}th button::after{content:\"\"!important}}\n"};
 
 const char *const mf_html_script =
     "document.querySelectorAll('table.sort').forEach(function(t){var b=t.tBodies[0];t.querySelectorAll('thead button').forEach(function(u,i){"

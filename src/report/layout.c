@@ -68,7 +68,7 @@ mf_layout mf_chart_layout(const mf_chart *chart)
     double high = 1;
     double label = 0;
     double note = 0;
-    mf_layout at = {.width = WIDTH, .height = HEIGHT};
+    mf_layout at = {.width = WIDTH, .height = chart->square ? WIDTH : HEIGHT};
     at.n_rows = count_rows(&label, &note, chart);
     at.plot = (mf_box){.top = TOP, .right = WIDTH - RIGHT};
     if (at.n_rows > 0) {

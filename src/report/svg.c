@@ -8,7 +8,7 @@
 #include "base/num.h"
 #include "report/html.h"
 
-enum { TICKS = 5, COLOURS = 6 };
+enum { TICKS = 5, COLOURS = 6, DASHES = 3, SHAPES = 4 };
 
 typedef struct drawing {
     mf_str *out;
@@ -145,10 +145,19 @@ static void draw_band(drawing *d, const mf_chart_series *series, size_t colour)
     mf_str_add(d->out, "\"/>");
 }
 
-static void draw_curve(drawing *d, const mf_chart_series *series, size_t colour)
+/* Colours come round again behind the sixth series: other dashes tell those apart. */
+static void begin_line(mf_str *out, const mf_chart_series *series, size_t index)
 {
-    mf_str_printf(
-        d->out, "<path class=\"line s%zu%s\" d=\"", colour, series->dashed ? " dashed" : "");
+    static const char *const dashes[DASHES] = {"", " dotted", " chained"};
+    mf_str_printf(out,
+                  "<path class=\"line s%zu%s\" d=\"",
+                  index % COLOURS + 1,
+                  series->dashed ? " dashed" : dashes[index / COLOURS % DASHES]);
+}
+
+static void draw_curve(drawing *d, const mf_chart_series *series, size_t index)
+{
+    begin_line(d->out, series, index);
     mf_point last = {(double)NAN, (double)NAN};
     for (size_t i = 1; i < series->n_points; i++) {
         mf_point a = place(d, series->points[i - 1].x, series->points[i - 1].y);
@@ -172,9 +181,69 @@ static bool is_inside(const mf_box *box, mf_point p)
            p.y <= box->bottom + 1;
 }
 
-static void draw_dots(drawing *d, const mf_chart_series *series, size_t colour)
+static size_t shape_of(const mf_chart_series *series, size_t index)
+{
+    return series->mark == MF_MARK_CLOUD ? 0 : index % SHAPES;
+}
+
+/* A circle, a square, a triangle or a diamond, so that colour is not all that tells series apart. Left open. */
+static void begin_marker(mf_str *out, size_t index, size_t shape, mf_point at)
+{
+    static const char *const paths[SHAPES] = {
+        NULL, "m-3.6-3.6h7.2v7.2h-7.2z", "m0-4.8l4.6 8h-9.2z", "m0-5l5 5l-5 5l-5-5z"};
+    const char *path = paths[shape];
+    const size_t colour = index % COLOURS + 1;
+    if (path == NULL) {
+        mf_str_printf(out,
+                      "<circle class=\"f%zu\" cx=\"%s\" cy=\"%s\" r=\"4\">",
+                      colour,
+                      px(at.x).text,
+                      px(at.y).text);
+    } else {
+        mf_str_printf(out,
+                      "<path class=\"f%zu\" d=\"M%s %s%s\">",
+                      colour,
+                      px(at.x).text,
+                      px(at.y).text,
+                      path);
+    }
+}
+
+static const char *end_marker(size_t shape)
+{
+    return shape == 0 ? "</circle>" : "</path>";
+}
+
+static void draw_cloud(drawing *d, const mf_chart_series *series, size_t index)
+{
+    mf_str_printf(d->out, "<g class=\"cloud f%zu\">", index % COLOURS + 1);
+    for (size_t i = 0; i < series->n_points; i++) {
+        const mf_point at = place(d, series->points[i].x, series->points[i].y);
+        if (is_inside(&d->at.plot, at)) {
+            mf_str_printf(
+                d->out, "<circle cx=\"%s\" cy=\"%s\" r=\"2\"/>\n", px(at.x).text, px(at.y).text);
+        }
+    }
+    mf_str_add(d->out, "</g>");
+}
+
+void mf_svg_swatch(mf_str *out, const mf_chart_series *series, size_t index)
+{
+    if (series->mark == MF_MARK_LINE) {
+        begin_line(out, series, index);
+        mf_str_add(out, "M1 6L29 6\"/>");
+        return;
+    }
+    const size_t shape = shape_of(series, index);
+    begin_marker(out, index, shape, (mf_point){15, 6});
+    mf_str_add(out, end_marker(shape));
+}
+
+static void draw_dots(drawing *d, const mf_chart_series *series, size_t index)
 {
     static const double reach = 5;
+    const size_t colour = index % COLOURS + 1;
+    const size_t shape = shape_of(series, index);
     for (size_t i = 0; i < series->n_points; i++) {
         const mf_chart_point *p = &series->points[i];
         mf_point at = place(d, p->x, p->y);
@@ -190,13 +259,11 @@ static void draw_dots(drawing *d, const mf_chart_series *series, size_t colour)
                 add_line(d, class, a, b);
             }
         }
-        mf_str_printf(d->out,
-                      "<circle class=\"f%zu\" cx=\"%s\" cy=\"%s\" r=\"4\"><title>",
-                      colour,
-                      px(at.x).text,
-                      px(at.y).text);
+        begin_marker(d->out, index, shape, at);
+        mf_str_add(d->out, "<title>");
         mf_html_escape(d->out, p->label != NULL ? p->label : "");
-        mf_str_add(d->out, "</title></circle>");
+        mf_str_add(d->out, "</title>");
+        mf_str_add(d->out, end_marker(shape));
         if (d->labels.n_boxes < MF_MAX_LABELS) {
             d->labels.boxes[d->labels.n_boxes++] =
                 (mf_box){at.x - reach, at.y - reach, at.x + reach, at.y + reach};
@@ -335,10 +402,13 @@ static void draw_series(drawing *d, size_t index)
         if (has_band(series)) {
             draw_band(d, series, colour);
         }
-        draw_curve(d, series, colour);
+        draw_curve(d, series, index);
         break;
     case MF_MARK_POINTS:
-        draw_dots(d, series, colour);
+        draw_dots(d, series, index);
+        break;
+    case MF_MARK_CLOUD:
+        draw_cloud(d, series, index);
         break;
     case MF_MARK_BARS:
         draw_bars(d, series);
@@ -346,15 +416,9 @@ static void draw_series(drawing *d, size_t index)
     }
 }
 
-void mf_svg_write(mf_str *out, const mf_chart *chart)
+static void draw_all(mf_str *out, const mf_chart *chart, const mf_layout *at)
 {
-    drawing d = {.out = out, .chart = chart, .at = mf_chart_layout(chart)};
-    mf_str_printf(out,
-                  "<svg viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"",
-                  px(d.at.width).text,
-                  px(d.at.height).text);
-    mf_html_escape(out, chart->alt != NULL ? chart->alt : "");
-    mf_str_add(out, "\">");
+    drawing d = {.out = out, .chart = chart, .at = *at};
     draw_x_axis(&d);
     if (d.at.n_rows == 0) {
         draw_y_axis(&d);
@@ -370,5 +434,55 @@ void mf_svg_write(mf_str *out, const mf_chart *chart)
     for (size_t i = 0; i < chart->n_rules; i++) {
         draw_rule(&d, &chart->rules[i]);
     }
+}
+
+static void begin_svg(mf_str *out, const mf_chart *chart, double width, double height)
+{
+    mf_str_printf(
+        out, " viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"", px(width).text, px(height).text);
+    mf_html_escape(out, chart->alt != NULL ? chart->alt : "");
+    mf_str_add(out, "\">");
+}
+
+void mf_svg_write(mf_str *out, const mf_chart *chart)
+{
+    const mf_layout at = mf_chart_layout(chart);
+    mf_str_add(out, "<svg");
+    begin_svg(out, chart, at.width, at.height);
+    draw_all(out, chart, &at);
     mf_str_add(out, "</svg>\n");
+}
+
+void mf_svg_write_file(mf_str *out, const mf_chart *chart, const char *title)
+{
+    static const double head = 44;
+    static const double swatch = 34;
+    static const double character = 6.6;
+    static const double gap = 12;
+    double x = 8;
+    const mf_layout at = mf_chart_layout(chart);
+    mf_str_printf(out,
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%s\" height=\"%s\"",
+                  px(at.width).text,
+                  px(at.height + head).text);
+    begin_svg(out, chart, at.width, at.height + head);
+    mf_str_printf(out,
+                  "<style>%s%s</style>\n<rect class=\"ground\" width=\"100%%\" height=\"100%%\"/>",
+                  mf_html_style[MF_STYLE_COLOURS],
+                  mf_html_style[MF_STYLE_DRAWING]);
+    mf_str_add(out, "<text x=\"8\" y=\"17\">");
+    mf_html_escape(out, title);
+    mf_str_add(out, "</text>");
+    for (size_t i = 0; i < chart->n_series; i++) {
+        const char *name = chart->series[i].name != NULL ? chart->series[i].name : "";
+        mf_str_printf(out, "<g transform=\"translate(%s 25)\">", px(x).text);
+        mf_svg_swatch(out, &chart->series[i], i);
+        mf_str_add(out, "<text class=\"label\" x=\"34\" y=\"10\">");
+        mf_html_escape(out, name);
+        mf_str_add(out, "</text></g>");
+        x += swatch + character * (double)columns_of(name) + gap;
+    }
+    mf_str_printf(out, "<g transform=\"translate(0 %s)\">\n", px(head).text);
+    draw_all(out, chart, &at);
+    mf_str_add(out, "</g></svg>\n");
 }

@@ -1,94 +1,57 @@
+/*
+ * validation_svg.c - the plots beside a validation's Markdown, drawn as those of pages are.
+ */
 #include <math.h>
 
-#include "base/num.h"
+#include "report/html.h"
 #include "report/validation.h"
 
-/* Plots are 480 by 480 with a margin of 48 for labels. */
-#define SIDE 480.0
-#define MARGIN 48.0
 #define NORMAL_90 1.6448536269514722 /* half of a normal's 90 % interval in sds */
-
-typedef struct plot {
-    mf_str *out;
-    double low; /* both axes alike */
-    double high;
-} plot;
-
-static double place(const plot *p, double value)
-{
-    return (value - p->low) / (p->high - p->low) * (SIDE - 2 * MARGIN);
-}
-
-static void add_number(mf_str *out, const char *key, double value)
-{
-    char text[MF_NUMBER_SIZE];
-    mf_str_printf(out, " %s=\"%s\"", key, mf_fixed_text(text, value, 1));
-}
-
-static void add_line(const plot *p, double x1, double y1, double x2, double y2)
-{
-    mf_str_add(p->out, "<line stroke=\"#888\"");
-    add_number(p->out, "x1", MARGIN + place(p, x1));
-    add_number(p->out, "y1", SIDE - MARGIN - place(p, y1));
-    add_number(p->out, "x2", MARGIN + place(p, x2));
-    add_number(p->out, "y2", SIDE - MARGIN - place(p, y2));
-    mf_str_add(p->out, "/>\n");
-}
-
-static void add_dot(const plot *p, double x, double y, const char *colour)
-{
-    mf_str_printf(p->out, "<circle r=\"2\" fill=\"%s\" fill-opacity=\"0.5\"", colour);
-    add_number(p->out, "cx", MARGIN + place(p, x));
-    add_number(p->out, "cy", SIDE - MARGIN - place(p, y));
-    mf_str_add(p->out, "/>\n");
-}
-
-static void add_text(const plot *p, double x, double y, const char *text)
-{
-    mf_str_add(p->out, "<text font-size=\"12\" font-family=\"sans-serif\"");
-    add_number(p->out, "x", x);
-    add_number(p->out, "y", y);
-    mf_str_printf(p->out, ">%s</text>\n", text);
-}
-
-static void begin(const plot *p, const char *title, const char *x, const char *y)
-{
-    mf_str_add(p->out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"480\" height=\"480\" "
-               "viewBox=\"0 0 480 480\">\n<rect width=\"480\" height=\"480\" fill=\"#fff\"/>\n");
-    add_text(p, MARGIN, 20, title);
-    add_text(p, SIDE / 2 - MARGIN, SIDE - 8, x);
-    add_text(p, 4, MARGIN - 8, y);
-    add_line(p, p->low, p->low, p->high, p->low);
-    add_line(p, p->low, p->low, p->low, p->high);
-    add_line(p, p->low, p->low, p->high, p->high);
-}
-
-static void add_tick(const plot *p, double at, const char *text)
-{
-    add_text(p, MARGIN + place(p, at) - 8, SIDE - MARGIN + 16, text);
-    add_text(p, 8, SIDE - MARGIN - place(p, at) + 4, text);
-}
 
 static bool is_scored(const mf_validated *row)
 {
     return !row->skip && row->rate.known;
 }
 
-static const char *colour_of(mf_vendor vendor)
+/* One chart of one document, as a file. */
+static mf_status write_chart(mf_str *out, mf_document *document, mf_error *err)
 {
-    switch (vendor) {
-    case MF_VENDOR_APPLE:
-        return "#1f77b4";
-    case MF_VENDOR_NVIDIA:
-        return "#2ca02c";
-    case MF_VENDOR_AMD:
-        return "#d62728";
-    case MF_VENDOR_INTEL:
-    case MF_VENDOR_OTHER:
-        break;
+    mf_status status = mf_document_status(document, err);
+    if (status == MF_OK) {
+        mf_chart *chart = document->blocks[0].chart;
+        chart->square = true;
+        mf_svg_write_file(out, chart, document->blocks[0].heading);
+        status = mf_str_status(out, err);
     }
-    return "#9467bd";
+    mf_document_free(document);
+    return status;
+}
+
+static void add_line(mf_document *d, const char *name, double low, double high)
+{
+    mf_document_series(d, MF_MARK_LINE, true, name);
+    mf_document_point(d, (mf_chart_point){.x = low, .y = low, .low = low, .high = low}, NULL);
+    mf_document_point(d, (mf_chart_point){.x = high, .y = high, .low = high, .high = high}, NULL);
+}
+
+/* Vendors with colours of their own; the last takes all others. */
+static const struct {
+    mf_vendor vendor;
+    const char *name;
+} shown[] = {
+    {MF_VENDOR_APPLE,  "Apple" },
+    {MF_VENDOR_NVIDIA, "NVIDIA"},
+    {MF_VENDOR_AMD,    "AMD"   },
+    {MF_VENDOR_OTHER,  "others"},
+};
+
+static size_t shown_as(mf_vendor vendor)
+{
+    size_t i = 0;
+    while (i + 1 < sizeof shown / sizeof shown[0] && shown[i].vendor != vendor) {
+        i++;
+    }
+    return i;
 }
 
 mf_status mf_write_scatter_svg(mf_str *out,
@@ -96,28 +59,34 @@ mf_status mf_write_scatter_svg(mf_str *out,
                                mf_speed_test test,
                                mf_error *err)
 {
-    char text[MF_NUMBER_SIZE];
     const bool decode = test == MF_TEST_DECODE;
-    const plot p = {.out = out, .low = decode ? 0 : 1, .high = decode ? 3 : 5};
-    begin(&p,
-          decode ? "Decode: blue Apple, green NVIDIA, red AMD, violet others"
-                 : "Prefill: blue Apple, green NVIDIA, red AMD, violet others",
-          "measured tok/s",
-          "predicted tok/s");
-    const int last = decode ? 3 : 5;
-    for (int at = decode ? 0 : 1; at <= last; at++) {
-        add_tick(&p, at, mf_number_text(text, pow(10, at), 6));
-    }
-    for (size_t i = 0; i < validation->n_items; i++) {
-        const mf_validated *row = &validation->items[i];
-        if (is_scored(row) && row->measurement->test == test) {
-            const double x = fmax(p.low, fmin(p.high, log10(row->measurement->tok_s)));
-            const double y = fmax(p.low, fmin(p.high, log10(row->rate.tok_s)));
-            add_dot(&p, x, y, colour_of(mf_chip_class_vendor(row->chip_class)));
+    mf_document d = {0};
+    mf_document_chart(&d,
+                      decode ? "Decode" : "Prefill",
+                      "Predicted over measured tokens per second, by vendor",
+                      (mf_axis){.kind = MF_AXIS_LOG, .title = "measured, tok/s"},
+                      (mf_axis){.kind = MF_AXIS_LOG, .title = "predicted, tok/s"});
+    double low = HUGE_VAL;
+    double high = 0;
+    for (size_t v = 0; v < sizeof shown / sizeof shown[0]; v++) {
+        mf_document_series(&d, MF_MARK_CLOUD, false, shown[v].name);
+        for (size_t i = 0; i < validation->n_items; i++) {
+            const mf_validated *row = &validation->items[i];
+            if (!is_scored(row) || row->measurement->test != test ||
+                shown_as(mf_chip_class_vendor(row->chip_class)) != v) {
+                continue;
+            }
+            const double x = row->measurement->tok_s;
+            const double y = row->rate.tok_s;
+            mf_document_point(&d, (mf_chart_point){.x = x, .y = y, .low = y, .high = y}, NULL);
+            low = fmin(low, fmin(x, y));
+            high = fmax(high, fmax(x, y));
         }
     }
-    mf_str_add(out, "</svg>\n");
-    return mf_str_status(out, err);
+    if (low < high) {
+        add_line(&d, "as measured", low, high);
+    }
+    return write_chart(out, &d, err);
 }
 
 /* Share of a test's rows within `scale` half widths, the half width being that of the lower bound. */
@@ -154,19 +123,23 @@ static double scale_of(double level)
 
 mf_status mf_write_calibration_svg(mf_str *out, const mf_validation *validation, mf_error *err)
 {
-    static const char *const colours[MF_TEST_COUNT] = {"#1f77b4", "#d62728"};
-    char text[MF_NUMBER_SIZE];
-    const plot p = {.out = out, .low = 0, .high = 100};
-    begin(&p, "Rows inside intervals: blue decode, red prefill", "nominal, %", "rows inside, %");
-    for (int level = 0; level <= 100; level += 20) {
-        add_tick(&p, level, mf_number_text(text, level, 3));
-    }
+    static const char *const names[MF_TEST_COUNT] = {
+        [MF_TEST_DECODE] = "decode", [MF_TEST_PREFILL] = "prefill"};
+    mf_document d = {0};
+    mf_document_chart(
+        &d,
+        "Rows inside intervals",
+        "Share of measured rows inside the predicted interval, by its level",
+        (mf_axis){.kind = MF_AXIS_LINEAR, .title = "nominal, %", .from_zero = true},
+        (mf_axis){.kind = MF_AXIS_LINEAR, .title = "rows inside, %", .from_zero = true});
     for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        mf_document_series(&d, MF_MARK_LINE, false, names[t]);
         for (int level = 5; level < 100; level += 5) {
             const double scale = scale_of(level / 100.0);
-            add_dot(&p, level, 100 * share_within(validation, (mf_speed_test)t, scale), colours[t]);
+            const double y = 100 * share_within(validation, (mf_speed_test)t, scale);
+            mf_document_point(&d, (mf_chart_point){.x = level, .y = y, .low = y, .high = y}, NULL);
         }
     }
-    mf_str_add(out, "</svg>\n");
-    return mf_str_status(out, err);
+    add_line(&d, "as promised", 0, 100);
+    return write_chart(out, &d, err);
 }

@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report/chart.h"
@@ -152,4 +154,83 @@ Test(chart, figures_keep_formula_inputs_and_source_in_json)
     }
     mf_str_free(&out);
     mf_document_free(&d);
+}
+
+Test(chart, a_chart_without_points_has_axes_all_the_same)
+{
+    mf_document d = {0};
+    mf_str out = {0};
+    mf_document_chart(&d, "none", "nothing", logarithmic, logarithmic);
+    mf_document_series(&d, MF_MARK_CLOUD, false, "empty");
+    mf_svg_write_file(&out, d.blocks[0].chart, "none");
+    cr_expect(ne(ptr, strstr(out.data, "class=\"grid\""), NULL));
+    cr_expect(eq(ptr, strstr(out.data, "nan"), NULL));
+    mf_str_free(&out);
+    mf_document_free(&d);
+}
+
+Test(chart, series_beyond_the_colours_differ_in_dashes_and_marks)
+{
+    mf_str seen[18] = {{0}};
+    const mf_mark marks[] = {MF_MARK_LINE, MF_MARK_POINTS};
+    const size_t distinct[] = {18, 12};
+    for (size_t m = 0; m < 2; m++) {
+        const mf_chart_series series = {.mark = marks[m]};
+        for (size_t i = 0; i < distinct[m]; i++) {
+            mf_svg_swatch(&seen[i], &series, i);
+            for (size_t k = 0; k < i; k++) {
+                cr_expect(ne(str, seen[i].data, seen[k].data), "%zu looks like %zu", i, k);
+            }
+        }
+        for (size_t i = 0; i < distinct[m]; i++) {
+            mf_str_free(&seen[i]);
+        }
+    }
+}
+
+/* Relative luminance of "#rgb" or "#rrggbb" (WCAG 2.1). */
+static double luminance(const char *colour)
+{
+    const double weights[] = {0.2126, 0.7152, 0.0722};
+    const size_t digits = strspn(colour + 1, "0123456789abcdef") == 3 ? 1 : 2;
+    double sum = 0;
+    for (size_t i = 0; i < 3; i++) {
+        char text[3] = {colour[1 + i * digits], colour[digits == 1 ? 1 + i : 2 + i * 2], '\0'};
+        const double c = (double)strtol(text, NULL, 16) / 255;
+        sum += weights[i] * (c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4));
+    }
+    return sum;
+}
+
+Test(chart, colours_stand_out_from_their_ground_in_every_scheme)
+{
+    static const char *const names[] = {"--fg:",
+                                        "--soft:",
+                                        "--good:",
+                                        "--careful:",
+                                        "--bad:",
+                                        "--c1:",
+                                        "--c2:",
+                                        "--c3:",
+                                        "--c4:",
+                                        "--c5:",
+                                        "--c6:"};
+    const double least = 4.5;
+    size_t n_schemes = 0;
+    for (size_t piece = 0; piece < MF_STYLE_COUNT; piece++) {
+        const char *scheme = mf_html_style[piece];
+        while ((scheme = strstr(scheme, "--bg:")) != NULL) {
+            const double ground = luminance(scheme + strlen("--bg:"));
+            for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+                const char *colour = strstr(scheme, names[i]);
+                cr_assert(ne(ptr, (void *)colour, NULL));
+                const double l = luminance(colour + strlen(names[i]));
+                const double ratio = (fmax(l, ground) + 0.05) / (fmin(l, ground) + 0.05);
+                cr_expect(ge(dbl, ratio, least), "scheme %zu, %s", n_schemes, names[i]);
+            }
+            n_schemes++;
+            scheme++;
+        }
+    }
+    cr_expect(eq(sz, n_schemes, 3));
 }
