@@ -1,71 +1,38 @@
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/ledger.h"
 #include "report/simulation.h"
 
-/* The file of --requests: written as requests end, under another name until it is whole. */
-typedef struct ledger {
-    FILE *file;
-    char *temporary;
-    mf_str text;
-} ledger;
-
-static mf_status flush(ledger *l, mf_error *err)
-{
-    mf_status status = mf_str_status(&l->text, err);
-    if (status == MF_OK && fwrite(l->text.data, 1, l->text.size, l->file) != l->text.size) {
-        status = mf_fail(err, MF_E_IO, "%s can't be written (%s)", l->temporary, strerror(errno));
-    }
-    mf_str_free(&l->text);
-    return status;
-}
-
-static mf_status open_ledger(ledger *l, const char *path, mf_error *err)
-{
-    static const char ending[] = ".part";
-    l->temporary = malloc(strlen(path) + sizeof ending);
-    if (l->temporary == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory");
-    }
-    (void)snprintf(l->temporary, strlen(path) + sizeof ending, "%s%s", path, ending);
-    l->file = fopen(l->temporary, "wb");
-    if (l->file == NULL) {
-        return mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(errno));
-    }
-    mf_served_csv_header(&l->text);
-    return MF_OK;
-}
+/* The files of --requests and --trace-out. */
+typedef struct books {
+    mf_ledger requests;
+    mf_ledger trace;
+    uint64_t n_served;
+} books;
 
 static mf_status note_served(void *payload, const mf_served_request *served, mf_error *err)
 {
-    enum { FULL = 1 << 16 };
-    ledger *l = payload;
-    mf_served_csv_line(&l->text, served);
-    return l->text.size < FULL ? MF_OK : flush(l, err);
+    books *b = payload;
+    mf_status status = MF_OK;
+    if (b->requests.path != NULL) {
+        mf_served_csv_line(&b->requests.text, served);
+        status = mf_ledger_flush(&b->requests, err);
+    }
+    if (status == MF_OK && b->trace.path != NULL) {
+        mf_trace_request(&b->trace.text, b->n_served, served);
+        status = mf_ledger_flush(&b->trace, err);
+    }
+    b->n_served++;
+    return status;
 }
 
-/* Keeps the file if all went well. */
-static mf_status close_ledger(ledger *l, mf_status status, const char *path, mf_error *err)
+static mf_status note_steps(void *payload, const mf_served_steps *steps, mf_error *err)
 {
-    if (l->file != NULL && status == MF_OK) {
-        status = flush(l, err);
-    }
-    if (l->file != NULL) {
-        const bool closed = fclose(l->file) == 0;
-        if (status == MF_OK && (!closed || rename(l->temporary, path) != 0)) {
-            status = mf_fail(err, MF_E_IO, "%s can't be written (%s)", path, strerror(errno));
-        }
-        if (status != MF_OK) {
-            (void)unlink(l->temporary);
-        }
-    }
-    mf_str_free(&l->text);
-    free(l->temporary);
-    return status;
+    books *b = payload;
+    mf_trace_steps(&b->trace.text, steps);
+    return mf_ledger_flush(&b->trace, err);
 }
 
 static uint32_t said(int64_t number)
@@ -116,26 +83,37 @@ static mf_status write_simulation(mf_str *out,
     return status;
 }
 
+/* One simulation, its files beside it. */
 static mf_status run_case(mf_simulation *simulation,
-                          const mf_cli_case *loaded,
-                          mf_requests *requests,
+                          const mf_simulation_run *said,
+                          const mf_demand *demand,
                           const mf_arguments *a,
                           mf_error *err)
 {
-    ledger l = {0};
-    const char *path = a->simulate.requests;
-    mf_status status = path != NULL ? open_ledger(&l, path, err) : MF_OK;
+    books b = {0};
+    mf_simulation_run run = *said;
+    const bool traced = a->simulate.trace_out != NULL;
+    mf_status status = mf_ledger_open(&b.requests, a->simulate.requests, err);
     if (status == MF_OK) {
-        const mf_simulation_run run = {.run = &loaded->run,
-                                       .calibration = loaded->calibration,
-                                       .serving = serving_of(a),
-                                       .promise = a->simulate.promise,
-                                       .requests = requests,
-                                       .served = path != NULL ? note_served : NULL,
-                                       .payload = &l};
-        status = mf_simulate(simulation, &run, err);
+        status = mf_ledger_open(&b.trace, a->simulate.trace_out, err);
     }
-    return close_ledger(&l, status, path, err);
+    if (status == MF_OK && a->simulate.requests != NULL) {
+        mf_served_csv_header(&b.requests.text);
+    }
+    if (status == MF_OK && traced) {
+        mf_trace_begin(&b.trace.text);
+    }
+    if (status == MF_OK) {
+        run.served = traced || a->simulate.requests != NULL ? note_served : NULL;
+        run.stepped = traced ? note_steps : NULL;
+        run.payload = &b;
+        status = mf_simulate_demand(simulation, &run, demand, err);
+    }
+    if (status == MF_OK && traced) {
+        mf_trace_end(&b.trace.text);
+    }
+    status = mf_ledger_close(&b.requests, status, err);
+    return mf_ledger_close(&b.trace, status, err);
 }
 
 static bool has_promise(const mf_arguments *a)
@@ -210,27 +188,42 @@ static mf_status run_or_search(outcome *answer,
                                mf_error *err)
 {
     mf_search_kind kind = MF_SEARCH_RATE;
-    mf_status status = MF_OK;
     answer->searched = is_search(&kind, a);
-    if (answer->searched) {
-        const mf_simulation_run run = {.run = &loaded->run,
-                                       .calibration = loaded->calibration,
-                                       .serving = serving_of(a),
-                                       .promise = a->simulate.promise};
-        status = mf_simulate_search(&answer->search, kind, &run, demand, err);
-        answer->simulation = answer->search.at;
-        return status;
+    const mf_simulation_run run = {.run = &loaded->run,
+                                   .calibration = loaded->calibration,
+                                   .serving = serving_of(a),
+                                   .n_replications = said(a->simulate.replications),
+                                   .promise = a->simulate.promise};
+    if (!answer->searched) {
+        return run_case(&answer->simulation, &run, demand, a, err);
     }
-    mf_requests *requests = NULL;
-    status = mf_requests_of(&requests, demand, err);
-    if (status == MF_OK) {
-        status = run_case(&answer->simulation, loaded, requests, a, err);
+    const mf_status status = mf_simulate_search(&answer->search, kind, &run, demand, err);
+    answer->simulation = answer->search.at;
+    return status;
+}
+
+/* What the machine draws, where that is known. */
+static mf_status add_watts(mf_simulation_shown *shown,
+                           const mf_database *database,
+                           const mf_cli_case *loaded,
+                           mf_error *err)
+{
+    mf_prices *prices = NULL;
+    mf_range active = {0};
+    mf_range idle = {0};
+    const mf_status status = mf_prices_load(&prices, database, err);
+    if (status == MF_OK &&
+        mf_cost_watts(&active, &idle, prices, loaded->run.machine, NULL) == MF_OK) {
+        shown->watts_known = true;
+        shown->active_w = active.value;
+        shown->idle_w = idle.value;
     }
-    mf_requests_free(requests);
+    mf_prices_free(prices);
     return status;
 }
 
 static mf_status show_answer(const outcome *answer,
+                             const mf_database *database,
                              const mf_cli_case *loaded,
                              const mf_demand *demand,
                              const mf_arguments *a,
@@ -241,18 +234,22 @@ static mf_status show_answer(const outcome *answer,
     if (answer->searched && answer->search.kind == MF_SEARCH_RATE) {
         load.rate_per_s = answer->search.best;
     }
-    const mf_simulation_shown shown = {.of = mf_cli_shown(loaded),
-                                       .simulation = &answer->simulation,
-                                       .load = demand->load != NULL ? &load : NULL,
-                                       .trace = demand->trace,
-                                       .workload = a->simulate.workload,
-                                       .n_users = demand->n_users,
-                                       .lengths = &load,
-                                       .think_s = a->simulate.think_s,
-                                       .seed = demand->seed,
-                                       .promise = a->simulate.promise,
-                                       .search = answer->searched ? &answer->search : NULL};
-    mf_status status = write_simulation(&text, &shown, a, err);
+    mf_simulation_shown shown = {.of = mf_cli_shown(loaded),
+                                 .simulation = &answer->simulation,
+                                 .load = demand->load != NULL ? &load : NULL,
+                                 .trace = demand->trace,
+                                 .workload = a->simulate.workload,
+                                 .n_users = demand->n_users,
+                                 .lengths = &load,
+                                 .think_s = a->simulate.think_s,
+                                 .seed = demand->seed,
+                                 .promise = a->simulate.promise,
+                                 .unicode = mf_cli_text_options(a).unicode,
+                                 .search = answer->searched ? &answer->search : NULL};
+    mf_status status = add_watts(&shown, database, loaded, err);
+    if (status == MF_OK) {
+        status = write_simulation(&text, &shown, a, err);
+    }
     if (status == MF_OK) {
         status = mf_cli_write(&text, a->output_file, err);
     }
@@ -286,7 +283,7 @@ static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
     }
     if (status == MF_OK) {
         *yes = found->simulation.fits && (!found->searched || found->search.found);
-        status = show_answer(found, &loaded, &demand, a, err);
+        status = show_answer(found, database, &loaded, &demand, a, err);
     }
     mf_usage_free(usage);
     mf_cli_case_free(&loaded);
@@ -313,8 +310,14 @@ static mf_status check_source(const mf_arguments *a, mf_error *err)
             "say which requests come: --rate R (a second), --users N, --workload FILE or --trace "
             "FILE; or --slo-ttft S to find the rate");
     }
-    if (searches && s->requests != NULL) {
-        return mf_fail(err, MF_E_USAGE, "a search has no --requests: say the --rate it found");
+    const bool writes = s->requests != NULL || s->trace_out != NULL;
+    if (writes && searches) {
+        return mf_fail(
+            err, MF_E_USAGE, "a search has no --requests or --trace-out: say the --rate it found");
+    }
+    if (writes && s->replications > 1) {
+        return mf_fail(
+            err, MF_E_USAGE, "--requests and --trace-out are of one run: leave out --replications");
     }
     if (searches && kind == MF_SEARCH_MACHINES && !has_source(a)) {
         return mf_fail(err, MF_E_USAGE, "how many machines for which requests? say --rate R");

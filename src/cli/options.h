@@ -54,6 +54,8 @@ typedef struct mf_simulate_arguments {
     double think_s;
     int64_t users;
     int64_t machines;
+    int64_t replications;
+    const char *trace_out;
     const char *gaps;
     const char *find;
     const char *workload;

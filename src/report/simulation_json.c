@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "report/json_writer.h"
 #include "report/simulation.h"
 
@@ -7,10 +9,20 @@ static const char *const quantile_keys[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(KE
 static void write_spread(mf_json_writer *w, const char *key, const mf_latency *spread)
 {
     mf_jw_open(w, key, '{');
-    mf_jw_number(w, "mean", spread->known, spread->mean);
-    mf_jw_number(w, "mean_error", spread->known && spread->error_known, spread->mean_error);
+    const double low = spread->mean - spread->mean_error;
+    const bool sure = spread->known && spread->error_known;
+    mf_jw_number(w, "mean", spread->known && !spread->swings, spread->mean);
+    mf_jw_number(w, "mean_error", sure && !spread->swings, spread->mean_error);
+    mf_jw_number(w, "mean_low", sure, low > 0 ? low : 0);
+    mf_jw_number(w, "mean_high", sure, spread->mean + spread->mean_error);
     for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        const bool bound = spread->known && spread->bounds_known[q];
+        char edge[16];
         mf_jw_number(w, quantile_keys[q], spread->known, spread->quantiles[q]);
+        (void)snprintf(edge, sizeof edge, "%s_low", quantile_keys[q]);
+        mf_jw_number(w, edge, bound, spread->low[q]);
+        (void)snprintf(edge, sizeof edge, "%s_high", quantile_keys[q]);
+        mf_jw_number(w, edge, bound, spread->high[q]);
     }
     mf_jw_close(w, '}');
 }
@@ -40,12 +52,14 @@ static void write_measures(mf_json_writer *w, const mf_simulation *s)
 {
     write_spread(w, "ttft_s", &s->ttft_s);
     write_spread(w, "tpot_s", &s->tpot_s);
+    write_spread(w, "itl_s", &s->itl_s);
     write_spread(w, "e2e_s", &s->e2e_s);
     write_spread(w, "queue_s", &s->queue_s);
     mf_jw_number(w, "request_per_s", s->fits, s->request_per_s);
     mf_jw_number(w, "output_tok_s", s->fits, s->output_tok_s);
     mf_jw_number(w, "total_tok_s", s->fits, s->total_tok_s);
     mf_jw_number(w, "utilization", s->fits, s->utilization);
+    mf_jw_number(w, "load", s->fits, s->load);
     mf_jw_number(w, "mean_running", s->fits, s->mean_running);
     mf_jw_number(w, "mean_waiting", s->fits, s->mean_waiting);
     mf_jw_number(w, "kv_mean_fraction", s->fits, s->kv_mean_fraction);
@@ -93,6 +107,38 @@ static void write_search(mf_json_writer *w, const mf_search *search)
     mf_jw_close(w, '}');
 }
 
+static void write_energy(mf_json_writer *w, const mf_simulation_shown *shown)
+{
+    const mf_simulation *s = shown->simulation;
+    const bool known = shown->watts_known && s->fits;
+    const double joules = known ? mf_simulation_joules(shown) : 0;
+    const double tokens = s->output_tok_s * s->duration_s;
+    mf_jw_number(w, "energy_j", known, joules);
+    mf_jw_number(
+        w, "energy_per_output_token_j", known && tokens > 0, tokens > 0 ? joules / tokens : 0);
+    mf_jw_number(w, "active_w", known, shown->active_w);
+    mf_jw_number(w, "idle_w", known, shown->idle_w);
+}
+
+static void write_series(mf_json_writer *w, const mf_simulation *s)
+{
+    mf_jw_open(w, "series", '[');
+    for (size_t i = 0; i < s->n_series; i++) {
+        const mf_series_point *p = &s->series[i];
+        mf_jw_open(w, NULL, '{');
+        mf_jw_number(w, "begin_s", true, p->begin_s);
+        mf_jw_number(w, "end_s", true, p->end_s);
+        mf_jw_number(w, "busy_servers", true, p->utilization);
+        mf_jw_number(w, "running", true, p->running);
+        mf_jw_number(w, "waiting", true, p->waiting);
+        mf_jw_number(w, "kv_tokens", true, p->kv_tokens);
+        mf_jw_number(w, "output_tok_s", true, p->output_tok_s);
+        mf_jw_number(w, "input_tok_s", true, p->input_tok_s);
+        mf_jw_close(w, '}');
+    }
+    mf_jw_close(w, ']');
+}
+
 static void write_streams(mf_json_writer *w, const mf_simulation *s)
 {
     mf_jw_open(w, "streams", '[');
@@ -127,6 +173,7 @@ mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown
     mf_jw_uint(w, "requests", s->n_requests);
     write_outcomes(w, s);
     mf_jw_uint(w, "warm_up_requests", s->n_warm_up);
+    mf_jw_uint(w, "replications", s->n_replications);
     mf_jw_number(w, "duration_s", s->fits, s->duration_s);
     if (shown->trace == NULL) {
         mf_jw_uint(w, "seed", shown->seed);
@@ -135,6 +182,8 @@ mf_status mf_write_simulation_json(mf_str *out, const mf_simulation_shown *shown
     }
     write_promise(w, shown);
     write_measures(w, s);
+    write_energy(w, shown);
+    write_series(w, s);
     if (s->n_streams > 0) {
         write_streams(w, s);
     }

@@ -2,11 +2,14 @@
  * simulation_view.c - a simulation for people: what was asked, how long requests wait and take, how busy the machine is.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/units.h"
 #include "report/simulation.h"
 #include "report/wording.h"
+
+#define HEADING_OF(name, share, key) [name] = (key),
 
 static const char *time_text(char text[MF_NUMBER_SIZE + 16], double seconds)
 {
@@ -157,11 +160,47 @@ static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
     const bool all = served == s->n_requests;
     mf_document_tone(d, s->saturated ? MF_TONE_BAD : all ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, "%s", s->saturated ? "SATURATED" : all ? "SERVED" : "NOT ALL SERVED");
+    char times[MF_NUMBER_SIZE] = "";
+    if (s->n_replications > 1) {
+        (void)snprintf(times, sizeof times, ", %u replications", s->n_replications);
+    }
     mf_document_cell(d,
-                     "%" PRIu64 " of %" PRIu64 " requests in %s",
+                     "%" PRIu64 " of %" PRIu64 " requests in %s%s",
                      served,
                      s->n_requests,
-                     time_text(span, s->duration_s));
+                     time_text(span, s->duration_s),
+                     times);
+}
+
+double mf_simulation_joules(const mf_simulation_shown *shown)
+{
+    const mf_simulation *s = shown->simulation;
+    const double machines = s->n_machines > 0 ? (double)s->n_machines : 1;
+    const double share = s->utilization < 1 ? s->utilization : 1;
+    return machines * s->duration_s * (shown->idle_w + share * (shown->active_w - shown->idle_w));
+}
+
+static void show_energy(mf_document *d, const mf_simulation_shown *shown)
+{
+    enum { DIGITS = 3 };
+    static const double joules_per_wh = 3600;
+    const mf_simulation *s = shown->simulation;
+    char whole[MF_NUMBER_SIZE];
+    char each[MF_NUMBER_SIZE];
+    char active[MF_NUMBER_SIZE];
+    char idle[MF_NUMBER_SIZE];
+    const double tokens = s->output_tok_s * s->duration_s;
+    if (!shown->watts_known || !(tokens > 0)) {
+        return;
+    }
+    const double wh = mf_simulation_joules(shown) / joules_per_wh;
+    mf_document_cell(d, "energy");
+    mf_document_cell(d,
+                     "%s Wh, %s Wh per 1000 output tokens, at %s W computing and %s W idle",
+                     mf_number_text(whole, wh, DIGITS),
+                     mf_number_text(each, 1000 * wh / tokens, DIGITS),
+                     mf_number_text(active, shown->active_w, DIGITS),
+                     mf_number_text(idle, shown->idle_w, DIGITS));
 }
 
 static void show_spread(mf_document *d, const char *name, const mf_latency *spread)
@@ -175,11 +214,17 @@ static void show_spread(mf_document *d, const char *name, const mf_latency *spre
         }
         return;
     }
-    mf_document_cell(d, "%s", time_text(text, spread->mean));
-    mf_document_cell(
-        d,
-        "%s",
-        spread->error_known ? mf_quantity_text(error, spread->mean_error, MF_DIM_TIME, 2) : "-");
+    if (spread->swings) {
+        mf_document_cell(d, "%s to", time_text(text, fmax(0, spread->mean - spread->mean_error)));
+        mf_document_cell(d, "%s", time_text(error, spread->mean + spread->mean_error));
+    } else {
+        mf_document_cell(d, "%s", time_text(text, spread->mean));
+        mf_document_cell(d,
+                         "%s",
+                         spread->error_known
+                             ? mf_quantity_text(error, spread->mean_error, MF_DIM_TIME, 2)
+                             : "-");
+    }
     for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
         mf_document_cell(d, "%s", time_text(text, spread->quantiles[q]));
     }
@@ -187,7 +232,6 @@ static void show_spread(mf_document *d, const char *name, const mf_latency *spre
 
 static void show_latencies(mf_document *d, const mf_simulation *s)
 {
-#define HEADING_OF(name, share, key) [name] = (key),
     static const char *const quantiles[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(HEADING_OF)};
     mf_document_begin(d, MF_BLOCK_TABLE, MF_QUANTILE_COUNT + 3, "Latency");
     mf_document_cell(d, " ");
@@ -199,7 +243,40 @@ static void show_latencies(mf_document *d, const mf_simulation *s)
     show_spread(d, "waiting", &s->queue_s);
     show_spread(d, "to the first token", &s->ttft_s);
     show_spread(d, "per token after it", &s->tpot_s);
+    show_spread(d, "between tokens", &s->itl_s);
     show_spread(d, "to the end", &s->e2e_s);
+}
+
+static void show_bounds_of(mf_document *d, const char *name, const mf_latency *spread)
+{
+    char low[MF_NUMBER_SIZE + 16];
+    char high[MF_NUMBER_SIZE + 16];
+    mf_document_cell(d, "%s", name);
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        if (spread->known && spread->bounds_known[q]) {
+            mf_document_cell(
+                d, "%s - %s", time_text(low, spread->low[q]), time_text(high, spread->high[q]));
+        } else {
+            mf_document_cell(d, "-");
+        }
+    }
+}
+
+/* Between which times the quantiles lie, at 95 %. */
+static void show_bounds(mf_document *d, const mf_simulation *s)
+{
+    static const char *const quantiles[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(HEADING_OF)};
+    if (!s->ttft_s.bounds_known[MF_P50] && !s->tpot_s.bounds_known[MF_P50]) {
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_TABLE, MF_QUANTILE_COUNT + 1, "Sure to 95 %");
+    mf_document_cell(d, " ");
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        mf_document_cell(d, "%s", quantiles[q]);
+    }
+    show_bounds_of(d, "to the first token", &s->ttft_s);
+    show_bounds_of(d, "per token after it", &s->tpot_s);
+    show_bounds_of(d, "to the end", &s->e2e_s);
 }
 
 static void show_rates(mf_document *d, const mf_simulation_shown *shown)
@@ -243,6 +320,7 @@ static void show_rates(mf_document *d, const mf_simulation_shown *shown)
                          s->n_preempted,
                          s->recomputed_tokens);
     }
+    show_energy(d, shown);
     mf_document_cell(d, "basis");
     mf_document_cell(d, "%s, for the time of a step", mf_basis_name(s->basis));
 }
@@ -349,14 +427,17 @@ void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
     show_verdict(document, shown);
     if (s->fits) {
         show_latencies(document, s);
+        show_bounds(document, s);
         if (s->n_streams > 1) {
             show_streams(document, shown);
         }
         show_rates(document, shown);
         show_load_bars(document, s);
+        mf_show_simulation_over_time(document, s, shown->unicode);
         if (shown->search != NULL && shown->search->kind != MF_SEARCH_RATE) {
             show_trials(document, shown->search);
         }
+        mf_draw_simulation(document, shown);
         show_notes(document, s);
     }
 }

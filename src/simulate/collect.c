@@ -1,6 +1,8 @@
 #include "simulate/collect.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NAME_OF(name, share, key) [name] = (share),
 static const double quantile_shares[MF_QUANTILE_COUNT] = {MF_QUANTILE_LIST(NAME_OF)};
@@ -17,6 +19,8 @@ void mf_collector_free(mf_collector *collector)
         mf_samples_free(&collector->streams[i].e2e_s);
     }
     free(collector->streams);
+    free(collector->stalls);
+    mf_histogram_free(&collector->itl);
     free(collector->held);
     free(collector->is_held);
     *collector = (mf_collector){0};
@@ -162,14 +166,159 @@ mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err)
     return status == MF_OK && c->served != NULL ? tell(c, row->id, &served, err) : status;
 }
 
-mf_status mf_collector_spread(mf_latency *spread, const mf_samples *samples, mf_error *err)
+mf_status mf_collector_set_up(mf_collector *collector, uint32_t n_servers, mf_error *err)
 {
-    mf_latency made = {.known = samples->n > 0, .n = samples->n, .mean = samples->mean};
-    made.mean_error = mf_samples_mean_error(samples, &made.error_known);
-    const mf_status status =
-        mf_samples_quantiles(made.quantiles, quantile_shares, MF_QUANTILE_COUNT, samples, err);
-    if (status == MF_OK) {
-        *spread = made;
+    collector->stalls = calloc((size_t)n_servers + 1, sizeof *collector->stalls);
+    if (collector->stalls == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for %u servers", (unsigned)n_servers);
+    }
+    return mf_histogram_init(&collector->itl, err);
+}
+
+/* A token of every sequence that decodes comes a step after its last one; those that were there before wait for the prompts between. */
+static void add_itl(mf_collector *c, const mf_step_report *step)
+{
+    mf_stall *stall = &c->stalls[step->server];
+    const uint32_t n = step->load->n_decode;
+    if (n == 0) {
+        stall->ps += step->load->n_stalled > 0 ? step->first_ps : 0;
+        stall->n = step->load->n_stalled;
+        return;
+    }
+    if (c->n_counted > 0) {
+        const uint32_t n_stalled = stall->ps > 0 ? (n < stall->n ? n : stall->n) : 0;
+        const double first_s = (double)step->first_ps * 1e-12;
+        const double last_s = (double)step->last_ps * 1e-12;
+        const double late_s = (double)stall->ps * 1e-12;
+        if (n_stalled > 0) {
+            mf_histogram_add(&c->itl, first_s + late_s, n_stalled);
+        }
+        if (n_stalled < n) {
+            mf_histogram_add(&c->itl, first_s, n - n_stalled);
+        }
+        c->itl_sum_s += first_s * n + late_s * n_stalled;
+        if (step->n_steps > 1) {
+            const uint64_t more = step->n_steps - 1;
+            const double next_s = first_s + (last_s - first_s) / (double)more;
+            mf_histogram_add_ramp(&c->itl, &(mf_ramp){next_s, last_s, more, n});
+            c->itl_sum_s += (double)more * (next_s + last_s) / 2 * n;
+        }
+    }
+    *stall = (mf_stall){0};
+}
+
+void mf_collect_steps(void *collector, const mf_step_report *step)
+{
+    mf_collector *c = collector;
+    mf_series_add(&c->series, step);
+    add_itl(c, step);
+    if (c->stepped != NULL && c->step_status == MF_OK) {
+        const mf_served_steps told = {.begin_s = mf_seconds(step->begin_ns),
+                                      .end_s = mf_seconds(step->end_ns),
+                                      .n_steps = step->n_steps,
+                                      .server = step->server,
+                                      .n_decode = step->load->n_decode,
+                                      .n_prompt_tokens =
+                                          step->load->n_tokens - step->load->n_decode,
+                                      .n_running = step->n_running,
+                                      .n_waiting = step->n_waiting,
+                                      .kv_tokens = step->cache_tokens};
+        c->step_status = c->stepped(c->payload, &told, &c->step_error);
+    }
+}
+
+static mf_status join_stream(mf_stream_samples *to, const mf_stream_samples *from, mf_error *err)
+{
+    to->n_requests += from->n_requests;
+    to->n_counted += from->n_counted;
+    to->n_within += from->n_within;
+    mf_status status = mf_samples_join(&to->ttft_s, &from->ttft_s, err);
+    status = status == MF_OK ? mf_samples_join(&to->tpot_s, &from->tpot_s, err) : status;
+    return status == MF_OK ? mf_samples_join(&to->e2e_s, &from->e2e_s, err) : status;
+}
+
+mf_status mf_collector_join(mf_collector *collector, const mf_collector *other, mf_error *err)
+{
+    mf_collector *c = collector;
+    c->n_counted += other->n_counted;
+    c->n_within += other->n_within;
+    c->input_tokens += other->input_tokens;
+    c->output_tokens += other->output_tokens;
+    c->itl_sum_s += other->itl_sum_s;
+    mf_histogram_join(&c->itl, &other->itl);
+    for (size_t i = 0; i <= MF_SERVED_REFUSED; i++) {
+        c->n_outcomes[i] += other->n_outcomes[i];
+    }
+    mf_status status = mf_samples_join(&c->ttft_s, &other->ttft_s, err);
+    status = status == MF_OK ? mf_samples_join(&c->tpot_s, &other->tpot_s, err) : status;
+    status = status == MF_OK ? mf_samples_join(&c->e2e_s, &other->e2e_s, err) : status;
+    status = status == MF_OK ? mf_samples_join(&c->queue_s, &other->queue_s, err) : status;
+    for (size_t i = 0; status == MF_OK && i < c->n_streams; i++) {
+        status = join_stream(&c->streams[i], &other->streams[i], err);
     }
     return status;
+}
+
+void mf_collector_itl(mf_latency *itl_s, const mf_collector *collector)
+{
+    const mf_histogram *h = &collector->itl;
+    *itl_s = (mf_latency){.known = h->n > 0, .n = h->n};
+    if (h->n > 0) {
+        itl_s->mean = collector->itl_sum_s / (double)h->n;
+    }
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        itl_s->quantiles[q] = mf_histogram_quantile(h, quantile_shares[q]);
+    }
+}
+
+/* The error of the mean, and how many independent samples would know it as well. */
+static double error_of(bool *known, double *n, const mf_samples *samples, const mf_samples *means)
+{
+    if (means == NULL || means->n < 2) {
+        *n = mf_samples_effective(samples);
+        return mf_samples_mean_error(samples, known);
+    }
+    const double replications = (double)means->n;
+    const double square = means->square / (replications - 1) / replications;
+    const double variance = samples->n > 1 ? samples->square / (double)(samples->n - 1) : 0;
+    *n = square > 0 ? fmin((double)samples->n, variance / square) : (double)samples->n;
+    return mf_samples_own_error(means, known);
+}
+
+mf_status mf_collector_spread(mf_latency *spread,
+                              double *curve,
+                              const mf_samples *samples,
+                              const mf_samples *means,
+                              mf_error *err)
+{
+    enum { LOW = MF_QUANTILE_COUNT, HIGH = 2 * MF_QUANTILE_COUNT, CURVE = 3 * MF_QUANTILE_COUNT };
+    double shares[CURVE + MF_MAX_CURVE];
+    double values[CURVE + MF_MAX_CURVE];
+    mf_latency made = {.known = samples->n > 0, .n = samples->n, .mean = samples->mean};
+    double n = 0;
+    made.mean_error = error_of(&made.error_known, &n, samples, means);
+    for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
+        mf_share_bounds bounds = {0};
+        shares[q] = quantile_shares[q];
+        made.bounds_known[q] =
+            made.error_known && mf_samples_bounds(&bounds, quantile_shares[q], n);
+        shares[LOW + q] = bounds.low;
+        shares[HIGH + q] = bounds.high;
+    }
+    for (size_t i = 0; i < MF_MAX_CURVE; i++) {
+        shares[CURVE + i] = (double)i / (MF_MAX_CURVE - 1);
+    }
+    const size_t n_shares = curve != NULL ? CURVE + MF_MAX_CURVE : CURVE;
+    const mf_status status = mf_samples_quantiles(values, shares, n_shares, samples, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    memcpy(made.quantiles, values, sizeof made.quantiles);
+    memcpy(made.low, values + LOW, sizeof made.low);
+    memcpy(made.high, values + HIGH, sizeof made.high);
+    if (curve != NULL) {
+        memcpy(curve, values + CURVE, MF_MAX_CURVE * sizeof *curve);
+    }
+    *spread = made;
+    return MF_OK;
 }

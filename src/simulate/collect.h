@@ -6,6 +6,7 @@
 
 #include "memfit/simulate.h"
 #include "simulate/samples.h"
+#include "simulate/series.h"
 #include "simulate/world.h"
 
 /* Measures of one stream of a usage. */
@@ -18,6 +19,12 @@ typedef struct mf_stream_samples {
     uint64_t n_within;
 } mf_stream_samples;
 
+/* Time that sequences which generate have waited while only prompts were computed. */
+typedef struct mf_stall {
+    uint64_t ps;
+    uint32_t n; /* of them */
+} mf_stall;
+
 typedef struct mf_collector {
     mf_samples ttft_s;
     mf_samples tpot_s;
@@ -28,6 +35,13 @@ typedef struct mf_collector {
     mf_stream_samples *streams; /* owned; NULL: they are not told apart */
     size_t n_streams;
     mf_promise promise;
+    mf_series series;
+    mf_histogram itl; /* seconds between tokens of a request */
+    double itl_sum_s;
+    mf_stall *stalls;             /* of each server, owned */
+    mf_stepped_steps_fn *stepped; /* of whoever asked */
+    mf_status step_status;        /* of the first call of it that failed */
+    mf_error step_error;
     uint64_t n_counted; /* after the warm-up */
     uint64_t n_within;
     uint64_t n_outcomes[MF_SERVED_REFUSED + 1];
@@ -41,15 +55,31 @@ typedef struct mf_collector {
     uint64_t n_told;
 } mf_collector;
 
-/* Start with zeros but for the warm-up, promise, served and payload. */
+/* Start with zeros but for the warm-up, promise, served, stepped and payload, then set it up. */
+mf_status mf_collector_set_up(mf_collector *collector, uint32_t n_servers, mf_error *err);
 void mf_collector_free(mf_collector *collector);
 
 /* As a hook of the world. */
 mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err);
 
+/* As a hook of the world. */
+void mf_collect_steps(void *collector, const mf_step_report *step);
+
+/* Adds what another collector of the same streams holds, but for its series. */
+mf_status mf_collector_join(mf_collector *collector, const mf_collector *other, mf_error *err);
+
+/* The time between tokens as a measure. */
+void mf_collector_itl(mf_latency *itl_s, const mf_collector *collector);
+
 /* Tells so many streams apart. MF_E_NOMEM. */
 mf_status mf_collector_split(mf_collector *collector, size_t n_streams, mf_error *err);
 
-mf_status mf_collector_spread(mf_latency *spread, const mf_samples *samples, mf_error *err);
+/* A measure, its intervals from means of replications, or of batches where there are none (NULL); curve: quantiles at equal steps,
+   MF_MAX_CURVE of them, may be NULL. */
+mf_status mf_collector_spread(mf_latency *spread,
+                              double *curve,
+                              const mf_samples *samples,
+                              const mf_samples *means,
+                              mf_error *err);
 
 #endif

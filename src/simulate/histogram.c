@@ -62,26 +62,35 @@ static uint64_t n_below(double first, double step, uint64_t n, double bound)
     return steps < (double)n ? (uint64_t)steps : n;
 }
 
-void mf_histogram_add_ramp(mf_histogram *histogram, double first, double last, uint64_t n)
+void mf_histogram_add_ramp(mf_histogram *histogram, const mf_ramp *ramp)
 {
+    const uint64_t n = ramp->n;
     if (n == 0) {
         return;
     }
-    const size_t from = bucket_of(first);
-    const size_t to = bucket_of(last);
+    const size_t from = bucket_of(ramp->first);
+    const size_t to = bucket_of(ramp->last);
     if (from >= to || n == 1) {
-        mf_histogram_add(histogram, first, n);
+        mf_histogram_add(histogram, ramp->first, n * ramp->times);
         return;
     }
-    const double step = (last - first) / (double)(n - 1);
+    const double step = (ramp->last - ramp->first) / (double)(n - 1);
     uint64_t done = 0;
     for (size_t b = from; b < to; b++) {
-        const uint64_t below = n_below(first, step, n, begin_of(b + 1));
-        histogram->counts[b] += below - done;
+        const uint64_t below = n_below(ramp->first, step, n, begin_of(b + 1));
+        histogram->counts[b] += (below - done) * ramp->times;
         done = below;
     }
-    histogram->counts[to] += n - done;
-    histogram->n += n;
+    histogram->counts[to] += (n - done) * ramp->times;
+    histogram->n += n * ramp->times;
+}
+
+void mf_histogram_join(mf_histogram *histogram, const mf_histogram *other)
+{
+    for (size_t b = 0; b < N_BUCKETS; b++) {
+        histogram->counts[b] += other->counts[b];
+    }
+    histogram->n += other->n;
 }
 
 double mf_histogram_quantile(const mf_histogram *histogram, double share)

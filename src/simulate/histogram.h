@@ -19,8 +19,17 @@ void mf_histogram_free(mf_histogram *histogram);
 
 void mf_histogram_add(mf_histogram *histogram, double value, uint64_t times);
 
-/* n values from first to last, equally far apart. */
-void mf_histogram_add_ramp(mf_histogram *histogram, double first, double last, uint64_t n);
+/* n values from first to last, equally far apart, each so many times. */
+typedef struct mf_ramp {
+    double first;
+    double last;
+    uint64_t n;
+    uint64_t times;
+} mf_ramp;
+
+void mf_histogram_add_ramp(mf_histogram *histogram, const mf_ramp *ramp);
+
+void mf_histogram_join(mf_histogram *histogram, const mf_histogram *other);
 
 /* 0 if it is empty. */
 double mf_histogram_quantile(const mf_histogram *histogram, double share);

@@ -54,7 +54,8 @@ typedef struct mf_load {
     uint32_t n_tokens; /* of all sequences */
     uint32_t n_rows;   /* tokens that come out */
     uint32_t n_chunks;
-    uint64_t chunks_ps;              /* attention of the prompts */
+    uint32_t n_stalled; /* sequences that generate, left out of a step of nothing but prompts */
+    uint64_t chunks_ps; /* attention of the prompts */
     uint64_t seen[MF_PACE_TERMS];    /* tokens that the decoding sequences see, per term */
     uint32_t growing[MF_PACE_TERMS]; /* of these sequences, those below the term's limit */
 } mf_load;

@@ -26,6 +26,9 @@ mf_status mf_requests_wrap(mf_requests **out, const mf_requests *made, mf_error 
 /* MF_E_USAGE for what a drawn load can't be. */
 mf_status mf_open_load_check(const mf_open_load *load, mf_error *err);
 
+/* The n-th sample of a demand, from 0. */
+mf_status mf_requests_again(mf_requests **out, const mf_demand *demand, uint32_t n, mf_error *err);
+
 /* Requests of a demand's usage. */
 mf_status mf_requests_use(mf_requests **out, const mf_demand *demand, mf_error *err);
 

@@ -8,5 +8,6 @@
 
 extern const mf_rules mf_rules_slots; /* llama.cpp's server; with one slot: one request at a time */
 extern const mf_rules mf_rules_vllm;  /* vLLM V1 */
+extern const mf_rules mf_rules_mlx;   /* mlx-lm's server */
 
 #endif

@@ -55,7 +55,7 @@ mf_status mf_samples_add(mf_samples *samples, double value, mf_error *err)
 {
     mf_samples *s = samples;
     mf_status status = MF_OK;
-    if (s->n == MF_EXACT_SAMPLES) {
+    if (s->n == MF_EXACT_SAMPLES && s->values != NULL) {
         status = to_histogram(s, err);
     }
     if (status != MF_OK) {
@@ -68,11 +68,47 @@ mf_status mf_samples_add(mf_samples *samples, double value, mf_error *err)
     s->square += off * (value - s->mean);
     s->max = s->n == 1 || value > s->max ? value : s->max;
     add_to_batch(s, value);
-    if (s->n > MF_EXACT_SAMPLES) {
+    if (s->histogram.counts != NULL) {
         mf_histogram_add(&s->histogram, value, 1);
         return MF_OK;
     }
     return keep_exact(s, value, err);
+}
+
+mf_status mf_samples_join(mf_samples *samples, const mf_samples *other, mf_error *err)
+{
+    mf_samples *s = samples;
+    mf_status status = MF_OK;
+    if (other->values != NULL || other->n == 0) {
+        for (uint64_t i = 0; status == MF_OK && i < other->n; i++) {
+            status = mf_samples_add(s, other->values[i], err);
+        }
+    } else {
+        if (s->histogram.counts == NULL) {
+            status = mf_histogram_init(&s->histogram, err);
+            for (uint64_t i = 0; status == MF_OK && i < s->n; i++) {
+                mf_histogram_add(&s->histogram, s->values[i], 1);
+            }
+            free(s->values);
+            s->values = NULL;
+            s->room = 0;
+        }
+        if (status == MF_OK) {
+            /* Chan, Golub, LeVeque: updating formulae for variances. */
+            const double n = (double)(s->n + other->n);
+            const double off = other->mean - s->mean;
+            mf_histogram_join(&s->histogram, &other->histogram);
+            s->square += other->square + off * off * (double)s->n * (double)other->n / n;
+            s->mean += off * (double)other->n / n;
+            s->sum += other->sum;
+            s->max = fmax(s->max, other->max);
+            s->n += other->n;
+        }
+    }
+    s->n_batches = 0;
+    s->in_batch = 0;
+    s->batch_size = 0;
+    return status;
 }
 
 void mf_samples_free(mf_samples *samples)
@@ -110,6 +146,50 @@ double mf_samples_mean_error(const mf_samples *samples, bool *known)
     double degrees = 0;
     *known = standard_error(&error, &degrees, samples);
     return *known ? error * gsl_cdf_tdist_Pinv(upper_share, degrees) : 0;
+}
+
+double mf_samples_own_error(const mf_samples *samples, bool *known)
+{
+    static const double upper_share = 0.975;
+    const double n = (double)samples->n;
+    *known = samples->n >= 2;
+    return *known ? sqrt(samples->square / (n - 1) / n) * gsl_cdf_tdist_Pinv(upper_share, n - 1)
+                  : 0;
+}
+
+/* Bisected: gsl_cdf_beta_Pinv does not converge for every shape. */
+static double beta_quantile(double p, double a, double b)
+{
+    enum { HALVINGS = 50 };
+    double low = 0;
+    double high = 1;
+    for (int i = 0; i < HALVINGS; i++) {
+        const double middle = (low + high) / 2;
+        if (gsl_cdf_beta_P(middle, a, b) < p) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool mf_samples_bounds(mf_share_bounds *bounds, double share, double n)
+{
+    static const double tail = 0.025;
+    static const double many = 1e4; /* from here on a normal distribution will do */
+    if (!(pow(share, n) <= tail) || !(pow(1 - share, n) <= tail)) {
+        return false;
+    }
+    if (n < many) {
+        bounds->low = beta_quantile(tail, n * share, n * (1 - share) + 1);
+        bounds->high = beta_quantile(1 - tail, n * share + 1, n * (1 - share));
+    } else {
+        const double half = gsl_cdf_ugaussian_Qinv(tail) * sqrt(share * (1 - share) / n);
+        bounds->low = fmax(0, share - half);
+        bounds->high = fmin(1, share + half);
+    }
+    return true;
 }
 
 double mf_samples_effective(const mf_samples *samples)

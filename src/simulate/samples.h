@@ -35,8 +35,23 @@ typedef struct mf_samples {
 mf_status mf_samples_add(mf_samples *samples, double value, mf_error *err);
 void mf_samples_free(mf_samples *samples);
 
+/* Adds what another holds. Means of batches are lost: the error of the mean is not known any more. */
+mf_status mf_samples_join(mf_samples *samples, const mf_samples *other, mf_error *err);
+
 /* Half width of the 95 % interval of the mean; *known false with too few. */
 double mf_samples_mean_error(const mf_samples *samples, bool *known);
+
+/* The same of the mean of independent values: Student's. *known false below two. */
+double mf_samples_own_error(const mf_samples *samples, bool *known);
+
+/* Between which shares of the samples the quantile at a share lies, at 95 %, with n independent ones (Clopper and Pearson's binomial
+   interval, in ranks). False with too few. */
+typedef struct mf_share_bounds {
+    double low;
+    double high;
+} mf_share_bounds;
+
+bool mf_samples_bounds(mf_share_bounds *bounds, double share, double n);
 
 /* Values at these shares; n of them. MF_E_NOMEM. */
 mf_status mf_samples_quantiles(

@@ -40,13 +40,9 @@ static mf_status simulate_once(bool *kept, search *s, mf_error *err)
 {
     mf_simulation_run run = *s->run;
     run.served = NULL;
+    run.stepped = NULL;
     run.serving = s->serving;
-    mf_status status = mf_requests_of(&run.requests, &s->demand, err);
-    if (status != MF_OK) {
-        return status;
-    }
-    status = mf_simulate(s->last, &run, err);
-    mf_requests_free(run.requests);
+    const mf_status status = mf_simulate_demand(s->last, &run, &s->demand, err);
     *kept = status == MF_OK && s->last->fits && !s->last->saturated &&
             s->last->within_share >= s->share;
     return status;

@@ -83,6 +83,16 @@ static void swap(mf_batch *a, mf_batch *b)
     *b = kept;
 }
 
+static uint32_t count_stalled(const mf_server *server)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < server->n_running; i++) {
+        const mf_live *live = mf_server_live(server, server->running[i]);
+        n += live->given > 0 && live->computed >= live->request.input_tokens ? 1 : 0;
+    }
+    return n;
+}
+
 /* The load of a batch whose parts are what the running sequences do next: computed counts them already. */
 static void weigh(mf_server *server, mf_batch *batch)
 {
@@ -102,6 +112,9 @@ static void weigh(mf_server *server, mf_batch *batch)
         server->counts.computed_tokens += part->n_tokens;
     }
     batch->is_uniform = uniform;
+    if (batch->load.n_decode == 0 && batch->n_parts < server->n_running) {
+        batch->load.n_stalled = count_stalled(server);
+    }
 }
 
 static mf_status compose(mf_server *server, mf_error *err)
@@ -197,6 +210,7 @@ mf_server_end_live(mf_server *server, uint32_t live, mf_served_outcome outcome, 
 static void report(const mf_server *server, mf_step_report *step)
 {
     if (server->hooks.stepped != NULL) {
+        step->server = server->index;
         step->load = &server->executing.load;
         step->n_running = server->n_running;
         step->n_waiting = server->n_waiting;

@@ -108,11 +108,14 @@ typedef struct mf_server_counts {
     mf_wide cache_ns;   /* the same of tokens of cache held */
 } mf_server_counts;
 
+void mf_server_counts_add(mf_server_counts *sum, const mf_server_counts *counts);
+
 /* Told of each request that has ended. */
 typedef mf_status mf_ended_fn(void *payload, const mf_outcome_row *row, mf_error *err);
 
 /* Told of each step, or of a run of them: for time series and traces. */
 typedef struct mf_step_report {
+    uint32_t server;
     uint64_t begin_ns;
     uint64_t end_ns;
     uint64_t n_steps;

@@ -9,6 +9,9 @@
 enum {
     LLAMA_SLOTS = 4,             /* llama-server -np auto (tools/server/server.cpp, b10470) */
     LLAMA_HOST_CACHE_MIB = 8192, /* --cache-ram */
+    MLX_SEQUENCES = 32,          /* mlx_lm.server, 0.31: --decode-concurrency, */
+    MLX_PROMPTS = 8,             /* --prompt-concurrency, */
+    MLX_KEPT_PROMPTS = 10,       /* and --prompt-cache-size */
     MOST_SEQUENCES = 65536,
     MOST_BATCH = 1 << 20,
     MOST_SERVERS = 1024,
@@ -122,6 +125,52 @@ static mf_status set_up_llamacpp(mf_served_setup *s, const mf_serving *serving, 
     return s->settings.prefix_cache ? set_host_cache(s, err) : MF_OK;
 }
 
+/* Tokens of cache that the memory has room for: what is needed grows by as much a token from a short context to a longer one. */
+static mf_status set_mlx_cache(mf_served_setup *s, mf_error *err)
+{
+    enum { SHORT = 1024, LONG = 9216 };
+    mf_case one = s->one;
+    mf_memory shorter = {0};
+    mf_memory longer = {0};
+    one.workload.n_ctx = SHORT;
+    mf_status status = mf_memory_need(&shorter, &one, err);
+    one.workload.n_ctx = LONG;
+    status = status == MF_OK ? mf_memory_need(&longer, &one, err) : status;
+    if (status != MF_OK) {
+        return status;
+    }
+    const uint64_t limit = mf_memory_usable_bytes(&shorter);
+    if (!shorter.fits || shorter.total_bytes >= limit) {
+        return no_fit(s, "the model does not fit");
+    }
+    if (longer.total_bytes > shorter.total_bytes) {
+        const double per_token =
+            (double)(longer.total_bytes - shorter.total_bytes) / (LONG - SHORT);
+        s->settings.cache_tokens =
+            SHORT + (uint64_t)((double)(limit - shorter.total_bytes) / per_token);
+    }
+    return MF_OK;
+}
+
+static mf_status set_up_mlx(mf_served_setup *s, const mf_serving *serving, mf_error *err)
+{
+    mf_workload *w = &s->one.workload;
+    w->n_parallel = 1;
+    w->n_outputs = 1;
+    w->n_prompt = 0;
+    w->n_output = 1;
+    const uint64_t longest = s->one.model->context_max;
+    s->rules = &mf_rules_mlx;
+    s->settings = (mf_server_settings){
+        .max_sequences = said_or(serving->max_sequences, MLX_SEQUENCES),
+        .max_tokens = said_or(serving->max_batch_tokens, w->n_ubatch),
+        .context_tokens = serving->context_tokens > 0 ? serving->context_tokens : longest,
+        .n_prompts = MLX_PROMPTS,
+        .n_kept_prompts = MLX_KEPT_PROMPTS,
+        .prefix_cache = serving->prefix_cache != 0};
+    return set_mlx_cache(s, err);
+}
+
 static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_error *err)
 {
     mf_workload *w = &s->one.workload;
@@ -157,7 +206,8 @@ static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_e
 static mf_status make_pace(mf_served_setup *s, const mf_simulation_run *run, mf_error *err)
 {
     const mf_pace_size size = {.max_sequences = s->settings.max_sequences,
-                               .max_tokens = s->settings.max_tokens};
+                               .max_tokens =
+                                   s->settings.max_tokens * said_or(s->settings.n_prompts, 1)};
     return s->one.engine->id == MF_ENGINE_VLLM
                ? mf_pace_from_kernels(&s->pace, &s->ground, &s->one, size, err)
                : mf_pace_from_law(&s->pace, &s->ground, &s->one, run->calibration, size, err);
@@ -194,13 +244,13 @@ static mf_status set_up_engine(mf_served_setup *s, const mf_serving *serving, mf
         return status == MF_OK ? set_up_vllm(s, serving, err) : status;
     }
     case MF_ENGINE_MLX:
+        s->n_servers = 1;
+        s->devices_per_server = (uint32_t)mf_machine_count_devices(s->one.machine);
+        return set_up_mlx(s, serving, err);
     case MF_ENGINE_COUNT:
         break;
     }
-    return mf_fail(err,
-                   MF_E_UNSUPPORTED,
-                   "how %s schedules requests is not modelled: choose llama.cpp, ollama or vllm",
-                   s->one.engine->name);
+    return mf_fail(err, MF_E_UNSUPPORTED, "how %s schedules is not known", s->one.engine->name);
 }
 
 mf_status mf_served_set_up(mf_served_setup *setup, const mf_simulation_run *run, mf_error *err)

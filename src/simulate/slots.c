@@ -9,19 +9,14 @@
 #include <stdlib.h>
 
 #include "simulate/rules.h"
+#include "simulate/text.h"
 
 #define LEAST_SIMILARITY 0.1 /* slot_prompt_similarity */
 #define LEAST_KEPT 0.5       /* of a slot's text: with less, it is saved before it is lost */
 
-/* Text whose keys and values are somewhere; owns its chunks. */
-typedef struct text {
-    mf_request request;
-    uint32_t n_tokens; /* 0: nothing */
-} text;
-
 typedef struct slot {
-    uint32_t live; /* MF_NO_LIVE: idle */
-    text cached;   /* of a slot in work: only n_tokens counts */
+    uint32_t live;  /* MF_NO_LIVE: idle */
+    mf_text cached; /* of a slot in work: only n_tokens counts */
     uint64_t used_ns;
     bool was_used;
 } slot;
@@ -29,17 +24,11 @@ typedef struct slot {
 typedef struct slots {
     slot *items;
     uint32_t n_items;
-    text *saved; /* in host memory, the oldest first */
+    mf_text *saved; /* in host memory, the oldest first */
     size_t n_saved;
     size_t saved_room;
     uint64_t saved_tokens;
 } slots;
-
-static void forget(text *t)
-{
-    free(t->request.chunks);
-    *t = (text){0};
-}
 
 static mf_status open_slots(mf_server *server, mf_error *err)
 {
@@ -65,10 +54,10 @@ static void close_slots(mf_server *server)
         return;
     }
     for (uint32_t i = 0; i < s->n_items && s->items != NULL; i++) {
-        forget(&s->items[i].cached);
+        mf_text_forget(&s->items[i].cached);
     }
     for (size_t i = 0; i < s->n_saved; i++) {
-        forget(&s->saved[i]);
+        mf_text_forget(&s->saved[i]);
     }
     free(s->items);
     free(s->saved);
@@ -76,29 +65,22 @@ static void close_slots(mf_server *server)
     server->state = NULL;
 }
 
-/* What a request and a cached text have in common, at least one token left to compute. */
-static uint32_t common_tokens(const mf_request *request, const text *cached)
-{
-    const uint32_t n = mf_request_common(request, &cached->request, cached->n_tokens);
-    return n < request->input_tokens ? n : request->input_tokens - 1;
-}
-
 static void empty_slot(mf_server *server, slot *s)
 {
     server->cache_used -= s->cached.n_tokens;
-    forget(&s->cached);
+    mf_text_forget(&s->cached);
 }
 
 /* Drops saved texts that a new one contains, then the oldest until it fits. */
-static void make_saved_room(slots *s, const text *coming, uint64_t limit)
+static void make_saved_room(slots *s, const mf_text *coming, uint64_t limit)
 {
     size_t kept = 0;
     for (size_t i = 0; i < s->n_saved; i++) {
-        text *old = &s->saved[i];
+        mf_text *old = &s->saved[i];
         const uint32_t n = mf_request_common(&coming->request, &old->request, old->n_tokens);
         if (n == old->n_tokens || s->saved_tokens + coming->n_tokens > limit) {
             s->saved_tokens -= old->n_tokens;
-            forget(old);
+            mf_text_forget(old);
         } else {
             s->saved[kept++] = *old;
         }
@@ -107,7 +89,7 @@ static void make_saved_room(slots *s, const text *coming, uint64_t limit)
 }
 
 /* Keeps a copy of a slot's text in host memory. */
-static mf_status save_text(mf_server *server, const text *from, mf_error *err)
+static mf_status save_text(mf_server *server, const mf_text *from, mf_error *err)
 {
     slots *s = server->state;
     const uint64_t limit = server->settings.host_cache_tokens;
@@ -117,14 +99,14 @@ static mf_status save_text(mf_server *server, const text *from, mf_error *err)
     make_saved_room(s, from, limit);
     if (s->n_saved == s->saved_room) {
         const size_t room = s->saved_room > 0 ? 2 * s->saved_room : 16;
-        text *saved = realloc(s->saved, room * sizeof *saved);
+        mf_text *saved = realloc(s->saved, room * sizeof *saved);
         if (saved == NULL) {
             return mf_fail(err, MF_E_NOMEM, "no memory for %zu saved prompts", room);
         }
         s->saved = saved;
         s->saved_room = room;
     }
-    text copy = *from;
+    mf_text copy = *from;
     if (!mf_chunks_copy(&copy.request.chunks, from->request.chunks)) {
         return mf_fail(err, MF_E_NOMEM, "no memory for a saved prompt");
     }
@@ -137,10 +119,10 @@ static mf_status save_text(mf_server *server, const text *from, mf_error *err)
 static void load_text(mf_server *server, slot *to, const mf_request *request)
 {
     slots *s = server->state;
-    uint32_t most = common_tokens(request, &to->cached);
+    uint32_t most = mf_text_common(request, &to->cached);
     size_t best = s->n_saved;
     for (size_t i = 0; i < s->n_saved; i++) {
-        const uint32_t n = common_tokens(request, &s->saved[i]);
+        const uint32_t n = mf_text_common(request, &s->saved[i]);
         if (n > most) {
             most = n;
             best = i;
@@ -173,7 +155,7 @@ static choice choose_slot(const slots *s, const mf_request *request)
         if (at->live != MF_NO_LIVE || at->cached.n_tokens == 0) {
             continue;
         }
-        const double common = common_tokens(request, &at->cached);
+        const double common = mf_text_common(request, &at->cached);
         if (common / request->input_tokens > best) {
             best = common / request->input_tokens;
             chosen.slot = at;
@@ -208,10 +190,10 @@ static mf_status launch(mf_server *server, choice chosen, uint32_t live, mf_erro
         return status;
     }
     load_text(server, at, &entry->request);
-    const uint32_t common = common_tokens(&entry->request, &at->cached);
+    const uint32_t common = mf_text_common(&entry->request, &at->cached);
     server->cache_used -= at->cached.n_tokens - common;
     free(at->cached.request.chunks);
-    at->cached = (text){.n_tokens = common};
+    at->cached = (mf_text){.n_tokens = common};
     at->live = live;
     entry->place = (uint32_t)(at - ((slots *)server->state)->items);
     entry->computed = common;

@@ -354,6 +354,19 @@ bool mf_usage_has_rate(const mf_usage *usage)
     return sum_rates(usage) > 0;
 }
 
+mf_status mf_requests_again(mf_requests **out, const mf_demand *demand, uint32_t n, mf_error *err)
+{
+    mf_demand again = *demand;
+    mf_open_load load = {0};
+    again.seed += n;
+    if (demand->load != NULL) {
+        load = *demand->load;
+        load.seed += n;
+        again.load = &load;
+    }
+    return mf_requests_of(out, &again, err);
+}
+
 mf_status mf_requests_of(mf_requests **out, const mf_demand *demand, mf_error *err)
 {
     if (demand->usage != NULL) {

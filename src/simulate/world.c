@@ -127,10 +127,9 @@ static mf_status run_events(world *w, mf_error *err)
     return status;
 }
 
-static void add_counts(mf_world_totals *totals, const mf_server *server)
+void mf_server_counts_add(mf_server_counts *sum, const mf_server_counts *counts)
 {
-    const mf_server_counts *c = &server->counts;
-    mf_server_counts *sum = &totals->counts;
+    const mf_server_counts *c = counts;
     sum->n_steps += c->n_steps;
     sum->n_jumps += c->n_jumps;
     sum->busy_ns += c->busy_ns;
@@ -142,6 +141,12 @@ static void add_counts(mf_world_totals *totals, const mf_server *server)
     sum->waiting_ns += c->waiting_ns;
     sum->cache_ns += c->cache_ns;
     sum->peak_cache_tokens += c->peak_cache_tokens;
+}
+
+static void add_counts(mf_world_totals *totals, const mf_server *server)
+{
+    const mf_server_counts *c = &server->counts;
+    mf_server_counts_add(&totals->counts, c);
     if (c->peak_cache_tokens > totals->peak_cache_tokens) {
         totals->peak_cache_tokens = c->peak_cache_tokens;
     }

@@ -144,7 +144,11 @@ typedef struct mf_latency {
     double mean;
     double quantiles[MF_QUANTILE_COUNT];
     bool error_known;
-    double mean_error; /* half of the 95 % interval of the mean, from batch means */
+    double mean_error; /* half of the 95 % interval of the mean, from batch means or replications */
+    bool bounds_known[MF_QUANTILE_COUNT]; /* 95 % intervals of the quantiles: enough requests? */
+    double low[MF_QUANTILE_COUNT];
+    double high[MF_QUANTILE_COUNT];
+    bool swings; /* near saturation: the mean is not told, only its interval */
 } mf_latency;
 
 /* What users are promised: a request is within it if all of its times are. 0: no limit. */
@@ -154,6 +158,36 @@ typedef struct mf_promise {
     double e2e_s;
     double share; /* of requests that must be within it; 0: 0.95 */
 } mf_promise;
+
+enum { MF_MAX_SERIES = 96, MF_MAX_CURVE = 51 };
+
+/* A span of time. Rates and numbers are means over it, of all servers together. */
+typedef struct mf_series_point {
+    double begin_s;
+    double end_s;
+    double utilization; /* of one device: a sum over servers */
+    double running;     /* requests in work */
+    double waiting;
+    double kv_tokens;
+    double output_tok_s;
+    double input_tok_s;
+} mf_series_point;
+
+/* A run of steps of a server that hold the same sequences. */
+typedef struct mf_served_steps {
+    double begin_s;
+    double end_s;
+    uint64_t n_steps;
+    uint32_t server;
+    uint32_t n_decode;
+    uint32_t n_prompt_tokens;
+    uint32_t n_running;
+    uint32_t n_waiting;
+    uint64_t kv_tokens;
+} mf_served_steps;
+
+/* Told of every run of steps, of each server in order of time. */
+typedef mf_status mf_stepped_steps_fn(void *payload, const mf_served_steps *steps, mf_error *err);
 
 /* What a stream of a usage saw. */
 typedef struct mf_stream_measures {
@@ -176,6 +210,13 @@ typedef struct mf_simulation {
     mf_latency tpot_s;
     mf_latency e2e_s;
     mf_latency queue_s;
+    mf_latency itl_s;                  /* between two tokens of a request, over tokens */
+    double ttft_curve_s[MF_MAX_CURVE]; /* quantiles at equal steps, 0 to 1, where ttft_s has any */
+    double tpot_curve_s[MF_MAX_CURVE];
+    double e2e_curve_s[MF_MAX_CURVE];
+    mf_series_point series[MF_MAX_SERIES]; /* of the first replication */
+    size_t n_series;
+    uint32_t n_replications;
     double
         within_share; /* of the requests after the warm-up, failures included, that are within the promise */
     double request_per_s;
@@ -184,13 +225,15 @@ typedef struct mf_simulation {
     double utilization;  /* share of the time in which the device computes */
     double mean_running; /* requests in work */
     double mean_waiting;
+    double load; /* of what fits at once, by number or by cache: near 1 is near saturation */
     double kv_mean_fraction;
     double kv_peak_fraction;
     uint64_t kv_tokens;     /* what the cache of one server holds */
     uint32_t max_sequences; /* of one server */
     uint32_t max_batch_tokens;
     uint64_t context_tokens; /* of one request */
-    uint32_t n_servers;
+    uint32_t n_machines;
+    uint32_t n_servers; /* of all machines */
     uint32_t devices_per_server;
     uint64_t n_preempted;
     uint64_t computed_tokens;
@@ -212,8 +255,10 @@ typedef struct mf_simulation_run {
     const struct mf_calibration *calibration; /* may be NULL for vLLM */
     mf_serving serving;
     mf_promise promise;
-    mf_requests *requests;
-    mf_served_fn *served; /* may be NULL */
+    mf_requests *requests;        /* of mf_simulate */
+    uint32_t n_replications;      /* of mf_simulate_demand and searches; 0: one */
+    mf_served_fn *served;         /* may be NULL; of the first replication */
+    mf_stepped_steps_fn *stepped; /* the same */
     void *payload;
 } mf_simulation_run;
 
@@ -222,6 +267,14 @@ typedef struct mf_simulation_run {
 MF_API mf_status mf_simulate(mf_simulation *simulation,
                              const mf_simulation_run *run,
                              mf_error *err);
+
+/* The same for a demand: n_replications times, each from a seed of its own (the demand's and those that follow), so that two
+   settings are compared over the same draws. Measures are of all requests together; with several replications means have
+   the interval of their means. MF_E_USAGE for several of a trace. */
+MF_API mf_status mf_simulate_demand(mf_simulation *simulation,
+                                    const mf_simulation_run *run,
+                                    const mf_demand *demand,
+                                    mf_error *err);
 
 /* What a search varies. */
 typedef enum mf_search_kind {

@@ -92,6 +92,17 @@ Test(leaps, slots_that_share_cells)
                                            .host_cache_tokens = 2000});
 }
 
+Test(leaps, turns_of_prompts_and_tokens)
+{
+    assert_equal_runs(&mf_rules_mlx,
+                      (mf_server_settings){.max_sequences = 13,
+                                           .max_tokens = 64,
+                                           .cache_tokens = 4000,
+                                           .n_prompts = 5,
+                                           .n_kept_prompts = 3,
+                                           .prefix_cache = true});
+}
+
 static const mf_server_settings blocks = {.max_sequences = 13,
                                           .max_tokens = 512,
                                           .cache_tokens = 2400,

@@ -97,7 +97,7 @@ Test(histogram, a_ramp_is_its_values)
     mf_histogram single = {0};
     cr_assert(eq(int, mf_histogram_init(&ramp, NULL), MF_OK));
     cr_assert(eq(int, mf_histogram_init(&single, NULL), MF_OK));
-    mf_histogram_add_ramp(&ramp, 0.0101, 0.0153, 777);
+    mf_histogram_add_ramp(&ramp, &(mf_ramp){0.0101, 0.0153, 777, 1});
     for (int i = 0; i < 777; i++) {
         mf_histogram_add(&single, 0.0101 + (0.0153 - 0.0101) / 776 * i, 1);
     }
@@ -117,7 +117,7 @@ Test(histogram, values_beyond_its_range_are_counted)
     cr_assert(eq(int, mf_histogram_init(&h, NULL), MF_OK));
     mf_histogram_add(&h, 0, 1);
     mf_histogram_add(&h, 1e300, 2);
-    mf_histogram_add_ramp(&h, 5, 5, 3);
+    mf_histogram_add_ramp(&h, &(mf_ramp){5, 5, 3, 1});
     cr_assert(eq(u64, h.n, 6));
     cr_assert(mf_histogram_quantile(&h, 1) > 1e11);
     mf_histogram_free(&h);

@@ -47,6 +47,22 @@ Test(simulate, one_request_takes_what_the_estimator_says)
     assert_one_request_is_as_predicted("qwen3-30b-a3b", "pc-rtx-4090");
 }
 
+Test(simulate, one_request_takes_what_the_estimator_says_on_mlx)
+{
+    served_case c = open_case("llama-3.1-8b", "mlx-4bit", "mac-studio-m4-max-40c-128gb", "mlx");
+    mf_prediction *p = calloc(1, sizeof *p);
+    const mf_simulation s = serve(&c, defaults, draw_requests(alone(6000, 300)));
+    c.run.workload.n_ctx = 32768;
+    c.run.workload.n_prompt = 6000;
+    c.run.workload.n_output = 300;
+    cr_assert(eq(int, mf_predict(p, &c.run, c.calibration, NULL), MF_OK));
+    cr_assert(epsilon_eq(dbl, s.ttft_s.mean, p->ttft.s, 1e-4 * p->ttft.s));
+    cr_assert(epsilon_eq(dbl, s.tpot_s.mean, 1 / p->decode.tok_s, 1e-4 / p->decode.tok_s));
+    cr_assert(s.max_sequences == 32 && s.kv_tokens > 400000 && s.kv_tokens < 900000);
+    free(p);
+    close_case(&c);
+}
+
 /* Windows of 1024 tokens beside full layers, and a cache that is no straight line of depth. */
 Test(simulate, one_request_takes_what_the_estimator_says_with_windows)
 {
@@ -148,7 +164,6 @@ Test(simulate, requests_longer_than_the_context_are_cut_or_refused)
 Test(simulate, settings_that_the_machine_cannot_have_are_refused)
 {
     served_case vllm = open_case("llama-3.1-8b", "bf16", "pc-2x-rtx-4090", "vllm");
-    served_case mlx = open_case("llama-3.1-8b", "mlx-4bit", "mac-studio-m4-max-40c-128gb", "mlx");
     mf_requests *r = draw_requests(alone(10, 10));
     mf_simulation s;
     mf_simulation_run run = {.run = &vllm.run, .requests = r, .serving = defaults};
@@ -156,11 +171,8 @@ Test(simulate, settings_that_the_machine_cannot_have_are_refused)
     cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_USAGE));
     run.serving = (mf_serving){.max_sequences = 300, .max_batch_tokens = 200};
     cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_USAGE));
-    run = (mf_simulation_run){.run = &mlx.run, .calibration = mlx.calibration, .requests = r};
-    cr_assert(eq(int, mf_simulate(&s, &run, NULL), MF_E_UNSUPPORTED));
     mf_requests_free(r);
     close_case(&vllm);
-    close_case(&mlx);
 }
 
 /* Two servers with half of the requests each against one that has both cards. */
@@ -242,6 +254,69 @@ Test(simulate, texts_of_a_mooncake_trace_are_found_again)
     /* Two blocks of 512, by all but the first few, which come before it is computed. */
     cr_assert(cached[0] == 0 && cached[1] >= 1024 * 57 && cached[1] <= 1024 * 59);
     (void)unlink(path);
+    close_case(&c);
+}
+
+/* All requests of the same lengths: the mean over tokens is the mean over requests. */
+Test(simulate, times_between_tokens_are_those_that_make_up_a_request)
+{
+    static const char *const engines[] = {"llama.cpp", "mlx"};
+    for (int e = 0; e < 2; e++) {
+        served_case c = open_case("llama-3.1-8b",
+                                  e == 0 ? "Q4_K_M" : "mlx-4bit",
+                                  "mac-studio-m4-max-40c-128gb",
+                                  engines[e]);
+        mf_open_load load = mf_open_load_default();
+        load.n_requests = 2000;
+        load.rate_per_s = 0.2;
+        const mf_simulation s = serve(&c, defaults, draw_requests(load));
+        cr_assert(epsilon_eq(dbl, s.itl_s.mean, s.tpot_s.mean, 0.004 * s.tpot_s.mean));
+        cr_assert(s.itl_s.n > 1790 * 127 && s.itl_s.n < 1810 * 127);
+        close_case(&c);
+    }
+}
+
+Test(simulate, replications_are_samples_of_their_own_and_known_together)
+{
+    served_case c = open_case("llama-3.1-8b", "Q4_K_M", "pc-rtx-4090", "llama.cpp");
+    mf_open_load load = mf_open_load_default();
+    load.n_requests = 300;
+    const mf_demand demand = {.load = &load};
+    mf_simulation_run run = {
+        .run = &c.run, .calibration = c.calibration, .serving = defaults, .n_replications = 12};
+    mf_simulation *s = calloc(3, sizeof *s);
+    cr_assert(eq(int, mf_simulate_demand(&s[0], &run, &demand, NULL), MF_OK));
+    run.n_replications = 1;
+    cr_assert(eq(int, mf_simulate_demand(&s[1], &run, &demand, NULL), MF_OK));
+    load.seed += 11;
+    cr_assert(eq(int, mf_simulate_demand(&s[2], &run, &demand, NULL), MF_OK));
+    cr_assert(s[0].n_requests == 3600 && s[0].n_replications == 12 && s[0].ttft_s.n == 12 * 270);
+    cr_assert_neq(s[1].ttft_s.mean, s[2].ttft_s.mean);
+    cr_assert(s[0].ttft_s.error_known);
+    cr_assert(s[1].ttft_s.mean_error > 1.5 * s[0].ttft_s.mean_error);
+    cr_assert(s[0].ttft_s.low[MF_P90] < s[0].ttft_s.quantiles[MF_P90]);
+    run.n_replications = 2;
+    const mf_demand trace = {.trace = "none.csv", .speedup = 1};
+    cr_assert(eq(int, mf_simulate_demand(&s[0], &run, &trace, NULL), MF_E_USAGE));
+    free(s);
+    close_case(&c);
+}
+
+/* A server that is thought to take a fifth more than it does: at such a load the wait is told as no single time. */
+Test(simulate, near_saturation_no_mean_wait_is_told)
+{
+    served_case c = open_case("llama-3.1-8b", "bf16", "server-h100-sxm", "vllm");
+    static const double rates[] = {20, 28, 34};
+    mf_simulation s[3];
+    for (int i = 0; i < 3; i++) {
+        mf_open_load load = mf_open_load_default();
+        load.n_requests = 10000;
+        load.rate_per_s = rates[i];
+        s[i] = serve(&c, defaults, draw_requests(load));
+    }
+    cr_assert(s[0].ttft_s.known && !s[0].ttft_s.swings && !s[0].saturated);
+    cr_assert(s[1].saturated || s[1].ttft_s.swings);
+    cr_assert(s[2].saturated && !s[2].ttft_s.known);
     close_case(&c);
 }
 
