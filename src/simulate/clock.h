@@ -27,6 +27,13 @@ static inline mf_wide mf_clock_ps(mf_clock clock)
 /* The clock after so many picoseconds; stops just before MF_NEVER, 584 years. */
 static inline mf_clock mf_clock_after(mf_clock clock, mf_wide ps)
 {
+    /* Up to 11 days, what nearly every step takes, 64 bits will do. */
+    static const uint64_t most_ps = UINT64_C(1000000000000000000);
+    if (ps < most_ps && clock.ns < MF_NEVER / 2) {
+        const uint64_t short_ps = (uint64_t)ps + clock.ps;
+        return (mf_clock){.ns = clock.ns + short_ps / MF_PS_PER_NS,
+                          .ps = (uint32_t)(short_ps % MF_PS_PER_NS)};
+    }
     const mf_wide sum = mf_clock_ps(clock) + ps;
     const mf_wide ns = sum / MF_PS_PER_NS;
     if (ns >= MF_NEVER - 1) {

@@ -38,11 +38,13 @@ static double gap_s(const drawn *d)
 
 static uint32_t draw_tokens(const drawn *d, enum draw_stream stream, double mean)
 {
+    if (!(d->load.spread > 0)) {
+        return (uint32_t)floor(mean + 0.5);
+    }
     mf_rng rng =
         mf_rng_start((mf_rng_key){.seed = d->load.seed, .stream = stream, .item = d->n_taken});
-    const mf_amount tokens = {.kind = d->load.spread > 0 ? MF_AMOUNT_LOGNORMAL : MF_AMOUNT_FIXED,
-                              .mean = mean,
-                              .variation = d->load.spread};
+    const mf_amount tokens = {
+        .kind = MF_AMOUNT_LOGNORMAL, .mean = mean, .variation = d->load.spread};
     return mf_amount_draw_whole(&tokens, &rng, 1);
 }
 

@@ -177,20 +177,22 @@ static mf_status compose_mlx(mf_server *server, mf_error *err)
     return status == MF_OK ? walk_step(server, decode, true, &n_tokens, err) : status;
 }
 
-static uint64_t steady_mlx(const mf_server *server)
+static uint64_t steady_mlx(const mf_server *server, uint64_t most)
 {
     const uint64_t limit = server->settings.cache_tokens;
     if (server->n_waiting > 0 && server->n_running < server->settings.max_sequences) {
         return 0;
     }
     if (limit == 0) {
-        return UINT64_MAX;
+        return most;
     }
     uint64_t held = 0; /* by those in work: kept texts would be dropped */
     for (uint32_t i = 0; i < server->n_running; i++) {
         held += mf_server_live(server, server->running[i])->computed;
     }
-    return held < limit && server->n_running > 0 ? (limit - held) / server->n_running : 0;
+    const uint64_t fits =
+        held < limit && server->n_running > 0 ? (limit - held) / server->n_running : 0;
+    return fits < most ? fits : most;
 }
 
 static void grow_mlx(mf_server *server, uint64_t n)

@@ -9,22 +9,25 @@ static void stand_in(mf_block_pool *pool, uint32_t block)
     pool->end++;
 }
 
-mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_error *err)
+void mf_pool_init(mf_block_pool *pool, uint32_t n_blocks)
 {
-    mf_block_pool made = {.n_blocks = n_blocks, .n_free = n_blocks, .ring_size = 1};
-    if (track) {
-        while (made.ring_size < 2 * (uint64_t)n_blocks) {
-            made.ring_size *= 2;
-        }
-        made.blocks = calloc(n_blocks, sizeof *made.blocks);
-        made.ring = calloc((size_t)made.ring_size, sizeof *made.ring);
-        if (made.blocks == NULL || made.ring == NULL) {
-            mf_pool_free(&made);
-            return mf_fail(err, MF_E_NOMEM, "no memory for %u blocks", (unsigned)n_blocks);
-        }
-        for (uint32_t b = 0; b < n_blocks; b++) {
-            stand_in(&made, b);
-        }
+    *pool = (mf_block_pool){.n_blocks = n_blocks, .n_free = n_blocks};
+}
+
+mf_status mf_pool_track(mf_block_pool *pool, mf_error *err)
+{
+    mf_block_pool made = {.n_blocks = pool->n_blocks, .n_free = pool->n_blocks, .ring_size = 1};
+    while (made.ring_size < 2 * (uint64_t)made.n_blocks) {
+        made.ring_size *= 2;
+    }
+    made.blocks = calloc(made.n_blocks, sizeof *made.blocks);
+    made.ring = calloc((size_t)made.ring_size, sizeof *made.ring);
+    if (made.blocks == NULL || made.ring == NULL) {
+        mf_pool_free(&made);
+        return mf_fail(err, MF_E_NOMEM, "no memory for %u blocks", (unsigned)pool->n_blocks);
+    }
+    for (uint32_t b = 0; b < made.n_blocks; b++) {
+        stand_in(&made, b);
     }
     *pool = made;
     return MF_OK;

@@ -32,8 +32,11 @@ typedef struct mf_block_pool {
     uint64_t end;
 } mf_block_pool;
 
-/* Without tracking only numbers are kept, and blocks have none. */
-mf_status mf_pool_init(mf_block_pool *pool, uint32_t n_blocks, bool track, mf_error *err);
+/* Only numbers are kept, and blocks have none: until something that a block holds may be wanted again. */
+void mf_pool_init(mf_block_pool *pool, uint32_t n_blocks);
+
+/* From now on blocks are told apart. All are free: whoever held some takes as many again. MF_E_NOMEM. */
+mf_status mf_pool_track(mf_block_pool *pool, mf_error *err);
 void mf_pool_free(mf_block_pool *pool);
 
 static inline bool mf_pool_tracks(const mf_block_pool *pool)

@@ -23,6 +23,7 @@ static void double_spans(mf_series *s)
         s->bins[i] = (mf_bin){0};
     }
     s->bin_ns *= 2;
+    s->last_ns = 0;
 }
 
 void mf_series_add(mf_series *series, const mf_step_report *step)
@@ -32,8 +33,7 @@ void mf_series_add(mf_series *series, const mf_step_report *step)
         s->bin_ns = FIRST_BIN_NS;
         s->begin_ns = step->begin_ns;
     }
-    while (step->end_ns > s->begin_ns &&
-           (step->end_ns - s->begin_ns) / s->bin_ns >= MF_MAX_SERIES) {
+    while (step->end_ns > s->begin_ns && step->end_ns - s->begin_ns >= MF_MAX_SERIES * s->bin_ns) {
         double_spans(s);
     }
     s->end_ns = step->end_ns > s->end_ns ? step->end_ns : s->end_ns;
@@ -50,9 +50,16 @@ void mf_series_add(mf_series *series, const mf_step_report *step)
                           .cache_ns = length * (double)step->cache_tokens,
                           .output_tokens = steps * step->load->n_rows,
                           .input_tokens = steps * (step->load->n_tokens - step->load->n_decode)};
+    /* Most steps follow each other inside of one span: no division then. */
+    if (begin_ns >= s->last_ns && step->end_ns < s->last_ns + s->bin_ns && s->last_ns > 0) {
+        join(&s->bins[s->last], &whole, 1);
+        return;
+    }
     const uint64_t from = (begin_ns - s->begin_ns) / s->bin_ns;
     const uint64_t to = (step->end_ns - s->begin_ns) / s->bin_ns;
     if (from == to) {
+        s->last = from;
+        s->last_ns = s->begin_ns + from * s->bin_ns;
         join(&s->bins[from], &whole, 1);
         return;
     }

@@ -22,6 +22,8 @@ typedef struct mf_series {
     uint64_t begin_ns;
     uint64_t end_ns;
     uint64_t bin_ns;
+    uint64_t last_ns; /* where the bin begins that the latest step fell into, */
+    uint64_t last;    /* and its number */
 } mf_series;
 
 void mf_series_add(mf_series *series, const mf_step_report *step);

@@ -279,28 +279,39 @@ static uint64_t uniform_steps(const mf_server *server)
                     server->ahead.n_parts == server->n_running))) {
         return 0;
     }
-    uint64_t n = server->rules->steady(server);
+    uint64_t n = UINT64_MAX;
     for (uint32_t i = 0; i < server->n_running; i++) {
         const mf_live *live = mf_server_live(server, server->running[i]);
         const uint64_t left = live->target - live->asked;
         n = left < n ? left : n;
     }
-    return steps_to_limits(server, n, ahead ? 0 : 1);
+    n = steps_to_limits(server, n, ahead ? 0 : 1);
+    return n > 1 ? server->rules->steady(server, n) : n;
 }
 
 /* The load of a step in which every running sequence decodes, `later` steps behind the last one composed. */
-static mf_load uniform_load(const mf_server *server, int later)
+static mf_load uniform_load(const mf_server *server, uint32_t later)
 {
     mf_load load = {0};
     for (uint32_t i = 0; i < server->n_running; i++) {
-        const int64_t computed = mf_server_live(server, server->running[i])->computed;
-        mf_load_decode(&load, server->pace, (uint64_t)(computed + later));
+        const uint64_t computed = mf_server_live(server, server->running[i])->computed;
+        mf_load_decode(&load, server->pace, computed + later);
     }
     return load;
 }
 
+/* The same sequences, so many steps on: none of them reaches a limit on the way. */
+static mf_load later_load(const mf_server *server, const mf_load *load, uint64_t n_steps)
+{
+    mf_load later = *load;
+    for (size_t k = 0; k < server->pace->n_terms; k++) {
+        later.seen[k] += n_steps * load->growing[k];
+    }
+    return later;
+}
+
 /* n steps at once. The i-th of them ends the batch that executes and composes one more of the same sequences. */
-static void leap(mf_server *server, const mf_run *run, uint64_t n)
+static void leap(mf_server *server, const mf_load *load, const mf_run *run, uint64_t n)
 {
     const bool ahead = server->rules->n_ahead > 0;
     const mf_clock last = mf_clock_after(server->end, mf_run_sum(run, n - 1));
@@ -333,9 +344,9 @@ static void leap(mf_server *server, const mf_run *run, uint64_t n)
     server->begin = last;
     server->end = mf_clock_after(server->end, whole);
     server->step_ps = (uint64_t)(whole - mf_run_sum(run, n - 1));
-    server->executing.load = uniform_load(server, ahead ? -1 : 0);
+    server->executing.load = later_load(server, load, n - 1);
     if (ahead) {
-        server->ahead.load = uniform_load(server, 0);
+        server->ahead.load = later_load(server, load, n);
     }
 }
 
@@ -351,7 +362,7 @@ static void try_leap(mf_server *server, uint64_t until_ns)
     const mf_wide room = (mf_wide)until_ns * MF_PS_PER_NS - mf_clock_ps(server->end);
     const uint64_t n = 1 + mf_run_fit(&run, room, most - 1);
     if (n > 1) {
-        leap(server, &run, n);
+        leap(server, &load, &run, n);
     }
 }
 

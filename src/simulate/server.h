@@ -71,8 +71,8 @@ typedef struct mf_rules {
     void (*close)(mf_server *server);
     /* Fills server->composed with what comes next; no parts if there is nothing to do. */
     mf_status (*compose)(mf_server *server, mf_error *err);
-    /* How many more uniform batches it could compose in a row, as far as its rules go. */
-    uint64_t (*steady)(const mf_server *server);
+    /* How many more uniform batches it could compose in a row, up to most, as far as its rules go. */
+    uint64_t (*steady)(const mf_server *server, uint64_t most);
     /* Takes the cache that n more tokens of every running sequence need; never more than steady said. */
     void (*grow)(mf_server *server, uint64_t n);
     void (*leave)(mf_server *server, uint32_t live); /* ended: what it held is free */

@@ -313,20 +313,21 @@ static mf_status compose_slots(mf_server *server, mf_error *err)
     return status == MF_OK ? fill_batch(server, err) : status;
 }
 
-static uint64_t steady_slots(const mf_server *server)
+static uint64_t steady_slots(const mf_server *server, uint64_t most)
 {
     const slots *s = server->state;
     if (server->n_waiting > 0 && server->n_running < s->n_items) {
         return 0;
     }
     if (!is_limited(server)) {
-        return UINT64_MAX;
+        return most;
     }
     uint64_t held = 0; /* by slots in work: idle ones would be emptied */
     for (uint32_t i = 0; i < s->n_items; i++) {
         held += s->items[i].live != MF_NO_LIVE ? s->items[i].cached.n_tokens : 0;
     }
-    return (server->settings.cache_tokens - held) / server->n_running;
+    const uint64_t fits = (server->settings.cache_tokens - held) / server->n_running;
+    return fits < most ? fits : most;
 }
 
 static void grow_slots(mf_server *server, uint64_t n)

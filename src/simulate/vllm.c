@@ -60,10 +60,8 @@ static mf_status open_vllm(mf_server *server, mf_error *err)
                        "vllm needs blocks of KV cache, %llu are none to work with",
                        (unsigned long long)n_blocks);
     }
-    mf_status status = mf_pool_init(&v->pool, (uint32_t)n_blocks, settings->prefix_cache, err);
-    if (status == MF_OK && settings->prefix_cache) {
-        status = mf_texts_new(&v->texts, err);
-    }
+    mf_pool_init(&v->pool, (uint32_t)n_blocks);
+    const mf_status status = settings->prefix_cache ? mf_texts_new(&v->texts, err) : MF_OK;
     v->order = calloc((size_t)settings->max_sequences + 1, sizeof *v->order);
     v->phases = calloc((size_t)v->block_tokens + 2, sizeof *v->phases);
     return status == MF_OK && (v->order == NULL || v->phases == NULL)
@@ -156,7 +154,7 @@ static hits find_hits(const mf_server *server, uint32_t live)
     const vllm *v = state_of(server);
     const mf_live *entry = mf_server_live(server, live);
     hits found = {0};
-    if (v->texts == NULL || (entry->place == 0 && !has_content(&entry->request))) {
+    if (!mf_pool_tracks(&v->pool) || (entry->place == 0 && !has_content(&entry->request))) {
         return found;
     }
     const uint32_t most = (mf_live_tokens(entry) - 1) / v->block_tokens;
@@ -270,7 +268,7 @@ static uint32_t preempt_last(mf_server *server)
     return live;
 }
 
-static mf_status add_part(mf_server *server, uint32_t live, uint32_t n_tokens, mf_error *err)
+static inline mf_status add_part(mf_server *server, uint32_t live, uint32_t n_tokens, mf_error *err)
 {
     mf_live *entry = mf_server_live(server, live);
     const uint32_t n_before = entry->computed;
@@ -282,6 +280,26 @@ static mf_status add_part(mf_server *server, uint32_t live, uint32_t n_tokens, m
     return status == MF_OK && has_texts(server, entry)
                ? register_full(server, live, n_before, entry->computed, err)
                : status;
+}
+
+/* Something may be wanted again for the first time: a text that others share, or what a preempted request had. */
+static mf_status track_blocks(mf_server *server, mf_error *err)
+{
+    vllm *v = state_of(server);
+    if (v->texts == NULL || mf_pool_tracks(&v->pool)) {
+        return MF_OK;
+    }
+    mf_status status = mf_pool_track(&v->pool, err);
+    for (uint32_t i = 0; status == MF_OK && i < server->n_running; i++) {
+        mf_live *entry = mf_server_live(server, server->running[i]);
+        const uint32_t n = entry->n_blocks;
+        status = make_list(entry, v, err);
+        if (status == MF_OK) {
+            entry->n_blocks = 0;
+            take_blocks(v, entry, n);
+        }
+    }
+    return status;
 }
 
 static mf_status
@@ -298,11 +316,14 @@ schedule_running(mf_server *server, uint32_t *budget, bool *preempted, mf_error 
         const uint32_t lacks = mf_live_tokens(entry) - entry->computed;
         const uint32_t n = lacks < *budget ? lacks : *budget;
         const uint32_t need = blocks_lacking(v, entry, (uint64_t)entry->computed + n);
-        while (need > v->pool.n_free && server->n_running > i) {
+        if (need > v->pool.n_free) {
+            status = track_blocks(server, err);
+        }
+        while (status == MF_OK && need > v->pool.n_free && server->n_running > i) {
             *preempted = true;
             (void)preempt_last(server);
         }
-        if (server->n_running == i) {
+        if (status != MF_OK || server->n_running == i) {
             break; /* it was the last one itself */
         }
         take_blocks(v, entry, need);
@@ -349,8 +370,11 @@ static mf_status schedule_waiting(mf_server *server, uint32_t *budget, mf_error 
            server->n_running < server->settings.max_sequences) {
         const uint32_t live = server->waiting_first;
         const mf_live *entry = mf_server_live(server, live);
+        if (has_content(&entry->request)) {
+            status = track_blocks(server, err);
+        }
         const hits found = find_hits(server, live);
-        if (entry->asked >= entry->target || !can_admit(server, live, &found)) {
+        if (status != MF_OK || entry->asked >= entry->target || !can_admit(server, live, &found)) {
             break;
         }
         const uint32_t lacks = mf_live_tokens(entry) - found.n * state_of(server)->block_tokens;
@@ -410,7 +434,7 @@ static uint64_t blocks_to_grow(const mf_server *server, uint64_t n)
     return need;
 }
 
-static uint64_t steady_vllm(const mf_server *server)
+static uint64_t steady_vllm(const mf_server *server, uint64_t most)
 {
     const vllm *v = state_of(server);
     if (server->n_waiting > 0 && server->n_running < server->settings.max_sequences) {
@@ -422,7 +446,7 @@ static uint64_t steady_vllm(const mf_server *server)
     /* In so many steps each crosses into so many blocks, whatever its phase; then step by step. */
     uint64_t fits = (uint64_t)(v->pool.n_free / server->n_running) * v->block_tokens;
     uint64_t too_many = fits + v->block_tokens;
-    while (too_many - fits > 1) {
+    while (fits < most && too_many - fits > 1) {
         const uint64_t middle = fits + (too_many - fits) / 2;
         if (blocks_to_grow(server, middle) <= v->pool.n_free) {
             fits = middle;
@@ -430,7 +454,7 @@ static uint64_t steady_vllm(const mf_server *server)
             too_many = middle;
         }
     }
-    return fits;
+    return fits < most ? fits : most;
 }
 
 /* Steps until a request needs its next block, less one. */
