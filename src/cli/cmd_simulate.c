@@ -65,6 +65,7 @@ static mf_serving serving_of(const mf_arguments *a)
                         .data_parallel = said(s->data_parallel),
                         .n_machines = said(s->machines),
                         .prefix_cache = s->prefix_cache,
+                        .async_scheduling = s->async_scheduling,
                         .step_by_step = s->step_by_step};
 }
 

@@ -105,6 +105,7 @@ static const option_row options[] = {
     {"--max-batch-tokens", "N", AT(simulate.max_batch_tokens), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a step: n_batch (2048)"},
     {"--kv-blocks", "N", AT(simulate.kv_blocks), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "vllm: blocks of KV cache (what the memory leaves)"},
     {"--prefix-cache", "on|off", AT(simulate.prefix_cache), OPTION_SWITCH, MF_FOR_SIMULATE, NULL, "for inputs that begin alike (on)"},
+    {"--async-scheduling", "on|off", AT(simulate.async_scheduling), OPTION_SWITCH, MF_FOR_SIMULATE, NULL, "vllm: off before 0.14 (on)"},
     {"--tensor-parallel", "N", AT(simulate.tensor_parallel), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "vllm: devices that share a model (all)"},
     {"--data-parallel", "N", AT(simulate.data_parallel), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "vllm: servers side by side (1)"},
     {"--step-by-step", NULL, AT(simulate.step_by_step), OPTION_FLAG, MF_FOR_SIMULATE, NULL, "take every step: the same figures, slower"},
@@ -362,7 +363,7 @@ static mf_arguments nothing_said(void)
         .kv_unified = -1,
         .flash_attn = -1,
         .kv_offload = -1,
-        .simulate = {.load = mf_open_load_default(), .prefix_cache = -1},
+        .simulate = {.load = mf_open_load_default(), .prefix_cache = -1, .async_scheduling = -1},
         .cost = mf_cost_options_default()
     };
 }

@@ -68,6 +68,7 @@ typedef struct mf_simulate_arguments {
     int64_t tensor_parallel;
     int64_t data_parallel;
     int prefix_cache;
+    int async_scheduling;
     bool step_by_step;
     const char *trace;
     const char *requests;

@@ -21,6 +21,8 @@
    Without one, reductions go through the host's memory: assumed a quarter of the link, as all-reduce benchmarks of such
    cards show (6 to 9 GB/s over PCIe 4.0). */
 #define REDUCE_S 27e-6
+/* Over a direct link vLLM reduces little with a kernel of its own (custom_all_reduce.cuh), not NCCL: about 10 us (assumed). */
+#define DIRECT_REDUCE_S 10e-6
 #define LINK_SHARE 0.88
 #define THROUGH_HOST_SHARE 0.26
 
@@ -83,9 +85,12 @@ static void take_measured(mf_kernel_rates *rates, const mf_kernels *kernels, boo
 static void set_reduce(mf_kernel_rates *rates, const mf_case *run, const mf_device *device)
 {
     const mf_link *link = reduce_link(run->machine, device);
-    rates->reduce_s = link != NULL && link->latency_s.known ? link->latency_s.value : REDUCE_S;
+    const bool direct = link != NULL && link->kind != NULL && strcmp(link->kind, "GPU to GPU") == 0;
+    rates->reduce_s = direct ? DIRECT_REDUCE_S : REDUCE_S;
+    if (link != NULL && link->latency_s.known) {
+        rates->reduce_s = link->latency_s.value;
+    }
     if (link != NULL && link->bandwidth_bytes_per_s.known) {
-        const bool direct = link->kind != NULL && strcmp(link->kind, "GPU to GPU") == 0;
         rates->reduce_bytes_per_s =
             (direct ? LINK_SHARE : THROUGH_HOST_SHARE) * link->bandwidth_bytes_per_s.value;
     }

@@ -48,9 +48,11 @@ static double prompt_depth_s(const void *context, double n_tokens)
            k->rates.attention_flop_per_s;
 }
 
-static void fill(mf_pace *pace, const kernels *k)
+static void fill(mf_pace *pace, const kernels *k, bool host_waits)
 {
     mf_depth_cost cost = {0};
+    const double gap_s =
+        host_waits ? 0 : k->rates.gap_s; /* otherwise it is within the host's time */
     mf_depth_breaks(&cost, &k->work.work);
     mf_pace_terms_set(pace,
                       &cost,
@@ -61,16 +63,15 @@ static void fill(mf_pace *pace, const kernels *k)
     for (uint32_t b = 1; b <= pace->max_sequences; b++) {
         const double rows = graph_of(b);
         const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows);
-        pace->decode_ps[b] = mf_picoseconds(step + k->rates.gap_s);
+        pace->decode_ps[b] = mf_picoseconds(step + gap_s);
         pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
                                           mf_kernel_step_s(&k->rates, &k->work, 1, 0));
     }
     for (uint32_t t = 1; t <= pace->max_tokens; t++) {
-        pace->prompt_ps[t] =
-            mf_picoseconds(k->rates.gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
-                           t * prompt_depth_s(k, TILE_TOKENS));
+        pace->prompt_ps[t] = mf_picoseconds(gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
+                                            t * prompt_depth_s(k, TILE_TOKENS));
     }
-    pace->host_overlaps = true;
+    pace->host_overlaps = !host_waits;
     pace->host_ps = mf_picoseconds(k->rates.host_s);
     pace->host_sequence_ps = mf_picoseconds(k->rates.host_sequence_s);
 }
@@ -90,7 +91,7 @@ mf_status mf_pace_from_kernels(
     if (status != MF_OK) {
         return status;
     }
-    fill(&made, &k);
+    fill(&made, &k, size.host_waits);
     *ground = (mf_pace_ground){.basis = k.rates.is_measured ? MF_BASIS_CHIP : MF_BASIS_DATASHEET};
     (void)snprintf(ground->warning,
                    sizeof ground->warning,

@@ -11,6 +11,7 @@
 typedef struct mf_pace_size {
     uint32_t max_sequences;
     uint32_t max_tokens;
+    bool host_waits; /* for the device: its work comes on top */
 } mf_pace_size;
 
 /* What a pace stands on. */

@@ -192,7 +192,7 @@ static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_e
     const uint64_t tokens =
         serving->kv_blocks > 0 ? n_blocks / per_token * cache.block_tokens : cache.n_tokens;
     const uint64_t longest = s->one.model->context_max;
-    s->rules = &mf_rules_vllm;
+    s->rules = serving->async_scheduling == 0 ? &mf_rules_vllm_in_turn : &mf_rules_vllm;
     s->settings = (mf_server_settings){
         .max_sequences = w->n_outputs,
         .max_tokens = w->n_batch,
@@ -205,7 +205,8 @@ static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_e
 
 static mf_status make_pace(mf_served_setup *s, const mf_simulation_run *run, mf_error *err)
 {
-    const mf_pace_size size = {.max_sequences = s->settings.max_sequences,
+    const mf_pace_size size = {.host_waits = run->serving.async_scheduling == 0,
+                               .max_sequences = s->settings.max_sequences,
                                .max_tokens =
                                    s->settings.max_tokens * said_or(s->settings.n_prompts, 1)};
     return s->one.engine->id == MF_ENGINE_VLLM
@@ -226,8 +227,10 @@ static mf_status check_settings(const mf_serving *serving, mf_engine_id engine, 
                        (int)MOST_BATCH);
     }
     const bool parallel = serving->tensor_parallel > 0 || serving->data_parallel > 0;
-    if (engine != MF_ENGINE_VLLM && (parallel || serving->kv_blocks > 0)) {
-        return mf_fail(err, MF_E_USAGE, "blocks and parallel groups are settings of vllm");
+    if (engine != MF_ENGINE_VLLM &&
+        (parallel || serving->kv_blocks > 0 || serving->async_scheduling == 1)) {
+        return mf_fail(
+            err, MF_E_USAGE, "blocks, parallel groups and scheduling are settings of vllm");
     }
     return MF_OK;
 }

@@ -524,10 +524,9 @@ static void leave_vllm(mf_server *server, uint32_t live)
     count_used(server);
 }
 
-const mf_rules mf_rules_vllm = {.n_ahead = 1,
-                                .open = open_vllm,
-                                .close = close_vllm,
-                                .compose = compose_vllm,
-                                .steady = steady_vllm,
-                                .grow = grow_vllm,
-                                .leave = leave_vllm};
+#define VLLM_RULES                                                                                 \
+    .open = open_vllm, .close = close_vllm, .compose = compose_vllm, .steady = steady_vllm,        \
+    .grow = grow_vllm, .leave = leave_vllm
+
+const mf_rules mf_rules_vllm = {.n_ahead = 1, VLLM_RULES};
+const mf_rules mf_rules_vllm_in_turn = {.n_ahead = 0, VLLM_RULES};

@@ -79,7 +79,7 @@ typedef struct mf_demand {
 /* Requests of a demand, the same every time; usage and trace's path must outlive *out. As mf_requests_draw and _open. */
 MF_API mf_status mf_requests_of(mf_requests **out, const mf_demand *demand, mf_error *err);
 
-/* Settings of the engine. 0 (prefix_cache: -1): the engine's default, or what the memory leaves. */
+/* Settings of the engine. 0 (switches: -1): the engine's default, or what the memory leaves. */
 typedef struct mf_serving {
     uint32_t max_sequences; /* vLLM: max_num_seqs; llama.cpp: slots */
     uint32_t max_batch_tokens;
@@ -89,12 +89,13 @@ typedef struct mf_serving {
     uint32_t data_parallel;
     uint32_t n_machines; /* that share the requests; 0: one */
     int prefix_cache;
+    int async_scheduling; /* vLLM: steps are composed while the device computes, the default since 0.14 */
     bool step_by_step; /* no leaps: for tests, the figures are the same */
 } mf_serving;
 
 #define MF_SERVING_DEFAULT                                                                         \
     {                                                                                              \
-        .prefix_cache = -1                                                                         \
+        .prefix_cache = -1, .async_scheduling = -1                                                 \
     }
 
 typedef enum mf_served_outcome {

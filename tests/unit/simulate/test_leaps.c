@@ -121,6 +121,11 @@ Test(leaps, blocks_without_a_cache_of_prefixes)
     assert_equal_runs(&mf_rules_vllm, settings);
 }
 
+Test(leaps, blocks_scheduled_in_turn)
+{
+    assert_equal_runs(&mf_rules_vllm_in_turn, blocks);
+}
+
 Test(leaps, blocks_in_plenty)
 {
     mf_server_settings settings = blocks;
