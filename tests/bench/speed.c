@@ -67,8 +67,9 @@ static mf_status add_machine(bench *b, const char *id, mf_error *err)
     const mf_vendor vendor = b->machines[i]->devices[0].device->vendor;
     const mf_backend backend = vendor == MF_VENDOR_APPLE ? MF_BACKEND_METAL : MF_BACKEND_CUDA;
     b->n_machines++;
-    return mf_ready_machine_make(
+    status = mf_ready_machine_make(
         &b->ready[i], b->machines[i], b->engine, backend, b->calibration, &b->work, err);
+    return status == MF_OK ? mf_ready_machine_turn(&b->ready[i], &b->work, err) : status;
 }
 
 /* Microseconds a prediction, the best of some batches. */
@@ -83,7 +84,7 @@ static double time_speed(bench *b)
         const double start = now_s();
         for (uint64_t i = 0; i < RUNS; i++) {
             w.n_prompt = 1024 + i;
-            const mf_ready_speed s = mf_ready_speed_of(&b->ready[i % b->n_machines], &b->work, &w);
+            const mf_ready_speed s = mf_ready_speed_of(&b->ready[i % b->n_machines], &w);
             sum += s.decode_low_tok_s + s.prefill_high_tok_s;
         }
         const double one = 1e6 * (now_s() - start) / RUNS;
