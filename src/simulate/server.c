@@ -48,7 +48,8 @@ void mf_server_close(mf_server *server)
 uint64_t mf_server_next_ns(const mf_server *server)
 {
     if (server->is_executing) {
-        return server->end.ns;
+        return server->is_patient && server->quiet_ns > server->end.ns ? server->quiet_ns
+                                                                       : server->end.ns;
     }
     return server->n_waiting > 0 ? server->now_ns : MF_NEVER;
 }
@@ -366,6 +367,18 @@ static void try_leap(mf_server *server, uint64_t until_ns)
     }
 }
 
+/* Until when the running sequences do nothing but decode. */
+static uint64_t quiet_until(const mf_server *server)
+{
+    const uint64_t most = uniform_steps(server);
+    if (most < 2) {
+        return server->end.ns;
+    }
+    const mf_load load = uniform_load(server, server->rules->n_ahead > 0 ? 0 : 1);
+    const mf_run run = mf_pace_run(server->pace, &load);
+    return mf_clock_after(server->end, mf_run_sum(&run, most)).ns;
+}
+
 mf_status mf_server_add(mf_server *server, uint32_t live, mf_error *err)
 {
     mf_live *entry = mf_server_live(server, live);
@@ -376,6 +389,7 @@ mf_status mf_server_add(mf_server *server, uint32_t live, mf_error *err)
         server->now_ns = arrival_ns;
         server->end = (mf_clock){.ns = arrival_ns};
     }
+    server->quiet_ns = 0;
     entry->target = entry->request.output_tokens;
     if (room > 0 && entry->request.input_tokens >= room) {
         server->now_ns = arrival_ns;
@@ -402,6 +416,9 @@ mf_status mf_server_run(mf_server *server, const uint64_t *until_ns, mf_error *e
         }
         status = finish(server, err);
         status = status == MF_OK ? go_on(server, err) : status;
+    }
+    if (server->is_patient && status == MF_OK && server->is_executing) {
+        server->quiet_ns = quiet_until(server);
     }
     return status;
 }

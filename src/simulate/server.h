@@ -142,6 +142,9 @@ struct mf_server {
     mf_server_hooks hooks;
     mf_lives *lives;
     uint32_t index; /* of the server, among several */
+    bool
+        is_patient; /* is left alone until something changes for others: they count its requests only */
+    uint64_t quiet_ns; /* patient: no request comes in or ends before */
     uint32_t waiting_first;
     uint32_t waiting_last;
     uint32_t n_waiting;
@@ -170,7 +173,8 @@ mf_status mf_server_open(mf_server *server,
                          mf_error *err);
 void mf_server_close(mf_server *server);
 
-/* When it will next do something of itself: MF_NEVER if it is idle. */
+/* When it will next do something of itself that others can see: MF_NEVER if it is idle. A patient server's steps of nothing but decoding
+   are left undone until then, or until it is run for an arrival. */
 uint64_t mf_server_next_ns(const mf_server *server);
 
 /* Takes in a request, at its arrival. No step that ended before that time may be left undone. */

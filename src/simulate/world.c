@@ -77,8 +77,12 @@ static mf_status take_arrival(world *w, mf_error *err)
     w->totals.last_ns = request.arrival_ns;
     w->lives.items[live].request = request;
     w->lives.items[live].id = w->totals.n_arrived++;
+    /* A patient server has steps to make up for. */
+    mf_server *server = least_loaded(w);
+    w->until_ns = request.arrival_ns;
+    status = mf_server_run(server, &w->until_ns, err);
     w->until_ns = MF_NEVER;
-    return mf_server_add(least_loaded(w), live, err);
+    return status == MF_OK ? mf_server_add(server, live, err) : status;
 }
 
 /* The server whose event comes first, and when the next one of another server does. */
@@ -194,6 +198,7 @@ static mf_status open_servers(world *w, mf_error *err)
             mf_server_open(server, setup->rules, setup->pace, &setup->settings, &w->lives, err);
         if (status == MF_OK) {
             server->index = w->n_open++;
+            server->is_patient = setup->n_servers > 1 && !setup->settings.one_by_one;
             server->hooks =
                 (mf_server_hooks){.ended = on_ended,
                                   .stepped = setup->hooks.stepped != NULL ? on_stepped : NULL,
