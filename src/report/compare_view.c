@@ -48,20 +48,69 @@ static void show_common(mf_document *d, const mf_shown *shown, bool model, bool 
                      (unsigned long long)w->n_output);
 }
 
+/* Makes the cell before it a figure of a row; sources are those of the whole prediction. */
+static void trace(mf_document *d,
+                  const mf_shown *shown,
+                  const char *what,
+                  const char *formula,
+                  const char *unit,
+                  double value)
+{
+    char id[192];
+    mf_ground grounds[MF_MAX_GROUNDS];
+    const size_t n = mf_grounds(grounds, shown);
+    (void)snprintf(id,
+                   sizeof id,
+                   "%s/%.60s/%.40s/%.60s",
+                   what,
+                   shown->run->model->id,
+                   shown->quant_name,
+                   shown->run->machine->id);
+    mf_document_figure(d, id, formula, unit, value);
+    for (size_t i = 0; i < n; i++) {
+        mf_document_input(d,
+                          mf_document_footnote(d, grounds[i].source),
+                          grounds[i].what,
+                          "%s",
+                          grounds[i].source->title != NULL ? grounds[i].source->title : "-");
+    }
+}
+
+static void show_rate(mf_document *d,
+                      const mf_shown *shown,
+                      const mf_rate *rate,
+                      const char *what,
+                      const char *formula)
+{
+    char text[MF_WORDING_SIZE];
+    mf_document_cell(d, "%s", mf_rate_text(text, rate));
+    if (rate->known) {
+        trace(d, shown, what, formula, "tok/s", rate->tok_s);
+        mf_document_interval(d, rate->low_tok_s, rate->high_tok_s);
+    }
+}
+
 static void show_row(mf_document *d, const mf_shown *shown, const char *name)
 {
     char text[MF_WORDING_SIZE];
     char bytes[MF_NUMBER_SIZE + 16];
     const mf_prediction *p = shown->prediction;
+    const double need = (double)p->memory.total_bytes;
     mf_document_cell(d, "%s", name);
-    mf_document_cell(
-        d, "%s", p->memory_known ? mf_bytes_text(bytes, (double)p->memory.total_bytes, 3) : "-");
+    mf_document_cell(d, "%s", p->memory_known ? mf_bytes_text(bytes, need, 3) : "-");
+    if (p->memory_known) {
+        trace(d, shown, "need", "sum of the memory terms: docs/memory.md", "bytes", need);
+    }
     mf_document_cell(d, "%s", !p->memory_known ? "-" : p->memory.fits ? "yes" : "no");
-    mf_document_cell(d, "%s", mf_rate_text(text, &p->decode));
+    show_rate(d, shown, &p->decode, "decode", "speed law, decode: docs/speed.md");
     mf_document_cell(d, "%s", mf_range_text(text, &p->decode));
-    mf_document_cell(d, "%s", mf_rate_text(text, &p->prefill));
+    show_rate(d, shown, &p->prefill, "prefill", "speed law, prefill: docs/speed.md");
     mf_document_cell(
         d, "%s", p->ttft.known ? mf_quantity_text(bytes, p->ttft.s, MF_DIM_TIME, 2) : "-");
+    if (p->ttft.known) {
+        trace(d, shown, "ttft", "prompt tokens / prefill tok/s", "s", p->ttft.s);
+        mf_document_interval(d, p->ttft.low_s, p->ttft.high_s);
+    }
 }
 
 static void begin_table(mf_document *d, const char *heading, const char *rows)

@@ -27,6 +27,9 @@ mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *
 /* One header line, then one for each way. */
 mf_status mf_write_cost_csv(mf_str *out, const mf_cost_shown *shown, mf_error *err);
 
+/* In words and symbols. */
+const char *mf_cost_part_formula(mf_cost_part part);
+
 /* "1 234 USD", rounded to whole money above 100. */
 const char *mf_money_text(char out[MF_NUMBER_SIZE + 16], double value, mf_currency currency);
 

@@ -197,27 +197,6 @@ static void show_verdict(mf_document *d, const mf_cost_shown *shown, const mf_ve
                      saved(p90, shown, v->p90));
 }
 
-/* Where a part's amounts come from, as one formula for all ways. */
-static const char *part_formula(mf_cost_part part)
-{
-    static const char *const formulas[MF_PART_COUNT] = {
-        [MF_PART_PRICE] = "price",
-        [MF_PART_TAX] = "price x tax",
-        [MF_PART_ENERGY_ACTIVE] =
-            "sum over years of busy hours x watts / 1000 x tariff, discounted",
-        [MF_PART_ENERGY_IDLE] = "sum over years of idle hours x watts / 1000 x tariff, discounted",
-        [MF_PART_RENT] = "sum over years of billed hours x rent x trend, discounted",
-        [MF_PART_OVERHEAD] = "rent x overhead",
-        [MF_PART_STORAGE] = "sum over years of storage, discounted",
-        [MF_PART_TOKENS_IN] = "sum over years of input tokens x price x trend, discounted",
-        [MF_PART_TOKENS_OUT] = "sum over years of output tokens x price x trend, discounted",
-        [MF_PART_ADMIN] = "sum over years of your hours x wage, discounted",
-        [MF_PART_RESALE] =
-            "- price x kept x exp(-yearly loss x years - drop x generations), discounted",
-    };
-    return formulas[part];
-}
-
 static size_t ground_note(mf_document *d, const mf_cost_shown *shown, const char *what)
 {
     for (size_t i = 0; i < shown->plan->n_grounds; i++) {
@@ -264,6 +243,12 @@ static void part_inputs(mf_document *d, const mf_cost_shown *shown, mf_cost_part
                               mf_number_text(high, range->high, 4));
         }
     }
+    if (part == MF_PART_COUNT) {
+        const mf_cost_case *run = &shown->plan->run;
+        mf_document_input(d, 0, "from", "the parts above with the inputs of each");
+        mf_document_input(
+            d, 0, "draws", "%u from seed %llu", run->n_draws, (unsigned long long)run->seed);
+    }
     if (part == MF_PART_RENT) {
         text price;
         mf_document_input(d, ground_note(d, shown, "rent"), "rent", "%s", rent_price(price, shown));
@@ -284,7 +269,8 @@ static void amount_cells(mf_document *d,
                          const mf_cost_shown *shown,
                          const char *id,
                          const char *formula,
-                         const double values[MF_WAY_COUNT])
+                         const double values[MF_WAY_COUNT],
+                         mf_cost_part part)
 {
     for (size_t w = 0; w < MF_WAY_COUNT; w++) {
         text number;
@@ -297,6 +283,7 @@ static void amount_cells(mf_document *d,
             text full;
             (void)snprintf(full, sizeof full, "cost/%s/%s", mf_cost_way_key((mf_cost_way)w), id);
             mf_document_figure(d, full, formula, currency_of(shown), values[w]);
+            part_inputs(d, shown, part);
         }
     }
 }
@@ -340,9 +327,9 @@ static void show_parts(mf_document *d, const mf_cost_shown *shown)
         }
         if (has_part(c, (mf_cost_part)p)) {
             mf_document_cell(d, "%s", mf_cost_part_title((mf_cost_part)p));
+            const mf_cost_part part = (mf_cost_part)p;
             amount_cells(
-                d, shown, mf_cost_part_key((mf_cost_part)p), part_formula((mf_cost_part)p), values);
-            part_inputs(d, shown, (mf_cost_part)p);
+                d, shown, mf_cost_part_key(part), mf_cost_part_formula(part), values, part);
         }
     }
     for (size_t w = 0; w < MF_WAY_COUNT; w++) {
@@ -363,7 +350,7 @@ static void show_parts(mf_document *d, const mf_cost_shown *shown)
     };
     for (size_t i = 0; i < 4; i++) {
         mf_document_cell(d, "%s", rows[i].title);
-        amount_cells(d, shown, rows[i].id, rows[i].formula, totals[i]);
+        amount_cells(d, shown, rows[i].id, rows[i].formula, totals[i], MF_PART_COUNT);
     }
 }
 
@@ -383,11 +370,26 @@ static void show_token_prices(mf_document *d, const mf_cost_shown *shown)
     mf_document_begin(d, MF_BLOCK_TABLE, 1 + count_ways(c), heading);
     way_headings(d, c, " ");
     mf_document_cell(d, "a year");
-    amount_cells(d, shown, "per-year", "total as equal yearly payments at the interest", year);
+    amount_cells(d,
+                 shown,
+                 "per-year",
+                 "total as equal yearly payments at the interest",
+                 year,
+                 MF_PART_COUNT);
     mf_document_cell(d, "million input tokens");
-    amount_cells(d, shown, "per-mtok-in", "yearly cost / busy seconds x 1e6 / prefill tok/s", in);
+    amount_cells(d,
+                 shown,
+                 "per-mtok-in",
+                 "yearly cost / busy seconds x 1e6 / prefill tok/s",
+                 in,
+                 MF_PART_COUNT);
     mf_document_cell(d, "million output tokens");
-    amount_cells(d, shown, "per-mtok-out", "yearly cost / busy seconds x 1e6 / decode tok/s", out);
+    amount_cells(d,
+                 shown,
+                 "per-mtok-out",
+                 "yearly cost / busy seconds x 1e6 / decode tok/s",
+                 out,
+                 MF_PART_COUNT);
 }
 
 static const char *turn_text(text out, const mf_break_even *b, const char *unit, double per)

@@ -163,6 +163,14 @@ wait_cell(mf_document *d, const mf_machine *machine, uint64_t n_prompt, const mf
         (void)snprintf(id, sizeof id, "ttft/%.60s/%llu", machine->id, (unsigned long long)n_prompt);
         mf_document_figure(d, id, "prompt tokens / prefill tok/s", "s", t->s);
         mf_document_interval(d, t->low_s, t->high_s);
+        mf_document_input(d, 0, "prompt", "%llu tokens", (unsigned long long)n_prompt);
+        mf_document_input(
+            d,
+            machine->sources.n_items > 0 ? mf_document_footnote(d, &machine->sources.items[0]) : 0,
+            "prefill",
+            "%s tok/s on %s: docs/speed.md",
+            mf_number_text(number, (double)n_prompt / t->s, 3),
+            machine->id);
     }
 }
 

@@ -37,6 +37,9 @@ for definition in reports/*.json; do
     figure=$(head -n 1 "$scratch/figures.txt" | cut -d ' ' -f 1)
     "$memfit" explain "$scratch/$name.json" "$figure" >"$scratch/one.txt"
     grep -q '^  formula: ..' "$scratch/one.txt" || fail "'$figure' of $name has no formula"
+    if grep -qE '"(formula|unit)": ("",|null)|"inputs": \[\]' "$scratch/$name.json"; then
+        fail "a figure of $name has no formula, unit or input"
+    fi
     if [ -n "$chromium" ]; then
         rm -f "$scratch/$name.png"
         HOME=$scratch "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,2000 \
