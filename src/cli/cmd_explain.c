@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "cli/cli.h"
 #include "facts/json.h"
+#include "report/column_notes.h"
 
 static const char *or_dash(const mf_node *node)
 {
@@ -77,6 +78,50 @@ static void show_figure(mf_str *out, const mf_node *root, const mf_node *figure)
     }
 }
 
+/* A figure stands at this cell. */
+static bool has_figure(const mf_node *root, const uint64_t at[3])
+{
+    static const char *const keys[] = {"block", "row", "column"};
+    for (const mf_node *f = mf_node_first(mf_node_get(root, "figures")); f != NULL;
+         f = mf_node_next(f)) {
+        bool here = true;
+        for (size_t i = 0; i < 3; i++) {
+            uint64_t n = 0;
+            const mf_node *node = mf_node_get(f, keys[i]);
+            here = here && node != NULL && mf_node_uint(&n, node) && n == at[i];
+        }
+        if (here) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Numbers of tables and pairs that nothing is known of, in plain words. */
+static void show_untraced(mf_str *out, const mf_node *root)
+{
+    uint64_t at[3] = {0};
+    for (const mf_node *b = mf_node_first(mf_node_get(root, "blocks")); b != NULL;
+         b = mf_node_next(b), at[0]++) {
+        const char *kind = or_dash(mf_node_get(b, "kind"));
+        const bool table = strcmp(kind, "table") == 0;
+        at[1] = 0;
+        for (const mf_node *row = mf_node_first(mf_node_get(b, "rows"));
+             row != NULL && (table || strcmp(kind, "pairs") == 0);
+             row = mf_node_next(row), at[1]++) {
+            at[2] = 0;
+            for (const mf_node *c = mf_node_first(row); c != NULL; c = mf_node_next(c), at[2]++) {
+                double value = 0;
+                const char *behind = NULL;
+                if (at[2] > 0 && (at[1] > 0 || !table) &&
+                    mf_is_number(&value, &behind, or_dash(c)) && !has_figure(root, at)) {
+                    mf_str_printf(out, "not traced: %s\n", or_dash(c));
+                }
+            }
+        }
+    }
+}
+
 /* All figures' ids, or those that begin with the word in full. */
 static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_error *err)
 {
@@ -97,6 +142,9 @@ static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_
             show_figure(out, root, f);
             n++;
         }
+    }
+    if (word == NULL) {
+        show_untraced(out, root);
     }
     return n > 0 || word == NULL ? mf_str_status(out, err)
                                  : mf_fail(err,

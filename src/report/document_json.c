@@ -2,7 +2,7 @@
  * document_json.c - a document as JSON, schema memfit.report/1 (docs/json.md), and its figures as CSV.
  */
 #include "base/num.h"
-#include "report/document.h"
+#include "report/column_notes.h"
 #include "report/json_writer.h"
 
 static const char *const kind_names[] = {[MF_BLOCK_TITLE] = "title",
@@ -61,17 +61,8 @@ static void write_rows(mf_json_writer *w, const mf_block *block)
     mf_jw_close(w, ']');
 }
 
-static void write_figure(mf_json_writer *w, const mf_document *document, const mf_figure *f)
+static void write_inputs(mf_json_writer *w, const mf_figure *f)
 {
-    mf_jw_open(w, NULL, '{');
-    mf_jw_text(w, "id", f->id);
-    mf_jw_text(w, "shown", document->blocks[f->block].cells[f->cell]);
-    mf_jw_number(w, "value", true, f->value);
-    mf_jw_number(w, "low", true, f->low);
-    mf_jw_number(w, "high", true, f->high);
-    mf_jw_text(w, "unit", f->unit);
-    mf_jw_text(w, "formula", f->formula);
-    mf_jw_open(w, "inputs", '[');
     for (size_t i = 0; i < f->n_inputs; i++) {
         const mf_figure_input *input = &f->inputs[i];
         mf_jw_open(w, NULL, '{');
@@ -84,8 +75,96 @@ static void write_figure(mf_json_writer *w, const mf_document *document, const m
         }
         mf_jw_close(w, '}');
     }
+}
+
+/* Where it stands: block, row, column, from 0. */
+static void write_place(mf_json_writer *w, const mf_block *block, size_t index, size_t cell)
+{
+    const size_t n_columns = block->n_columns > 0 ? block->n_columns : 1;
+    mf_jw_text(w, "shown", block->cells[cell]);
+    mf_jw_uint(w, "block", index);
+    mf_jw_uint(w, "row", cell / n_columns);
+    mf_jw_uint(w, "column", cell % n_columns);
+}
+
+static void write_figure(mf_json_writer *w, const mf_document *document, const mf_figure *f)
+{
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "id", f->id);
+    write_place(w, &document->blocks[f->block], f->block, f->cell);
+    mf_jw_number(w, "value", true, f->value);
+    mf_jw_number(w, "low", true, f->low);
+    mf_jw_number(w, "high", true, f->high);
+    mf_jw_text(w, "unit", f->unit);
+    mf_jw_text(w, "formula", f->formula);
+    mf_jw_open(w, "inputs", '[');
+    write_inputs(w, f);
     mf_jw_close(w, ']');
     mf_jw_close(w, '}');
+}
+
+/* A number that no view made a figure says what its column does, and stands on what its row's figures stand on. */
+static void write_derived(mf_json_writer *w, const mf_document *d, size_t index, size_t cell)
+{
+    const mf_block *block = &d->blocks[index];
+    const size_t n = block->n_columns;
+    const size_t row = cell - cell % n;
+    const mf_column_note *note = mf_column_note_of(block, cell);
+    mf_str id = {0};
+    double value = 0;
+    const char *behind = NULL;
+    bool any = false;
+    if (note == NULL || !mf_is_number(&value, &behind, block->cells[cell]) ||
+        mf_document_figure_of(d, index, cell) != NULL) {
+        return;
+    }
+    mf_str_printf(&id, "%s/%zu.%zu", note->id, index, cell);
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "id", id.data);
+    write_place(w, block, index, cell);
+    mf_jw_number(w, "value", true, value);
+    mf_jw_number(w, "low", true, value);
+    mf_jw_number(w, "high", true, value);
+    mf_jw_text(w, "unit", mf_unit_shown(behind, note));
+    mf_jw_text(w, "formula", note->formula);
+    mf_jw_open(w, "inputs", '[');
+    for (size_t i = row; i < row + n && i < block->n_cells; i++) {
+        const mf_figure *of_row = mf_document_figure_of(d, index, i);
+        if (of_row != NULL && !any) {
+            write_inputs(w, of_row);
+            any = true;
+        }
+    }
+    if (!any) {
+        mf_jw_open(w, NULL, '{');
+        mf_jw_text(w, "name", block->kind == MF_BLOCK_TABLE ? block->cells[0] : "of");
+        mf_jw_text(w, "text", block->cells[row]);
+        mf_jw_null(w, "source");
+        mf_jw_close(w, '}');
+    }
+    mf_jw_close(w, ']');
+    mf_jw_close(w, '}');
+    mf_str_free(&id);
+}
+
+static void write_figures(mf_json_writer *w, const mf_document *document)
+{
+    mf_jw_open(w, "figures", '[');
+    for (size_t i = 0; i < document->n_figures; i++) {
+        write_figure(w, document, &document->figures[i]);
+    }
+    for (size_t b = 0; b < document->n_blocks; b++) {
+        const mf_block *block = &document->blocks[b];
+        const bool table = block->kind == MF_BLOCK_TABLE;
+        for (size_t c = table ? block->n_columns : 1;
+             (table || block->kind == MF_BLOCK_PAIRS) && c < block->n_cells;
+             c++) {
+            if (c % block->n_columns > 0) {
+                write_derived(w, document, b, c);
+            }
+        }
+    }
+    mf_jw_close(w, ']');
 }
 
 static void write_sources(mf_json_writer *w, const mf_document *document)
@@ -126,11 +205,7 @@ mf_write_document_json(mf_str *out, const mf_document *document, const char *tit
         mf_jw_close(w, '}');
     }
     mf_jw_close(w, ']');
-    mf_jw_open(w, "figures", '[');
-    for (size_t i = 0; i < document->n_figures; i++) {
-        write_figure(w, document, &document->figures[i]);
-    }
-    mf_jw_close(w, ']');
+    write_figures(w, document);
     write_sources(w, document);
     mf_jw_close(w, '}');
     return mf_str_status(out, err);

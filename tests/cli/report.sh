@@ -40,6 +40,9 @@ for definition in reports/*.json; do
     if grep -qE '"(formula|unit)": ("",|null)|"inputs": \[\]' "$scratch/$name.json"; then
         fail "a figure of $name has no formula, unit or input"
     fi
+    if grep '^not traced' "$scratch/figures.txt"; then
+        fail "numbers of $name can't be traced"
+    fi
     if [ -n "$chromium" ]; then
         rm -f "$scratch/$name.png"
         HOME=$scratch "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,2000 \

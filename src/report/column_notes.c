@@ -1,0 +1,105 @@
+#include "report/column_notes.h"
+
+#include <string.h>
+
+#include "base/num.h"
+
+/* The first that matches; what a table calls its own stands before what all share. */
+static const mf_column_note notes[] = {
+    {"Measured and predicted",      "error",          "error",      "predicted / measured - 1",                         "%"         },
+    {"Effective tokens per second",
+     NULL,                                            "effective",
+     "output tokens / (time to the first token + output / decode tok/s): docs/speed.md",                                "tok/s"     },
+    {"Of ",
+     "models",                                        "models",
+     "models that grant the wishes on this machine: mf_plan_search",                                                    "models"    },
+    {"Of ",                         "new",            "new",        "models that no smaller machine of the table runs", "models"    },
+    {"Operators on ",
+     "FLOP per byte",                                 "intensity",
+     "operations of all layers / bytes that they read",                                                                 "FLOP/byte" },
+    {"Operators on ",
+     "TFLOP/s",                                       "attained",
+     "operations / time of the speed law: docs/speed.md",                                                               "TFLOP/s"   },
+    {"Operators on ",               "ms",             "operator",   "time of the speed law: docs/speed.md",             "ms"        },
+    {"What settings give",          "change",         "change",     "against the first setting of the table",           "%"         },
+    {"What matters",
+     "at its P10",                                    "swing",
+     "cost difference with this input at its P10, all others at their centre",                                          "money"     },
+    {"What matters",
+     "at its P90",                                    "swing",
+     "cost difference with this input at its P90, all others at their centre",                                          "money"     },
+    {"What matters",
+     "rank",                                          "rank",
+     "rank correlation (Spearman) of the input and the difference over the draws",                                      "1"         },
+    {"The bought machine",          "electricity",    "energy",     "watts under load / tok/s",                         "kWh"       },
+    {"The bought machine",
+     "  a year",                                      "energy",
+     "busy hours x watts under load + idle hours x idle watts",                                                         "kWh"       },
+    {"The bought machine",          "carbon dioxide", "carbon",     "kWh x grams of the grid",                          "kg"        },
+    {"The bought machine",          "per tok/s",      "per-rate",   "price / tok/s",                                    "money"     },
+    {"The bought machine",
+     "price per GiB",                                 "per-gib",
+     "price / memory that the model may use",                                                                           "money"     },
+    {NULL,
+     "90 % range",                                    "range",
+     "interval of residuals left out of the fit: docs/speed.md",                                                        "tok/s"     },
+    {NULL,                          "first token",    "ttft",       "prompt tokens / prefill tok/s",                    "s"         },
+    {NULL,                          "tok/s",          "decode",     "speed law, decode: docs/speed.md",                 "tok/s"     },
+    {NULL,
+     "loss",                                          "loss",
+     "mean Kullback-Leibler divergence (rise of the perplexity) of the scheme, measured on Llama 3 "
+     "8B: llama.cpp tools/perplexity",                                                                                  "nats"      },
+    {NULL,
+     "max context",                                   "context",
+     "the longest context whose memory terms fit: docs/memory.md",                                                      "tokens"    },
+    {NULL,                          "context",        "context",    "a context of the search",                          "tokens"    },
+    {NULL,                          "needs",          "need",       "sum of the memory terms: docs/memory.md",          "bytes"     },
+    {NULL,                          "parameters",     "parameters", "elements of all tensors",                          "parameters"},
+    {NULL,                          "on the GPU",     "need",       "memory terms of the device: docs/memory.md",       "bytes"     },
+    {NULL,                          "in host memory", "need",       "memory terms of the host: docs/memory.md",         "bytes"     },
+    {NULL,                          "usable",         "usable",     "memory that the model may use: docs/memory.md",    "bytes"     },
+    {NULL,                          "memory",         "memory",     "capacity of the machine",                          "bytes"     },
+    {NULL,                          "price",          "price",      "newest price of the item",                         "money"     },
+    {NULL,                          "of",             "date",       "date of the price",                                "date"      },
+    {NULL,                          "J/token",        "energy",     "watts at the wall / decode tok/s",                 "J"         },
+    {NULL,                          "searched",       "cases",      "cases of the search",                              "cases"     },
+    {NULL,                          "models",         "models",     "models of the search",                             "models"    },
+    {NULL,                          "work",           "work",       "as asked",                                         "requests"  },
+    {NULL,                          "a year",         "work",       "requests a day x days x tokens",                   "tokens"    },
+    {NULL,                          "per token",      "price",      "as asked",                                         "money"     },
+};
+
+static bool begins(const char *text, const char *with)
+{
+    return with == NULL || (text != NULL && strncmp(text, with, strlen(with)) == 0);
+}
+
+const mf_column_note *mf_column_note_of(const mf_block *block, size_t cell)
+{
+    const size_t column = cell % block->n_columns;
+    const char *heading =
+        block->kind == MF_BLOCK_TABLE ? block->cells[column] : block->cells[cell - column];
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        if (begins(block->heading, notes[i].table) &&
+            (notes[i].column == NULL || strcmp(notes[i].column, heading) == 0)) {
+            return &notes[i];
+        }
+    }
+    return NULL;
+}
+
+bool mf_is_number(double *value, const char **behind, const char *text)
+{
+    return mf_parse_number(value, text + strspn(text, "~<+"), behind);
+}
+
+const char *mf_unit_shown(const char *behind, const mf_column_note *note)
+{
+    static const char *const no_units[] = {"(", "-", "of ", "x"};
+    const char *rest = behind + strspn(behind, " ");
+    bool none = rest[0] == '\0';
+    for (size_t i = 0; i < sizeof no_units / sizeof no_units[0]; i++) {
+        none = none || strncmp(rest, no_units[i], strlen(no_units[i])) == 0;
+    }
+    return none ? note->unit : rest;
+}
