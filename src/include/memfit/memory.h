@@ -135,8 +135,8 @@ typedef struct mf_case {
     const mf_model *draft; /* speculative decoding by a second model; NULL: none. Not for vllm */
     const mf_quant *draft_quant;
     const mf_adapter
-        *adapter; /* LoRA, beside the tensors that it changes; NULL: none. llama.cpp only */
-    uint32_t n_draft;        /* tokens drafted before each step of the model; 0: not stated */
+        *adapter;     /* LoRA, beside the tensors that it changes; NULL: none. llama.cpp only */
+    uint32_t n_draft; /* tokens drafted before each step of the model; 0: not stated */
     double draft_acceptance; /* share of them that the model agrees with, 0 to 1; 0: not stated */
     bool
         projector; /* the model's vision tower is loaded: its weights in 16 bits, not its buffers */
