@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/simulated.h"
 #include "report/cost.h"
 
 /* All that a comparison is made of. */
@@ -13,6 +14,7 @@ typedef struct comparison {
     bool rents;
     const mf_rental *offer;
     bool offer_chosen;
+    bool simulated;
     mf_cost_plan plan;
     mf_cost cost;
 } comparison;
@@ -61,16 +63,54 @@ static mf_cost_options options_of(const mf_arguments *a)
     return options;
 }
 
+/* With simulations the machines serve requests side by side: as many a day as came in, over the hours of use. */
+static mf_status
+use_simulations(comparison *c, mf_cost_options *options, const mf_arguments *a, mf_error *err)
+{
+    enum { SECONDS_PER_HOUR = 3600, HOURS_PER_DAY = 24 };
+    mf_cli_simulated buy = {0};
+    mf_cli_simulated rent = {0};
+    if (a->simulated == NULL && a->rent_simulated == NULL) {
+        return MF_OK;
+    }
+    if (a->simulated == NULL || (c->rents && a->rent_simulated == NULL)) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "simulate both machines: --simulated FILE of the bought one%s",
+                       c->rents ? ", --rent-simulated FILE of the rented one" : "");
+    }
+    mf_status status = mf_cli_simulated_read(&buy, a->simulated, &c->buy, err);
+    if (status == MF_OK && c->rents) {
+        status = mf_cli_simulated_read(&rent, a->rent_simulated, &c->rent, err);
+    }
+    if (status != MF_OK) {
+        return status;
+    }
+    c->simulated = true;
+    mf_cli_simulated_apply(&c->buy, &buy);
+    if (c->rents) {
+        mf_cli_simulated_apply(&c->rent, &rent);
+    }
+    if (options->requests_per_day < 0) {
+        const double hours = options->hours_per_day > 0 ? options->hours_per_day : HOURS_PER_DAY;
+        options->requests_per_day = buy.request_per_s * SECONDS_PER_HOUR * hours;
+    }
+    return MF_OK;
+}
+
 static mf_status
 compute(comparison *c, const mf_database *database, const mf_arguments *a, mf_error *err)
 {
-    const mf_cost_options options = options_of(a);
+    mf_cost_options options = options_of(a);
     mf_status status = mf_prices_load(&c->prices, database, err);
     if (status == MF_OK) {
         status = mf_cli_case_load(&c->buy, database, a, a->positional[0], a->buy, err);
     }
     if (status == MF_OK) {
         status = load_rent(c, database, a, err);
+    }
+    if (status == MF_OK) {
+        status = use_simulations(c, &options, a, err);
     }
     const mf_cost_place buy = {.machine = c->buy.machine, .prediction = &c->buy.prediction};
     const mf_cost_place rent = {.machine = c->rents ? c->rent.machine : NULL,
@@ -91,10 +131,14 @@ compute(comparison *c, const mf_database *database, const mf_arguments *a, mf_er
 
 static mf_cost_shown shown_of(const comparison *c)
 {
-    return (mf_cost_shown){.cost = &c->cost,
-                           .plan = &c->plan,
-                           .buy = mf_cli_shown(&c->buy),
-                           .rent = c->rents ? mf_cli_shown(&c->rent) : (mf_shown){0}};
+    return (mf_cost_shown){
+        .cost = &c->cost,
+        .plan = &c->plan,
+        .buy = mf_cli_shown(&c->buy),
+        .rent = c->rents ? mf_cli_shown(&c->rent) : (mf_shown){0                                             },
+        .simulated = { c->simulated ? c->buy.note : NULL,
+                                                               c->simulated && c->rents ? c->rent.note : NULL}
+    };
 }
 
 static mf_status write_cost(void *text, const comparison *c, const mf_arguments *a, mf_error *err)

@@ -142,6 +142,8 @@ static const option_row options[] = {
     {"--tariff", "ID|PRICE", AT(cost.tariff), OPTION_TEXT, MF_FOR_COST, NULL, "electricity: of hwdb/prices, or of a kWh (us-residential-average)"},
     {"--active-watts", "W", AT(cost.active_w), OPTION_NUMBER, MF_FOR_COST, NULL, "of the bought machine while it computes"},
     {"--idle-watts", "W", AT(cost.idle_w), OPTION_NUMBER, MF_FOR_COST, NULL, "while it waits"},
+    {"--simulated", "FILE", AT(simulated), OPTION_TEXT, MF_FOR_COST, NULL, "the bought machine's requests and speed: JSON of memfit simulate"},
+    {"--rent-simulated", "FILE", AT(rent_simulated), OPTION_TEXT, MF_FOR_COST, NULL, "the same requests on the rented machine"},
     {"--on-hours", "H", AT(cost.on_hours_per_day), OPTION_NUMBER, MF_FOR_COST, NULL, "hours a day it is switched on (24)"},
     {"--cooling", "FACTOR", AT(cost.cooling), OPTION_NUMBER, MF_FOR_COST, NULL, "on the electricity (1)"},
     {"--wage", "USD", AT(cost.wage_per_hour), OPTION_NUMBER, MF_FOR_COST, NULL, "what an hour of your own is worth (not counted)"},

@@ -90,6 +90,8 @@ typedef struct mf_arguments {
     const char *tensor_split;
     const char *draft;
     const char *lora;
+    const char *simulated;
+    const char *rent_simulated;
     int64_t draft_max;
     double draft_accept;
     const char *format;

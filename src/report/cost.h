@@ -14,6 +14,7 @@ typedef struct mf_cost_shown {
     const mf_cost_plan *plan;
     mf_shown buy;
     mf_shown rent;
+    const char *simulated[2]; /* what simulations said of the two machines; NULL: none */
 } mf_cost_shown;
 
 void mf_show_cost(mf_document *document, const mf_cost_shown *shown);

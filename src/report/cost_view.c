@@ -504,6 +504,11 @@ static void show_notes(mf_document *d, const mf_cost_shown *shown)
                      plan->run.n_draws,
                      plan->run.sampler == MF_SAMPLER_SOBOL ? "shifted Sobol points" : "MT19937",
                      (unsigned long long)plan->run.seed);
+    for (size_t i = 0; i < sizeof shown->simulated / sizeof shown->simulated[0]; i++) {
+        if (shown->simulated[i] != NULL) {
+            mf_document_cell(d, "- %s", shown->simulated[i]);
+        }
+    }
     if (plan->run.rent != NULL && !plan->renting.kept_up) {
         mf_document_cell(
             d, "- the rented machine is given back when the work is done (--kept-up: it is not)");

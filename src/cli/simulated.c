@@ -1,0 +1,140 @@
+#include "cli/simulated.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "facts/json.h"
+
+static mf_status
+number_of(double *out, const mf_json *json, const mf_node *object, const char *key, mf_error *err)
+{
+    const mf_node *node = mf_node_get(object, key);
+    return mf_node_double(out, node) && *out >= 0
+               ? MF_OK
+               : mf_json_fail(json,
+                              node != NULL ? node : object,
+                              err,
+                              "'%s' must be a number that is not negative",
+                              key);
+}
+
+static mf_status check_name(
+    const mf_json *json, const mf_node *root, const char *key, const char *expected, mf_error *err)
+{
+    const mf_node *node = mf_node_get(root, key);
+    const char *name = mf_node_string(node);
+    return name != NULL && strcmp(name, expected) == 0
+               ? MF_OK
+               : mf_json_fail(json,
+                              node != NULL ? node : root,
+                              err,
+                              "'%s' is %s, here it is %s: simulate that one",
+                              key,
+                              name != NULL ? name : "missing",
+                              expected);
+}
+
+/* Cut, failed and refused requests are tokens that the rates leave out. */
+static mf_status check_outcomes(const mf_json *json, const mf_node *root, mf_error *err)
+{
+    static const char *const lost[] = {"cut", "failed", "refused"};
+    const mf_node *outcomes = mf_node_get(root, "outcomes");
+    bool saturated = false;
+    if (!mf_node_bool(&saturated, mf_node_get(root, "saturated")) || saturated) {
+        return mf_json_fail(
+            json, root, err, "the machine was saturated: simulate a load that it can serve");
+    }
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        double n = 0;
+        const mf_status status =
+            number_of(&n, json, outcomes != NULL ? outcomes : root, lost[i], err);
+        if (status != MF_OK) {
+            return status;
+        }
+        if (n > 0) {
+            return mf_json_fail(json,
+                                outcomes,
+                                err,
+                                "%.0f requests were %s: simulate what the machine can serve",
+                                n,
+                                lost[i]);
+        }
+    }
+    return MF_OK;
+}
+
+static mf_status
+read_rates(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_error *err)
+{
+    double output = 0;
+    double total = 0;
+    mf_status status = number_of(&s->request_per_s, json, root, "request_per_s", err);
+    status = status == MF_OK ? number_of(&output, json, root, "output_tok_s", err) : status;
+    status = status == MF_OK ? number_of(&total, json, root, "total_tok_s", err) : status;
+    status = status == MF_OK ? number_of(&s->utilization, json, root, "utilization", err) : status;
+    if (status != MF_OK) {
+        return status;
+    }
+    if (!(s->request_per_s > 0) || !(output > 0) || total < output || !(s->utilization > 0) ||
+        s->utilization > 1) {
+        return mf_json_fail(json, root, err, "the rates contradict each other");
+    }
+    s->output_tok_s = output / s->utilization;
+    s->output_tokens = output / s->request_per_s;
+    s->input_tokens = (total - output) / s->request_per_s;
+    return MF_OK;
+}
+
+mf_status mf_cli_simulated_read(mf_cli_simulated *simulated,
+                                const char *path,
+                                const mf_cli_case *loaded,
+                                mf_error *err)
+{
+    mf_json *json = NULL;
+    mf_cli_simulated read = {0};
+    mf_status status = mf_json_load(&json, path, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    const mf_node *root = mf_json_root(json);
+    const char *schema = mf_node_string(mf_node_get(root, "schema"));
+    if (schema == NULL || strcmp(schema, "memfit.simulation/1") != 0) {
+        status =
+            mf_json_fail(json,
+                         root,
+                         err,
+                         "is no simulation: memfit simulate ... --format json -o FILE writes one");
+    }
+    status = status == MF_OK ? check_name(json, root, "model", loaded->model->id, err) : status;
+    status = status == MF_OK ? check_name(json, root, "machine", loaded->machine->id, err) : status;
+    status = status == MF_OK ? check_outcomes(json, root, err) : status;
+    status = status == MF_OK ? read_rates(&read, json, root, err) : status;
+    mf_json_free(json);
+    if (status == MF_OK) {
+        *simulated = read;
+    }
+    return status;
+}
+
+void mf_cli_simulated_apply(mf_cli_case *loaded, const mf_cli_simulated *simulated)
+{
+    mf_prediction *p = &loaded->prediction;
+    mf_rate *rate = &p->effective;
+    const double factor = rate->known ? simulated->output_tok_s / rate->tok_s : 1;
+    loaded->run.workload.n_prompt = (uint64_t)llround(simulated->input_tokens);
+    loaded->run.workload.n_output = (uint64_t)fmax(1, (double)llround(simulated->output_tokens));
+    rate->tok_s *= factor;
+    rate->low_tok_s *= factor;
+    rate->high_tok_s *= factor;
+    rate->ceiling_tok_s = 0; /* of one request at a time */
+    (void)snprintf(
+        loaded->note,
+        sizeof loaded->note,
+        "%s: %.3g requests a second keep it busy %.0f %% of the time, %.3g tok/s of output "
+        "meanwhile (simulated)",
+        loaded->machine->id,
+        simulated->request_per_s,
+        100 * simulated->utilization,
+        simulated->output_tok_s);
+}
