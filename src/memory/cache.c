@@ -92,6 +92,34 @@ add_cells(uint64_t *total, uint64_t bytes, uint64_t cells, uint64_t streams, mf_
     return MF_OK;
 }
 
+/* DeepSeek V4 (llama-kv-cache-dsv4.cpp): one vector is key and value. Every layer keeps its window, some also an entry for
+   every compress_ratio tokens, with an index key where they select; sequences stay apart even in a unified cache. */
+static mf_status
+compressed_cache(mf_cache_size *size, const mf_attention *a, const mf_workload *w, mf_error *err)
+{
+    mf_workload apart = *w;
+    uint64_t key = 0;
+    uint64_t index = 0;
+    uint64_t cells = 0;
+    apart.kv_unified = false;
+    mf_status status =
+        mf_tensor_row_bytes(&key, w->kv_type_k, (uint64_t)a->n_kv_heads * a->key_dim, err);
+    status =
+        status == MF_OK ? mf_tensor_row_bytes(&index, w->kv_type_k, a->index_dim, err) : status;
+    status = status == MF_OK ? window_cells(&cells, a->window, size, &apart, err) : status;
+    if (status == MF_OK) {
+        size->swa_cells = a->window > 0 ? cells : size->swa_cells;
+        status = add_cells(&size->kv_bytes, key, cells, w->n_parallel, err);
+    }
+    if (status == MF_OK && a->compress_ratio > 0) {
+        uint64_t entries = (size->cells + a->compress_ratio - 1) / a->compress_ratio;
+        status = mf_pad(&entries, entries, CELL_PADDING)
+                     ? add_cells(&size->kv_bytes, key + index, entries, w->n_parallel, err)
+                     : overflow(err);
+    }
+    return status;
+}
+
 static mf_status layer_cache(mf_cache_size *size,
                              const mf_attention *a,
                              uint64_t widest_value,
@@ -109,11 +137,6 @@ static mf_status layer_cache(mf_cache_size *size,
     }
     if (status == MF_OK) {
         status = add_cells(&size->kv_bytes, bytes, cells, size->streams, err);
-    }
-    if (status == MF_OK && a->compress_ratio > 0) {
-        /* Beside the window one entry for every compress_ratio tokens of the whole context. */
-        const uint64_t entries = (size->cells + a->compress_ratio - 1) / a->compress_ratio;
-        status = add_cells(&size->kv_bytes, bytes, entries, size->streams, err);
     }
     return status;
 }
@@ -177,7 +200,9 @@ mf_status mf_cache_add_layer(mf_cache_size *size,
     }
     if (status == MF_OK && has_cache(layer)) {
         const uint64_t widest = workload->flash_attention ? 0 : widest_value(model);
-        status = layer_cache(size, &layer->attention, widest, workload, err);
+        status = layer->attention.value_is_key
+                     ? compressed_cache(size, &layer->attention, workload, err)
+                     : layer_cache(size, &layer->attention, widest, workload, err);
     }
     if (status == MF_OK && layer->recurrent.kind != MF_RECURRENT_NONE && !layer->is_nextn) {
         status = layer_state(size, &layer->recurrent, workload, err);

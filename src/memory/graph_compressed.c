@@ -6,6 +6,8 @@
  */
 #include "memory/graph_arch.h"
 
+enum { F16_BYTES = 2, F32_BYTES = 4 };
+
 static uint64_t streams_of(const builder *b)
 {
     const uint64_t all = mf_build_dim(&b->layers[0], PART_HC_ATTN, 0);
@@ -32,22 +34,18 @@ static graph_tensor spread_result(builder *b, graph_tensor streams, graph_tensor
     return mf_build_own(b, mixed, result);
 }
 
-/* Scores of every compressed entry by many small heads, and the entries sorted by them. */
-static void score_entries(builder *b, const build_layer *l, uint64_t entries, graph_tensor low)
+/* Scores of every compressed entry, one fused operation over the many small heads, and the best of them. */
+static graph_tensor
+score_entries(builder *b, const build_layer *l, uint64_t entries, graph_tensor low)
 {
     const mf_attention *a = &l->shape->attention;
     if (a->n_index_heads == 0 || !mf_build_has(l, PART_INDEX_Q_B)) {
-        return;
+        return GRAPH_NONE;
     }
     const graph_tensor q = mf_build_linear(b, l, PART_INDEX_Q_B, PART_COUNT, low);
-    const graph_tensor scores = mf_graph_op(b->g,
-                                            GRAPH_PLAIN,
-                                            GRAPH_SHAPE(entries, b->n_tokens, a->n_index_heads, 1),
-                                            GRAPH_SOURCES(q));
-    const graph_tensor turned = mf_build_own(b, scores, GRAPH_NONE);
-    const graph_tensor sum = mf_graph_op(
-        b->g, GRAPH_PLAIN, GRAPH_SHAPE(entries, b->n_tokens, 1, 1), GRAPH_SOURCES(turned));
-    mf_graph_expand(b->g, mf_build_own(b, sum, GRAPH_NONE));
+    const graph_tensor scores =
+        mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(entries, b->n_tokens, 1, 1), GRAPH_SOURCES(q));
+    return mf_build_own(b, scores, GRAPH_NONE);
 }
 
 static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
@@ -59,7 +57,8 @@ static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
     const uint64_t cells = b->window.cells + entries;
     graph_tensor low = mf_build_linear(b, l, PART_ATTN_Q_A, PART_COUNT, x);
     low = mf_build_norm(b, l, PART_ATTN_Q_A_NORM, PART_COUNT, low);
-    score_entries(b, l, entries, low);
+    const graph_tensor best = score_entries(b, l, entries, low);
+    graph_tensor compressed = GRAPH_NONE;
     graph_tensor q = mf_build_linear(b, l, PART_ATTN_Q_B_UP, PART_COUNT, low);
     q = mf_build_reshape(b, q, a->key_dim, a->n_heads, u, 1);
     q = mf_build_rope(b, mf_build_rms(b, q));
@@ -69,20 +68,26 @@ static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
     if (mf_build_has(l, PART_COMPRESSOR_KV)) {
         const graph_tensor c = mf_build_linear(b, l, PART_COMPRESSOR_KV, PART_COUNT, x);
         const graph_tensor gate = mf_build_linear(b, l, PART_COMPRESSOR_GATE, PART_COUNT, x);
-        mf_graph_expand(b->g, mf_build_own(b, mf_build_in_place(b, gate, GRAPH_NONE), c));
+        compressed = mf_build_own(b, mf_build_in_place(b, gate, GRAPH_NONE), c);
     }
-    const graph_tensor mask =
-        mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(cells, u, 1, 1), GRAPH_SOURCES(b->window.mask));
+    const graph_tensor mask = mf_graph_op(b->g,
+                                          GRAPH_PLAIN,
+                                          GRAPH_SHAPE(cells, u, 1, 1),
+                                          GRAPH_SOURCES(b->window.mask, best, compressed));
+    /* Window and entries of every sequence side by side, as the kernels read them. */
+    const graph_tensor keys = mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(a->key_dim, cells, b->n_sequences, 1), GRAPH_SOURCES(kv));
+    mf_graph_retype(b->g, keys, b->workload->kv_type_k == MF_TYPE_F32 ? F32_BYTES : F16_BYTES);
     graph_tensor scores = GRAPH_NONE;
     if (!b->workload->flash_attention) {
         scores = mf_graph_op(
-            b->g, GRAPH_PLAIN, GRAPH_SHAPE(cells, u, a->n_heads, 1), GRAPH_SOURCES(q, kv, mask));
+            b->g, GRAPH_PLAIN, GRAPH_SHAPE(cells, u, a->n_heads, 1), GRAPH_SOURCES(q, keys, mask));
         scores = mf_build_in_place(b, scores, GRAPH_NONE);
     }
     const graph_tensor y = mf_graph_op(b->g,
                                        GRAPH_PLAIN,
                                        GRAPH_SHAPE(a->value_dim, a->n_heads, u, 1),
-                                       GRAPH_SOURCES(q, kv, mask, scores));
+                                       GRAPH_SOURCES(q, keys, mask, scores));
     const graph_tensor turned = mf_build_rope(b, y);
     const uint64_t rank = mf_build_dim(l, PART_ATTN_OUT_B2, 0);
     const graph_tensor out_a = mf_build_weight(b, l, PART_ATTN_OUT_A);

@@ -241,3 +241,39 @@ Test(reports, cuda_unpacks_a_quantized_cache_for_prompts)
     cr_expect(lt(u64, direct, halves));
     report_close(&r);
 }
+
+/* llama.cpp b10361's own dry run of a file with DeepSeek V4 Flash's shapes: windows of every layer, an entry for every 4 or
+   128 tokens, and the compressors' state; sequences apart even in a unified cache. Its compute buffers are bounded. */
+Test(reports, deepseek_v4_keeps_windows_and_compressed_entries)
+{
+    static const struct {
+        uint64_t n_ctx, context_bytes, compute_bytes;
+        uint32_t n_ubatch, n_parallel;
+        mf_tensor_type type;
+        bool unified;
+    } known[] = {
+        {8192,   106315776,  276394208,  512,  1, MF_TYPE_F16,  false},
+        {32768,  695795712,  1111671520, 2048, 4, MF_TYPE_F16,  false},
+        {131072, 947798016,  400429280,  512,  1, MF_TYPE_F16,  false},
+        {32768,  1085865984, 0,          512,  4, MF_TYPE_F16,  true },
+        {8192,   62201856,   0,          512,  1, MF_TYPE_Q8_0, false},
+    };
+    report r;
+    report_open(&r, "deepseek-v4-flash", "Q4_K_M", "mac-studio-m3-ultra-80c-512gb");
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        mf_workload *w = &r.run.workload;
+        w->n_ctx = known[i].n_ctx;
+        w->n_ubatch = known[i].n_ubatch;
+        w->n_parallel = w->n_outputs = known[i].n_parallel;
+        w->kv_type_k = w->kv_type_v = known[i].type;
+        w->kv_unified = known[i].unified;
+        const mf_memory m = need_of(&r);
+        cr_expect(
+            eq(u64, m.terms[MF_TERM_KV_CACHE] + m.terms[MF_TERM_STATE], known[i].context_bytes),
+            "%zu",
+            i);
+        cr_expect(m.bounded[MF_TERM_COMPUTE]);
+        cr_expect(ge(u64, m.terms[MF_TERM_COMPUTE], known[i].compute_bytes), "%zu", i);
+    }
+    report_close(&r);
+}
