@@ -191,5 +191,8 @@ void mf_graph_gemma3n(builder *b)
     }
     graph_tensor merged = mf_graph_op(
         b->g, GRAPH_PLAIN, mf_build_shape(b, x), GRAPH_SOURCES(mf_build_own(b, all, GRAPH_NONE)));
+    if (b->traits->rows == ROWS_IN_LAST_LAYER) {
+        merged = mf_build_get_rows(b, merged, b->output_rows);
+    }
     mf_build_output(b, merged);
 }
