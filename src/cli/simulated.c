@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "facts/json.h"
 
 static mf_status
@@ -56,8 +57,7 @@ static mf_status check_outcomes(const mf_json *json, const mf_node *root, mf_err
             return mf_json_fail(json,
                                 outcomes,
                                 err,
-                                "%.0f requests were %s: simulate what the machine can serve",
-                                n,
+                                "requests were %s: simulate what the machine can serve",
                                 lost[i]);
         }
     }
@@ -128,13 +128,15 @@ void mf_cli_simulated_apply(mf_cli_case *loaded, const mf_cli_simulated *simulat
     rate->low_tok_s *= factor;
     rate->high_tok_s *= factor;
     rate->ceiling_tok_s = 0; /* of one request at a time */
-    (void)snprintf(
-        loaded->note,
-        sizeof loaded->note,
-        "%s: %.3g requests a second keep it busy %.0f %% of the time, %.3g tok/s of output "
-        "meanwhile (simulated)",
-        loaded->machine->id,
-        simulated->request_per_s,
-        100 * simulated->utilization,
-        simulated->output_tok_s);
+    char requests[MF_NUMBER_SIZE];
+    char busy[MF_NUMBER_SIZE];
+    char output[MF_NUMBER_SIZE];
+    (void)snprintf(loaded->note,
+                   sizeof loaded->note,
+                   "%s: %s requests a second keep it busy %s %% of the time, %s tok/s of output "
+                   "meanwhile (simulated)",
+                   loaded->machine->id,
+                   mf_number_text(requests, simulated->request_per_s, 3),
+                   mf_number_text(busy, 100 * simulated->utilization, 2),
+                   mf_number_text(output, simulated->output_tok_s, 3));
 }
