@@ -42,12 +42,12 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
     if (status == MF_OK) {
         status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
     }
-    if (status == MF_OK) {
+    if (status == MF_OK && loaded.prediction.memory_known) {
         status = mf_cli_inverse_make(&inverse, &loaded, database, err);
     }
     if (status == MF_OK) {
         mf_shown shown = mf_cli_shown(&loaded);
-        shown.inverse = &inverse.found;
+        shown.inverse = loaded.prediction.memory_known ? &inverse.found : NULL;
         *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
         status = write_fit(&text, &shown, a, err);
     }
@@ -75,12 +75,12 @@ mf_status mf_fit_show(mf_document *document, const mf_arguments *a, mf_error *er
     if (status == MF_OK) {
         status = mf_cli_case_load(&loaded, database, a, a->positional[0], a->on, err);
     }
-    if (status == MF_OK) {
+    if (status == MF_OK && loaded.prediction.memory_known) {
         status = mf_cli_inverse_make(&inverse, &loaded, database, err);
     }
     if (status == MF_OK) {
         mf_shown shown = mf_cli_shown(&loaded);
-        shown.inverse = &inverse.found;
+        shown.inverse = loaded.prediction.memory_known ? &inverse.found : NULL;
         mf_show_fit(document, &shown);
     }
     mf_cli_inverse_free(&inverse);
