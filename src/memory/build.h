@@ -211,6 +211,8 @@ graph_tensor mf_build_short_convolution(builder *b, const build_layer *l, graph_
 void mf_build_inputs(builder *b);
 graph_tensor mf_build_embedding(builder *b);
 void mf_build_begin_layer(builder *b, size_t i);
+/* What a block adds to the residual, times the model's factor where it has one. */
+graph_tensor mf_build_scaled(builder *b, graph_tensor x);
 /* In the last layer: the rows that are asked for, of both. */
 void mf_build_pick(builder *b, const build_layer *l, graph_tensor *x, graph_tensor *residual);
 /* Final norm and logits. */

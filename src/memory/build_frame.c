@@ -104,6 +104,11 @@ void mf_build_begin_layer(builder *b, size_t i)
     b->first_ids[i] = b->g->n_nodes;
 }
 
+graph_tensor mf_build_scaled(builder *b, graph_tensor x)
+{
+    return b->traits->scale_residual ? mf_build_in_place(b, x, GRAPH_NONE) : x;
+}
+
 void mf_build_pick(builder *b, const build_layer *l, graph_tensor *x, graph_tensor *residual)
 {
     if (l == &b->layers[b->n_layers - 1] && b->traits->rows == ROWS_IN_LAST_LAYER) {

@@ -29,11 +29,6 @@ static graph_tensor mix(builder *b, const build_layer *l, graph_tensor x)
     return mf_build_attention(b, &c);
 }
 
-static graph_tensor scaled(builder *b, graph_tensor x)
-{
-    return b->traits->scale_residual ? mf_build_in_place(b, x, GRAPH_NONE) : x;
-}
-
 static bool feeds_forward(const build_layer *l)
 {
     return l->shape->ffn.kind != MF_FFN_NONE;
@@ -51,7 +46,7 @@ static graph_tensor start(builder *b)
 
 static graph_tensor sum(builder *b, graph_tensor y, graph_tensor residual)
 {
-    y = scaled(b, y);
+    y = mf_build_scaled(b, y);
     return b->traits->residual_first ? mf_build_in_place(b, residual, y)
                                      : mf_build_in_place(b, y, residual);
 }

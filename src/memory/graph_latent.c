@@ -165,11 +165,6 @@ graph_tensor mf_graph_latent_attention(builder *b, const build_layer *l, graph_t
                                                         : attend_expanded(b, &m);
 }
 
-static graph_tensor scaled(builder *b, graph_tensor x)
-{
-    return b->traits->scale_residual ? mf_build_in_place(b, x, GRAPH_NONE) : x;
-}
-
 void mf_graph_latent(builder *b)
 {
     graph_tensor x = mf_build_embedding(b);
@@ -181,10 +176,10 @@ void mf_graph_latent(builder *b)
         graph_tensor y = mf_build_norm(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x);
         y = mf_graph_latent_attention(b, l, y);
         mf_build_pick(b, l, &y, &residual);
-        residual = mf_build_in_place(b, scaled(b, y), residual);
+        residual = mf_build_in_place(b, mf_build_scaled(b, y), residual);
         y = mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, residual);
         y = mf_graph_feed_forward(b, l, y);
-        x = mf_build_in_place(b, scaled(b, y), residual);
+        x = mf_build_in_place(b, mf_build_scaled(b, y), residual);
     }
     mf_build_output(b, x);
 }

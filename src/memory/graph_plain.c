@@ -95,11 +95,6 @@ graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tenso
                : routed;
 }
 
-static graph_tensor scaled(builder *b, graph_tensor x)
-{
-    return b->traits->scale_residual ? mf_build_in_place(b, x, GRAPH_NONE) : x;
-}
-
 /* Attention's result beside the gate that some models project from the same input. */
 static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
 {
@@ -141,7 +136,7 @@ static graph_tensor layer(builder *b, const build_layer *l, graph_tensor x)
     if (sandwich && mf_build_has(l, PART_ATTN_POST_NORM)) {
         y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
     }
-    residual = y != x ? mf_build_in_place(b, scaled(b, y), residual) : x;
+    residual = y != x ? mf_build_in_place(b, mf_build_scaled(b, y), residual) : x;
     if (l->shape->ffn.kind == MF_FFN_NONE) {
         return residual;
     }
@@ -150,7 +145,7 @@ static graph_tensor layer(builder *b, const build_layer *l, graph_tensor x)
     if (mf_build_has(l, PART_FFN_POST_NORM)) {
         y = mf_build_norm(b, l, PART_FFN_POST_NORM, PART_COUNT, y);
     }
-    y = scaled(b, y);
+    y = mf_build_scaled(b, y);
     return b->traits->residual_first ? mf_build_in_place(b, residual, y)
                                      : mf_build_in_place(b, y, residual);
 }
