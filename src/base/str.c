@@ -98,6 +98,13 @@ char *mf_strdup(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
+bool mf_ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text);
+    const size_t m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;

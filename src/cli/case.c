@@ -6,18 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/str.h"
 #include "cli/cli.h"
 #include "cli/own.h"
 #include "memfit/detect.h"
 #include "memfit/import.h"
 #include "memfit/plan.h"
-
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text);
-    const size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 mf_status mf_cli_model(
     mf_model **out, bool *is_file, const mf_database *database, const char *name, mf_error *err)
@@ -25,10 +19,10 @@ mf_status mf_cli_model(
     struct stat info;
     const bool exists = stat(name, &info) == 0;
     *is_file = true;
-    if (ends_with(name, ".gguf")) {
+    if (mf_ends_with(name, ".gguf")) {
         return mf_gguf_read(out, name, err);
     }
-    if (ends_with(name, ".json") ||
+    if (mf_ends_with(name, ".json") ||
         (exists && (S_ISDIR(info.st_mode) || strchr(name, '/') != NULL))) {
         return mf_hf_read(out, name, err);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/str.h"
 
 static void free_sources(mf_sources *sources)
 {
@@ -102,18 +103,11 @@ mf_tensor_role mf_tensor_role_of(const char *name, int32_t *layer)
     return MF_ROLE_OTHER;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text);
-    const size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 bool mf_tensor_stays_f32(const char *name, uint32_t n_dims)
 {
     static const char *const kept[] = {
         "_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d", "shortconv.conv"};
-    if (n_dims < 2 || !ends_with(name, "weight")) {
+    if (n_dims < 2 || !mf_ends_with(name, "weight")) {
         return true;
     }
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {

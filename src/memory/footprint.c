@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/str.h"
 #include "memory/compute_memo.h"
 
 /* The blocks for multi-token prediction are skipped, but for tensors that src/models of llama.cpp creates as merely not
@@ -53,13 +54,6 @@ static const unskipped leftovers[] = {
       ".nextn.shared_head_norm.weight"} },
 };
 
-static bool ends_with(const char *name, const char *tail)
-{
-    const size_t n = strlen(name);
-    const size_t n_tail = strlen(tail);
-    return n >= n_tail && strcmp(name + n - n_tail, tail) == 0;
-}
-
 static bool is_leftover(const mf_model *model, const mf_tensor *tensor)
 {
     for (size_t i = 0; i < sizeof leftovers / sizeof leftovers[0]; i++) {
@@ -68,7 +62,7 @@ static bool is_leftover(const mf_model *model, const mf_tensor *tensor)
             continue;
         }
         for (size_t k = 0; row->tails[k] != NULL; k++) {
-            if (ends_with(tensor->name, row->tails[k])) {
+            if (mf_ends_with(tensor->name, row->tails[k])) {
                 return true;
             }
         }
