@@ -70,7 +70,7 @@ Test(cpu, a_kernel_that_is_wrong_is_noticed)
     cr_assert(eq(int, mf_prober_cpu.open(&state, 0, &options, NULL, &err), MF_OK));
     mf_cpu *cpu = state;
     mf_cpu_kernels wrong = *cpu->kernels;
-    wrong.dot[MF_BLOCK_Q4_K] = mf_cpu_plain.dot[MF_BLOCK_Q8_0];
+    wrong.dot[MF_BLOCK_Q4_K] = mf_cpu_plain.dot[MF_BLOCK_Q4_0];
     wrong.tile[MF_BLOCK_Q4_0] = mf_cpu_plain.tile[MF_BLOCK_Q8_0];
     cpu->kernels = &wrong;
     mf_probe_plan plan = {0};
