@@ -1,11 +1,9 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#include <string.h>
 #include <time.h>
 
 #include "calibrate/cpu.h"
-#include "memfit/memfit.h"
 
 static double now_s(void *payload)
 {
@@ -18,18 +16,15 @@ static double now_s(void *payload)
 /* Small buffers: this is about the code, not about the machine. */
 static mf_probe_options small(void)
 {
-    return (mf_probe_options){.now_s = now_s,
-                              .buffer_bytes = 8 << 20,
-                              .n_threads = 3,
-                              .budget_s = 3,
-                              .date = "2026-11-28"};
+    return (mf_probe_options){
+        .now_s = now_s, .buffer_bytes = 8 << 20, .n_threads = 3, .date = "2026-11-28"};
 }
 
 Test(cpu, the_processor_is_described)
 {
     mf_probe_place places[MF_MAX_PLACES_LISTED];
     size_t n = 0;
-    cr_assert(eq(int, mf_probe_list(places, &n, MF_PROBE_BACKEND_CPU, NULL), MF_OK));
+    cr_assert(eq(int, mf_prober_cpu.available(places, &n, NULL, NULL), MF_OK));
     cr_assert(eq(sz, n, 1));
     cr_assert(ne(str, places[0].name, ""));
     cr_assert(ne(str, places[0].system, ""));
@@ -94,25 +89,4 @@ Test(cpu, a_stream_grows_when_it_is_told)
     cr_assert(epsilon_eq(dbl, plan.bytes, 2 * first, 4096));
     cr_assert(le(dbl, plan.error, plan.tolerance));
     mf_prober_cpu.close(cpu);
-}
-
-Test(cpu, a_short_measurement_of_this_machine)
-{
-    mf_init();
-    mf_record *record = NULL;
-    mf_error err = {0};
-    mf_probe_options options = small();
-    options.n_threads = 1;
-    options.budget_s = 6;
-    const double start_s = now_s(NULL);
-    cr_assert(eq(int, mf_probe_measure(&record, MF_PROBE_BACKEND_CPU, 0, &options, &err), MF_OK));
-    cr_assert(lt(dbl, now_s(NULL) - start_s, 60));
-    /* A machine with much else to do ends early, and says so. */
-    const bool measured = mf_record_rate(record, MF_PROBE_READ) > 1e8 &&
-                          mf_record_rate(record, MF_PROBE_UNPACK_Q4_0) > 1e8;
-    cr_assert(measured || !record->complete);
-    cr_assert(gt(sz, record->n_results, 3));
-    cr_assert(eq(u32, record->n_threads, 1));
-    cr_assert(eq(int, strncmp(record->id, "this-cpu-", 9), 0));
-    mf_record_free(record);
 }
