@@ -48,6 +48,17 @@ float mf_half_value(uint16_t half)
     return value;
 }
 
+float mf_f8_value(uint8_t code)
+{
+    const int exponent = (code >> 3) & 15;
+    const float fraction = (float)(code & 7) / 8;
+    float size = exponent == 0 ? ldexpf(fraction, -6) : ldexpf(1 + fraction, exponent - 7);
+    if ((code & 0x7f) == 0x7f) {
+        size = NAN;
+    }
+    return (code & 0x80) != 0 ? -size : size;
+}
+
 uint16_t mf_half_from(float value)
 {
     uint32_t bits = 0;

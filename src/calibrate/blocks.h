@@ -57,6 +57,9 @@ size_t mf_blocks_bytes(mf_block_format format, size_t n);
 /* IEEE half precision, round to nearest even; written out, as not every compiler has the type. */
 float mf_half_value(uint16_t half);
 uint16_t mf_half_from(float value);
+/* FP8 of the kind E4M3 (arXiv:2209.05433): no infinities, both codes of all ones are NaN. */
+#define MF_F8_ONE 0x38
+float mf_f8_value(uint8_t code);
 
 /* 6-bit scale and minimum of group 0 to 7. */
 void mf_q4_k_scale(uint8_t *scale, uint8_t *minimum, const uint8_t *packed, size_t group);

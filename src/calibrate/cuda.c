@@ -1,4 +1,5 @@
 #include "calibrate/cuda.h"
+#include "calibrate/cuda_blas.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-/* Numbers of cuda.h, cublas_api.h and library_types.h. */
+/* Numbers of cuda.h. */
 #define CU_CLOCK_KHZ 13
 #define CU_MULTIPROCESSORS 16
 #define CU_INTEGRATED 18
@@ -14,13 +15,11 @@
 #define CU_MINOR 76
 #define CU_JIT_ERROR_LOG 5
 #define CU_JIT_ERROR_LOG_SIZE 6
-#define CUDA_R_32F_ 0
-#define CUDA_R_16F_ 2
-#define CUBLAS_COMPUTE_32F_ 68
-#define CUBLAS_GEMM_DEFAULT_ (-1)
 
-/* FLOP a cycle and multiprocessor that no product exceeds: dense FP16 on Hopper's tensor units, and the boost's margin. */
+/* FLOP a cycle and multiprocessor that no product of halves exceeds: dense on the tensor units of Hopper, twice that on the
+   Blackwell of data centres (compute capability 10); and the margin of the boost. */
 #define MOST_FLOP_PER_CYCLE 4096.0
+#define MOST_FLOP_PER_CYCLE_B200 8192.0
 #define CLOCK_MARGIN 1.3
 #define HBM_MAJORS(major, minor)                                                                   \
     (((major) == 7 && (minor) == 0) || ((major) == 8 && (minor) == 0) || (major) == 9 ||           \
@@ -29,8 +28,7 @@
 typedef struct cuda {
     mf_gpu_tests gpu;
     mf_cu cu;
-    mf_cublas blas;
-    void *handle; /* of cuBLAS; NULL: not there */
+    mf_cuda_blas blas;
     int device;
     bool retained;
     mf_cu_object *context;
@@ -89,10 +87,16 @@ static mf_chip_class class_of(const mf_cu *cu, int device)
     return HBM_MAJORS(major, minor) ? MF_CLASS_NVIDIA_HBM : MF_CLASS_NVIDIA_GDDR;
 }
 
+static bool has_fp8(const mf_cu *cu, int device)
+{
+    return 10 * attribute(cu, device, CU_MAJOR) + attribute(cu, device, CU_MINOR) >= 89;
+}
+
 static double peak_of(const mf_cu *cu, int device)
 {
-    return MOST_FLOP_PER_CYCLE * CLOCK_MARGIN * 1e3 * attribute(cu, device, CU_CLOCK_KHZ) *
-           attribute(cu, device, CU_MULTIPROCESSORS);
+    const bool b200 = attribute(cu, device, CU_MAJOR) == 10;
+    return (b200 ? MOST_FLOP_PER_CYCLE_B200 : MOST_FLOP_PER_CYCLE) * CLOCK_MARGIN * 1e3 *
+           attribute(cu, device, CU_CLOCK_KHZ) * attribute(cu, device, CU_MULTIPROCESSORS);
 }
 
 static void describe(mf_probe_place *place, const mf_cu *cu, int number)
@@ -154,15 +158,10 @@ static const char *const kernel_names[MF_PROBE_COUNT] = {
     [MF_PROBE_KV_F16] = "attend",
 };
 
-static bool is_library(mf_probe probe)
-{
-    return probe == MF_PROBE_GEMM_F32 || probe == MF_PROBE_GEMM_F16;
-}
-
 static bool has(const void *device, mf_probe probe)
 {
     const cuda *c = device;
-    return is_library(probe) ? c->handle != NULL : c->kernels[probe] != NULL;
+    return mf_cuda_blas_is(probe) ? mf_cuda_blas_has(&c->blas, probe) : c->kernels[probe] != NULL;
 }
 
 /* A buffer is a device address; 0 is none. */
@@ -198,36 +197,6 @@ static mf_status read_buffer(void *to, void *device, void *buffer, size_t n_byte
     return code == 0 ? MF_OK : mf_fail(err, MF_E_IO, "CUDA can't read a buffer (%d)", code);
 }
 
-/* cuBLAS counts columns first: a row-major product is the transposed one with its factors exchanged. */
-static int multiply(const cuda *c, const mf_gpu_job *job)
-{
-    static const float one = 1;
-    static const float zero = 0;
-    const int type = job->probe == MF_PROBE_GEMM_F16 ? CUDA_R_16F_ : CUDA_R_32F_;
-    const int m = (int)job->args.m;
-    const int n = (int)job->args.n;
-    const int k = (int)job->args.k;
-    return c->blas.cublasGemmEx(c->handle,
-                                0,
-                                0,
-                                n,
-                                m,
-                                k,
-                                &one,
-                                job->b,
-                                type,
-                                n,
-                                job->a,
-                                type,
-                                k,
-                                &zero,
-                                job->out,
-                                type,
-                                n,
-                                CUBLAS_COMPUTE_32F_,
-                                CUBLAS_GEMM_DEFAULT_);
-}
-
 static int start_kernel(const cuda *c, const mf_gpu_job *job)
 {
     mf_cu_pointer buffers[3] = {(uintptr_t)job->a, (uintptr_t)job->b, (uintptr_t)job->out};
@@ -249,12 +218,13 @@ static int start_kernel(const cuda *c, const mf_gpu_job *job)
 static mf_status
 launch(mf_probe_time *time, void *device, const mf_gpu_job *job, uint32_t n_calls, mf_error *err)
 {
-    const cuda *c = device;
+    cuda *c = device;
     float milliseconds = 0;
     const double start_s = c->now_s(c->payload);
     int code = c->cu.cuEventRecord(c->events[0], NULL);
     for (uint32_t i = 0; code == 0 && i < n_calls; i++) {
-        code = is_library(job->probe) ? multiply(c, job) : start_kernel(c, job);
+        code = mf_cuda_blas_is(job->probe) ? mf_cuda_blas_multiply(&c->blas, job)
+                                           : start_kernel(c, job);
     }
     code = code != 0 ? code : c->cu.cuEventRecord(c->events[1], NULL);
     code = code != 0 ? code : c->cu.cuCtxSynchronize();
@@ -282,9 +252,7 @@ static void close_cuda(void *state)
         return;
     }
     mf_gpu_clear(&c->gpu);
-    if (c->handle != NULL) {
-        (void)c->blas.cublasDestroy_v2(c->handle);
-    }
+    mf_cuda_blas_close(&c->blas);
     for (size_t i = 0; i < 2; i++) {
         if (c->events[i] != NULL) {
             (void)c->cu.cuEventDestroy_v2(c->events[i]);
@@ -297,30 +265,6 @@ static void close_cuda(void *state)
         (void)c->cu.cuDevicePrimaryCtxRelease_v2(c->device);
     }
     free(c);
-}
-
-/* cuBLAS is no part of the driver: without it the own kernel stands alone. */
-static void open_blas(cuda *c)
-{
-    static const char *const names[] = {
-        "libcublas.so.13", "libcublas.so.12", "libcublas.so.11", "libcublas.so"};
-    void *library = NULL;
-    for (size_t i = 0; library == NULL && i < sizeof names / sizeof names[0]; i++) {
-        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    }
-    if (library == NULL) {
-        return;
-    }
-    void *const symbols[] = {dlsym(library, "cublasCreate_v2"),
-                             dlsym(library, "cublasDestroy_v2"),
-                             dlsym(library, "cublasGemmEx")};
-    memcpy(&c->blas.cublasCreate_v2, &symbols[0], sizeof symbols[0]);
-    memcpy(&c->blas.cublasDestroy_v2, &symbols[1], sizeof symbols[1]);
-    memcpy(&c->blas.cublasGemmEx, &symbols[2], sizeof symbols[2]);
-    if (symbols[0] == NULL || symbols[1] == NULL || symbols[2] == NULL ||
-        c->blas.cublasCreate_v2(&c->handle) != 0) {
-        c->handle = NULL;
-    }
 }
 
 static mf_status load_kernels(cuda *c, mf_error *err)
@@ -390,7 +334,7 @@ static mf_status start(cuda *c, size_t index, const mf_probe_options *options, m
     mf_gpu_set_sizes(&c->gpu, options, memory, memory);
     status = load_kernels(c, err);
     if (status == MF_OK) {
-        open_blas(c);
+        mf_cuda_blas_open(&c->blas, has_fp8(&c->cu, c->device));
     }
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * cuda.h - the part of CUDA's driver interface and of cuBLAS that is used, as the libraries export it; both are found at
- * run time, so that a machine with a driver alone can be measured.
+ * cuda.h - the part of CUDA's driver interface that is used, as the library exports it; it is found at run time, so that
+ * a machine with a driver alone can be measured.
  */
 #ifndef MF_CALIBRATE_CUDA_H
 #define MF_CALIBRATE_CUDA_H
@@ -53,30 +53,6 @@ typedef struct mf_cu {
     MF_CU_FUNCTIONS(MF_CU_MEMBER)
 #undef MF_CU_MEMBER
 } mf_cu;
-
-typedef struct mf_cublas {
-    int (*cublasCreate_v2)(void **);
-    int (*cublasDestroy_v2)(void *);
-    int (*cublasGemmEx)(void *handle,
-                        int trans_a,
-                        int trans_b,
-                        int m,
-                        int n,
-                        int k,
-                        const void *alpha,
-                        const void *a,
-                        int type_a,
-                        int lda,
-                        const void *b,
-                        int type_b,
-                        int ldb,
-                        const void *beta,
-                        void *c,
-                        int type_c,
-                        int ldc,
-                        int compute,
-                        int algorithm);
-} mf_cublas;
 
 extern const mf_prober mf_prober_cuda;
 extern const char mf_cuda_source[]; /* PTX */

@@ -251,21 +251,37 @@ prepare_attend(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, mf_error
     return status;
 }
 
-static bool is_half(mf_probe probe)
+static mf_gpu_number number_of(mf_probe probe)
 {
-    return probe == MF_PROBE_GEMM_F16 || probe == MF_PROBE_GEMM_F16_OWN;
+    static const mf_gpu_number numbers[MF_PROBE_COUNT] = {
+        [MF_PROBE_GEMM_F16] = MF_GPU_F16,
+        [MF_PROBE_GEMM_F16_OWN] = MF_GPU_F16,
+        [MF_PROBE_GEMM_F8] = MF_GPU_F8,
+    };
+    return numbers[probe];
+}
+
+static mf_gpu_number result_of(mf_gpu_number number, bool product_half_out)
+{
+    return number == MF_GPU_F8 || (number == MF_GPU_F16 && product_half_out) ? MF_GPU_F16
+                                                                             : MF_GPU_F32;
 }
 
 /* One product of this shape; its buffers stay with the job. */
 static mf_status
 multiply(double *error, mf_gpu_tests *gpu, mf_gpu_job *job, const size_t m_n_k[3], mf_error *err)
 {
-    mf_gpu_product p = {.half = is_half(job->probe), .m = m_n_k[0], .n = m_n_k[1], .k = m_n_k[2]};
-    p.half_out = p.half && gpu->shape.product_half_out;
-    const size_t size = p.half ? sizeof(uint16_t) : sizeof(float);
+    const mf_gpu_number number = number_of(job->probe);
+    mf_gpu_product p = {.number = number,
+                        .out_number = result_of(number, gpu->shape.product_half_out),
+                        .transposed = number == MF_GPU_F8,
+                        .m = m_n_k[0],
+                        .n = m_n_k[1],
+                        .k = m_n_k[2]};
+    const size_t size = mf_gpu_number_bytes(number);
     copies c = {.a_bytes = p.m * p.k * size,
                 .b_bytes = p.k * p.n * size,
-                .out_bytes = p.m * p.n * (p.half_out ? sizeof(uint16_t) : sizeof(float))};
+                .out_bytes = p.m * p.n * mf_gpu_number_bytes(p.out_number)};
     mf_status status = make_copies(&c, err);
     if (status != MF_OK) {
         return status;
@@ -301,7 +317,7 @@ prepare_product(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, mf_erro
     }
     plan->tolerance = MF_GPU_PRODUCT_TOLERANCE;
     plan->work = 2.0 * (double)n * (double)n * (double)n;
-    plan->most_per_s = gpu->peak_flop_per_s;
+    plan->most_per_s = gpu->peak_flop_per_s * (job->probe == MF_PROBE_GEMM_F8 ? 2 : 1);
     return multiply(NULL, gpu, job, (size_t[]){n, n, n}, err);
 }
 

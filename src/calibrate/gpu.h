@@ -60,7 +60,7 @@ typedef struct mf_gpu_tests {
     uint64_t stream_bytes;
     uint64_t matrix_bytes;
     uint64_t random;
-    double peak_flop_per_s; /* 0: not known */
+    double peak_flop_per_s; /* in halves; 0: not known */
     mf_gpu_job jobs[MF_PROBE_COUNT];
 } mf_gpu_tests;
 

@@ -191,15 +191,44 @@ double mf_gpu_attend_error(const mf_gpu_attend *a)
     return worst;
 }
 
-static void fill_matrix(void *out, bool half, size_t n, uint64_t *random)
+size_t mf_gpu_number_bytes(mf_gpu_number number)
+{
+    switch (number) {
+    case MF_GPU_F8:
+        return 1;
+    case MF_GPU_F16:
+        return 2;
+    case MF_GPU_F32:
+        break;
+    }
+    return 4;
+}
+
+/* Any code up to that of 1, and its negative. */
+static void fill_f8(uint8_t *out, size_t n, uint64_t *random)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float value = mf_random_float(random);
+        const uint8_t code = (uint8_t)(fabsf(value) * (MF_F8_ONE + 1));
+        out[i] = (uint8_t)(code | (value < 0 ? 0x80 : 0));
+    }
+}
+
+static void fill_matrix(void *out, mf_gpu_number number, size_t n, uint64_t *random)
 {
     const size_t n_random = n < RANDOM_FLOATS ? n : RANDOM_FLOATS;
-    const size_t size = half ? sizeof(uint16_t) : sizeof(float);
+    const size_t size = mf_gpu_number_bytes(number);
     uint8_t *bytes = out;
-    if (half) {
+    switch (number) {
+    case MF_GPU_F16:
         mf_blocks_fill(out, MF_BLOCK_F16, n_random, 1, random);
-    } else {
+        break;
+    case MF_GPU_F8:
+        fill_f8(out, n_random, random);
+        break;
+    case MF_GPU_F32:
         mf_gpu_fill_floats(out, n_random * sizeof(float), random);
+        break;
     }
     for (size_t i = n_random; i < n; i += n_random) {
         const size_t left = n - i;
@@ -209,17 +238,22 @@ static void fill_matrix(void *out, bool half, size_t n, uint64_t *random)
 
 void mf_gpu_product_fill(mf_gpu_product *p, uint64_t *random)
 {
-    fill_matrix(p->a, p->half, p->m * p->k, random);
-    fill_matrix(p->b, p->half, p->k * p->n, random);
+    fill_matrix(p->a, p->number, p->m * p->k, random);
+    fill_matrix(p->b, p->number, p->k * p->n, random);
     if (p->out != NULL) {
-        memset(p->out, 0xff, p->m * p->n * (p->half_out ? sizeof(uint16_t) : sizeof(float)));
+        memset(p->out, 0xff, p->m * p->n * mf_gpu_number_bytes(p->out_number));
     }
 }
 
-static double element(const void *matrix, bool half, size_t i)
+static double element(const void *matrix, mf_gpu_number number, size_t i)
 {
-    if (half) {
+    switch (number) {
+    case MF_GPU_F16:
         return (double)mf_half_value(((const uint16_t *)matrix)[i]);
+    case MF_GPU_F8:
+        return (double)mf_f8_value(((const uint8_t *)matrix)[i]);
+    case MF_GPU_F32:
+        break;
     }
     return (double)((const float *)matrix)[i];
 }
@@ -232,12 +266,13 @@ double mf_gpu_product_error(const mf_gpu_product *p)
             double sum = 0;
             double size = 1e-30;
             for (size_t k = 0; k < p->k; k++) {
+                const size_t in_b = p->transposed ? j * p->k + k : k * p->n + j;
                 const double one =
-                    element(p->a, p->half, i * p->k + k) * element(p->b, p->half, k * p->n + j);
+                    element(p->a, p->number, i * p->k + k) * element(p->b, p->number, in_b);
                 sum += one;
                 size += one * one;
             }
-            const double got = element(p->out, p->half_out, i * p->n + j);
+            const double got = element(p->out, p->out_number, i * p->n + j);
             worst = worse(worst, fabs(got - sum) / sqrt(size));
         }
     }

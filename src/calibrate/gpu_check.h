@@ -60,10 +60,18 @@ typedef struct mf_gpu_attend {
 void mf_gpu_attend_fill(mf_gpu_attend *a, uint64_t *random);
 double mf_gpu_attend_error(const mf_gpu_attend *a);
 
-/* out[m][n] = a[m][k] b[k][n]; halves or floats. */
+typedef enum mf_gpu_number {
+    MF_GPU_F32,
+    MF_GPU_F16,
+    MF_GPU_F8 /* E4M3 */
+} mf_gpu_number;
+size_t mf_gpu_number_bytes(mf_gpu_number number);
+
+/* out[m][n] = a[m][k] b[k][n], or a[m][k] b[n][k] where b is transposed. */
 typedef struct mf_gpu_product {
-    bool half;
-    bool half_out;
+    mf_gpu_number number;
+    mf_gpu_number out_number;
+    bool transposed;
     size_t m;
     size_t n;
     size_t k;

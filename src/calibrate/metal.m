@@ -652,8 +652,8 @@ static mf_status check_product(double *error, metal *m, job *j, bool half_out, m
     mf_status status = MF_OK;
     *error = 0;
     for (size_t s = 0; status == MF_OK && s < sizeof shapes / sizeof shapes[0]; s++) {
-        mf_gpu_product p = {.half = j->half,
-                              .half_out = half_out,
+        mf_gpu_product p = {.number = j->half ? MF_GPU_F16 : MF_GPU_F32,
+                              .out_number = half_out ? MF_GPU_F16 : MF_GPU_F32,
                               .m = shapes[s][0],
                               .n = shapes[s][1],
                               .k = shapes[s][2],
@@ -709,7 +709,7 @@ static mf_status prepare_product(mf_probe_plan *plan, metal *m, mf_probe probe, 
     /* The M5 multiplies FP32 as TF32; halves are rounded once more where the result is one. */
     plan->tolerance = MF_GPU_PRODUCT_TOLERANCE;
     if (status == MF_OK) {
-        mf_gpu_product p = {.half = half, .m = n, .n = n, .k = n};
+        mf_gpu_product p = {.number = half ? MF_GPU_F16 : MF_GPU_F32, .m = n, .n = n, .k = n};
         p.a = buffer_of(j->a).contents;
         p.b = buffer_of(j->b).contents;
         mf_gpu_product_fill(&p, &m->random);

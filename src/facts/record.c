@@ -335,6 +335,7 @@ static mf_device *make_device(const mf_record *record)
     device->cores = record->cores;
     device->fp32_flop_per_s = known(fmax(f32, mf_record_rate(record, MF_PROBE_CLOCK)));
     device->fp16_matrix_flop_per_s = known(f16);
+    device->fp8_matrix_flop_per_s = known(mf_record_rate(record, MF_PROBE_GEMM_F8));
     device->int8_matrix_op_per_s = known(best_prompt(record));
     if (device->id == NULL || device->name == NULL || device->architecture == NULL ||
         !copy_source(&device->sources, record)) {

@@ -186,4 +186,80 @@ API cublasGemmEx(void *, int ta, int tb, int m, int n, int k, const float *alpha
     return 0;
 }
 
-API fake_cuda_left(void) { return (int)memory.size() + contexts + modules + events + handles; }
+// cuBLASLt: FP8 (28) with the first factor transposed, halves as the result; descriptions are checked when they are used.
+struct lt_layout { int type; uint64_t rows, columns; int64_t ld; };
+struct lt_desc { int transposed[2]; };
+static int lt_objects;
+API cublasLtCreate(void **h) { return knob("no-lt") ? 1 : (*h = &handles, handles++, 0); }
+API cublasLtDestroy(void *) { return handles-- > 0 ? 0 : misuse("a handle of Lt is destroyed twice"); }
+template <typename T> static int lt_make(void **p, T value)
+{
+    if (used_up()) return 3;
+    *p = new T(value);
+    return lt_objects++, 0;
+}
+template <typename T> static int lt_drop(void *p)
+{
+    if (lt_objects-- <= 0) return misuse("an object of Lt is destroyed twice");
+    delete (T *)p;
+    return 0;
+}
+API cublasLtMatmulDescCreate(void **d, int compute, int scale)
+{
+    return compute != 68 || scale != 0 ? misuse("a product of that form") : lt_make(d, lt_desc{});
+}
+API cublasLtMatmulDescDestroy(void *d) { return lt_drop<lt_desc>(d); }
+API cublasLtMatmulDescSetAttribute(void *d, int what, const void *value, size_t size)
+{
+    if ((what != 3 && what != 4) || size != sizeof(int)) return misuse("an attribute of a product");
+    ((lt_desc *)d)->transposed[what - 3] = *(const int *)value;
+    return 0;
+}
+API cublasLtMatrixLayoutCreate(void **l, int type, uint64_t rows, uint64_t columns, int64_t ld)
+{
+    return lt_make(l, lt_layout{type, rows, columns, ld});
+}
+API cublasLtMatrixLayoutDestroy(void *l) { return lt_drop<lt_layout>(l); }
+API cublasLtMatmulPreferenceCreate(void **p) { return lt_make(p, 0); }
+API cublasLtMatmulPreferenceDestroy(void *p) { return lt_drop<int>(p); }
+struct lt_choice { uint64_t algorithm[8]; size_t workspace; int state; float waves; int reserved[4]; };
+API cublasLtMatmulAlgoGetHeuristic(void *, lt_desc *d, lt_layout *a, lt_layout *b, lt_layout *c, lt_layout *out, void *, int wanted,
+                                   lt_choice *choice, int *n)
+{
+    const bool fits = a->rows == b->rows && c->rows == a->columns && c->columns == b->columns && c == out;
+    if (d->transposed[0] != 1 || d->transposed[1] != 0 || a->type != 28 || b->type != 28 || c->type != 2 || !fits || wanted != 1)
+        return misuse("a product of FP8 of that form");
+    *n = knob("no-algorithm") ? 0 : 1;
+    *choice = {{42}, 0, 0, 1, {}};
+    return 0;
+}
+static float f8(unsigned char code)
+{
+    const int exponent = (code >> 3) & 15, fraction = code & 7;
+    float size = 1.0f / 512 * (float)fraction;
+    if (exponent > 0) {
+        size = 1.0f / 64 * (1 + (float)fraction / 8);
+        for (int i = 1; i < exponent; i++) size *= 2;
+    }
+    return code & 128 ? -size : size;
+}
+API cublasLtMatmul(void *, lt_desc *, const float *alpha, const unsigned char *a, lt_layout *la, const unsigned char *b, lt_layout *lb,
+                   const float *beta, const void *c, lt_layout *, unsigned short *d, lt_layout *ld, const uint64_t *algorithm,
+                   void *workspace, size_t workspace_bytes, void *stream)
+{
+    if (used_up()) return 14;
+    if (*alpha != 1 || *beta != 0 || c != d || *algorithm != 42 || workspace || workspace_bytes || stream) return misuse("a product of that form");
+    if (!inside((unsigned long long)a, la->ld * la->columns) || !inside((unsigned long long)b, lb->ld * lb->columns) ||
+        !inside((unsigned long long)d, 2 * ld->ld * ld->columns))
+        return misuse("a product beyond a buffer");
+    for (uint64_t j = 0; j < ld->columns; j++)
+        for (uint64_t i = 0; i < ld->rows; i++) {
+            double s = 0;
+            for (uint64_t p = 0; p < la->rows; p++) s += (double)f8(a[i * la->ld + p]) * (double)f8(b[j * lb->ld + p]);
+            d[j * ld->ld + i] = mf_half_from((float)(knob("wrong") ? 1.01 * s : s));
+        }
+    clock_s += 1e-3;
+    return 0;
+}
+
+API fake_cuda_left(void) { return (int)memory.size() + contexts + modules + events + handles + lt_objects; }

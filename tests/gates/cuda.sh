@@ -14,10 +14,11 @@ c="-std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -fPIC $includ
 
 cc $c -c "$code/blocks.c" -o blocks.o
 g++ -std=c++17 -O2 -shared -fPIC -w $include "$tests/fake_cuda.cpp" "$top/tests/metal/runner.cpp" blocks.o -o lib/libcuda.so.1
-# One library under both names, so that both have the same clock.
+# One library under all names, so that all have the same clock.
 ln lib/libcuda.so.1 lib/libcublas.so.13
+ln lib/libcuda.so.1 lib/libcublasLt.so.13
 cmake -DIN="$code/kernels/bench.ptx" -DOUT="$PWD/ptx.c" -DNAME=mf_cuda_source -P "$top/cmake/embed.cmake"
-sources="$code/cuda.c $code/gpu.c $code/gpu_check.c $code/blocks.c ptx.c $top/src/base/status.c $top/src/base/num.c"
+sources="$code/cuda.c $code/cuda_blas.c $code/gpu.c $code/gpu_check.c $code/blocks.c ptx.c $top/src/base/status.c $top/src/base/num.c"
 cc $c -D_GNU_SOURCE "$tests/test_cuda.c" "$tests/names.c" $sources -ldl -lm -o test_cuda
 
 # on KNOBS ARGUMENT...: with both libraries in the way of the loader.
@@ -37,9 +38,11 @@ on()
 }
 on '' all
 on 'wrong' wrong
-on '' count 13
-on 'no-blas' count 11
-on 'spin attend' count 11
+on '' count 14
+on 'no-blas' count 12
+on 'no-lt' count 13
+on 'no-algorithm' short
+on 'spin attend' count 12
 on 'no-init' refuse 'does not start'
 on 'no-device' refuse 'no device'
 on 'no-context' refuse 'no context'
@@ -47,11 +50,16 @@ on 'bad-ptx' refuse 'Unsupported .version'
 for left in 0 1 2 3 4 5 7 9 12 17 23 31 43; do
     FAKE_CUDA_LEFT=$left on '' short
 done
-rm lib/libcublas.so.13
+rm lib/libcublas.so.13 lib/libcublasLt.so.13
 ldconfig -p | grep -q libcublas || on '' count 11
 rm lib/libcuda.so.1
 ldconfig -p | grep -q 'libcuda\.so' || on '' refuse 'no NVIDIA driver'
 
+toolkit=/usr/local/cuda/include
+if [ -f "$toolkit/cublasLt.h" ]; then
+    cc $c -isystem "$toolkit" -fsyntax-only "$tests/headers.c"
+    echo "declarations agree with NVIDIA's headers"
+fi
 ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null || true)
 if [ -z "$ptxas" ]; then
     echo "PTX not assembled: no ptxas here"

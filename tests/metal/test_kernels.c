@@ -116,8 +116,11 @@ static void test_product(const char *name, bool half, unsigned group_bytes, enum
         {128, 64,  160}
     };
     for (size_t i = 0; i < 2; i++) {
-        mf_gpu_product p = {.half = half, .m = shapes[i][0], .n = shapes[i][1], .k = shapes[i][2]};
-        const size_t size = half ? 2 : 4;
+        mf_gpu_product p = {.number = half ? MF_GPU_F16 : MF_GPU_F32,
+                            .m = shapes[i][0],
+                            .n = shapes[i][1],
+                            .k = shapes[i][2]};
+        const size_t size = mf_gpu_number_bytes(p.number);
         arguments args = {(uint32_t)p.m, (uint32_t)p.n, (uint32_t)p.k, 0};
         p.a = memory(p.m * p.k * size);
         p.b = memory(p.k * p.n * size);

@@ -38,6 +38,7 @@ typedef enum mf_work_unit {
     X(MF_PROBE_GEMM_F16, "gemm-f16", MF_UNIT_FLOP, "matrix product by the system's library")       \
     X(MF_PROBE_GEMM_F16_OWN, "gemm-f16-own", MF_UNIT_FLOP, "matrix product by memfit's kernel")    \
     X(MF_PROBE_GEMM_F16_TENSOR, "gemm-f16-tensor", MF_UNIT_FLOP, "matrix product on tensor units") \
+    X(MF_PROBE_GEMM_F8, "gemm-f8", MF_UNIT_FLOP, "product of FP8 by the system's library")         \
     X(MF_PROBE_MATVEC_F16, "matvec-f16", MF_UNIT_BYTE, "F16 weights times a vector")               \
     X(MF_PROBE_MATVEC_Q8_0, "matvec-q8_0", MF_UNIT_BYTE, "Q8_0 weights times a vector")            \
     X(MF_PROBE_MATVEC_Q4_0, "matvec-q4_0", MF_UNIT_BYTE, "Q4_0 weights times a vector")            \
