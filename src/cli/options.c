@@ -188,8 +188,49 @@ static const option_row options[] = {
 
 static const size_t n_options = sizeof options / sizeof options[0];
 
-static const option_row *find_option(const char *name, size_t size, mf_command_bit command)
+/* What llama.cpp's programs and vLLM call them. */
+static const struct {
+    const char *alias;
+    const char *name;
+} aliases[] = {
+    {"-c",              "--ctx"            },
+    {"--ctx-size",      "--ctx"            },
+    {"--context",       "--ctx"            },
+    {"--max-model-len", "--ctx"            },
+    {"-p",              "--prompt"         },
+    {"-n",              "--output"         },
+    {"-np",             "--parallel"       },
+    {"-b",              "--batch"          },
+    {"--batch-size",    "--batch"          },
+    {"-ub",             "--ubatch"         },
+    {"--ubatch-size",   "--ubatch"         },
+    {"-fa",             "--flash-attn"     },
+    {"-ngl",            "--gpu-layers"     },
+    {"--n-gpu-layers",  "--gpu-layers"     },
+    {"-ncmoe",          "--cpu-moe"        },
+    {"--n-cpu-moe",     "--cpu-moe"        },
+    {"-sm",             "--split"          },
+    {"--split-mode",    "--split"          },
+    {"-ts",             "--tensor-split"   },
+    {"-ot",             "--override-tensor"},
+    {"-md",             "--draft"          },
+};
+
+static const char *name_of_alias(const char *name, size_t size)
 {
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (strlen(aliases[i].alias) == size && strncmp(aliases[i].alias, name, size) == 0) {
+            return aliases[i].name;
+        }
+    }
+    return NULL;
+}
+
+static const option_row *find_option(const char *word, size_t word_size, mf_command_bit command)
+{
+    const char *real = name_of_alias(word, word_size);
+    const char *name = real != NULL ? real : word;
+    const size_t size = real != NULL ? strlen(real) : word_size;
     for (size_t i = 0; i < n_options; i++) {
         if (strlen(options[i].name) == size && strncmp(options[i].name, name, size) == 0 &&
             (options[i].commands & (unsigned)command) != 0) {
@@ -530,6 +571,10 @@ void mf_options_help(mf_str *out, mf_command_bit command)
         const size_t used = out->size - before;
         mf_str_add_char(out, ' ', used < NAME_WIDTH ? NAME_WIDTH - used : 1);
         add_wrapped(out, options[i].help);
+    }
+    if (((unsigned)command & MF_FOR_ENGINES) != 0) {
+        mf_str_add(
+            out, "\nllama.cpp's names work too: -c -p -n -np -b -ub -fa -ngl -ncmoe -sm -ts -ot\n");
     }
 }
 
