@@ -279,7 +279,6 @@ static mf_status add_offloaded(
     const mf_plan_request *r = &s->planner->request;
     const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
     bool found = false;
-    mf_memory memory = {0};
     mf_error why = {0};
     mf_case run = {.model = r->model,
                    .quant = r->quants[quant],
@@ -291,10 +290,6 @@ static mf_status add_offloaded(
     mf_placed placed = {
         .known = true, .gpu_layers = MF_ALL_LAYERS, .kv_offload = run.workload.kv_offload};
     mf_status status = find(&found, &placed, &run, &why);
-    if (status == MF_OK && found) {
-        mf_placed_apply(&run.workload, NULL, NULL, &placed, run.model);
-        status = mf_memory_need(&memory, &run, &why);
-    }
     if (status != MF_OK || !found) {
         return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
     }
@@ -303,13 +298,14 @@ static mf_status add_offloaded(
         return MF_E_NOMEM;
     }
     mf_ready_speed speed = {0};
+    mf_placed_apply(&run.workload, NULL, NULL, &placed, run.model);
     choice->quant = quant;
     choice->loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
     choice->workload = run.workload;
-    choice->need_bytes = memory.total_bytes;
+    choice->need_bytes = placed.memory.total_bytes;
     choice->fits = true;
     choice->offloaded = true;
-    status = mf_ready_placed_speed(&speed, &s->machine, ready, &run, &memory, err);
+    status = mf_ready_placed_speed(&speed, &s->machine, ready, &run, &placed.memory, err);
     set_speed(choice, s, &speed);
     return status;
 }
@@ -430,6 +426,30 @@ void mf_plan_result_free(mf_plan_result *result)
     *result = (mf_plan_result){0};
 }
 
+/* The case that a choice stands for. Borrows of the planner. */
+static mf_case
+case_of(const mf_planner *planner, const mf_choice *choice, const mf_machine *machine)
+{
+    const mf_plan_request *request = &planner->request;
+    return (mf_case){.model = request->model,
+                     .quant = request->quants[choice->quant],
+                     .machine = machine,
+                     .engine = request->engines[choice->engine].engine,
+                     .backend = mf_plan_backend(machine),
+                     .workload = choice->workload,
+                     .footprint = planner->schemes[choice->quant].ready.footprint};
+}
+
+mf_status mf_plan_max_context(uint64_t *n_ctx,
+                              const mf_planner *planner,
+                              const mf_choice *choice,
+                              const mf_machine *machine,
+                              mf_error *err)
+{
+    const mf_case run = case_of(planner, choice, machine);
+    return mf_memory_max_context(n_ctx, &run, err);
+}
+
 mf_status mf_plan_predict(mf_prediction *prediction,
                           mf_case *run,
                           const mf_planner *planner,
@@ -437,14 +457,6 @@ mf_status mf_plan_predict(mf_prediction *prediction,
                           const mf_machine *machine,
                           mf_error *err)
 {
-    const mf_plan_request *request = &planner->request;
-    const mf_plan_engine *engine = &request->engines[choice->engine];
-    *run = (mf_case){.model = request->model,
-                     .quant = request->quants[choice->quant],
-                     .machine = machine,
-                     .engine = engine->engine,
-                     .backend = mf_plan_backend(machine),
-                     .workload = choice->workload,
-                     .footprint = planner->schemes[choice->quant].ready.footprint};
-    return mf_predict(prediction, run, engine->calibration, err);
+    *run = case_of(planner, choice, machine);
+    return mf_predict(prediction, run, planner->request.engines[choice->engine].calibration, err);
 }

@@ -186,45 +186,43 @@ static bool is_best_row(const mf_plan_shown *shown, size_t index)
     return true;
 }
 
-static void scheme_row(mf_document *d,
-                       const mf_plan_shown *shown,
-                       const mf_choice *c,
-                       const mf_case *run,
-                       const mf_prediction *p)
+static void
+scheme_row(mf_document *d, const mf_plan_shown *shown, const mf_choice *c, uint64_t max_context)
 {
     char how[160];
     char loss[96];
     char bytes[MF_NUMBER_SIZE + 16];
     char id[128];
     text rate;
-    const size_t model = mf_document_footnote(
-        d, run->model->sources.n_items > 0 ? &run->model->sources.items[0] : NULL);
+    const mf_model *model = shown->request->model;
+    const char *scheme = scheme_name(shown->request, c);
+    const char *machine = shown->machine->id;
+    const size_t source =
+        mf_document_footnote(d, model->sources.n_items > 0 ? &model->sources.items[0] : NULL);
     mf_document_cell(d, "%s", mf_choice_text(how, shown->request, c));
-    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)p->memory.total_bytes, 3));
-    (void)snprintf(
-        id, sizeof id, "need/%.40s/%.40s", run->machine->id, scheme_name(shown->request, c));
+    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)c->need_bytes, 3));
+    (void)snprintf(id, sizeof id, "need/%.40s/%.40s", machine, scheme);
     mf_document_figure(
-        d, id, "sum of the memory terms of mf_memory_need", "bytes", (double)p->memory.total_bytes);
-    mf_document_input(d, model, "model", "%s", run->model->id);
-    mf_document_cell(d, "%s", p->memory.fits ? "yes" : "no");
-    if (p->max_context_tokens > 0) {
-        mf_document_cell(d, "%" PRIu64, p->max_context_tokens);
+        d, id, "sum of the memory terms of mf_memory_need", "bytes", (double)c->need_bytes);
+    mf_document_input(d, source, "model", "%s", model->id);
+    mf_document_cell(d, "%s", c->fits ? "yes" : "no");
+    if (max_context > 0) {
+        mf_document_cell(d, "%" PRIu64, max_context);
     } else {
         mf_document_cell(d, "-");
     }
-    mf_document_cell(d, "%s", p->memory.fits ? mf_rate_text(rate, &p->decode) : "-");
-    if (p->memory.fits && p->decode.known) {
-        (void)snprintf(
-            id, sizeof id, "decode/%.40s/%.40s", run->machine->id, scheme_name(shown->request, c));
-        mf_document_figure(d, id, "speed law, decode: docs/speed.md", "tok/s", p->decode.tok_s);
-        mf_document_interval(d, p->decode.low_tok_s, p->decode.high_tok_s);
-        mf_document_input(d, 0, "basis", "%s", mf_basis_name(p->decode.basis));
+    mf_document_cell(d, "%s", c->fits ? mf_rate_text(rate, &c->decode) : "-");
+    if (c->fits && c->decode.known) {
+        (void)snprintf(id, sizeof id, "decode/%.40s/%.40s", machine, scheme);
+        mf_document_figure(d, id, "speed law, decode: docs/speed.md", "tok/s", c->decode.tok_s);
+        mf_document_interval(d, c->decode.low_tok_s, c->decode.high_tok_s);
+        mf_document_input(d, 0, "basis", "%s", mf_basis_name(c->decode.basis));
     }
-    mf_document_cell(d, "%s", p->memory.fits ? mf_range_text(rate, &p->decode) : "-");
-    mf_document_cell(
-        d,
-        "%s",
-        p->memory.fits && p->ttft.known ? mf_quantity_text(bytes, p->ttft.s, MF_DIM_TIME, 2) : "-");
+    mf_document_cell(d, "%s", c->fits ? mf_range_text(rate, &c->decode) : "-");
+    mf_document_cell(d,
+                     "%s",
+                     c->fits && c->ttft.known ? mf_quantity_text(bytes, c->ttft.s, MF_DIM_TIME, 2)
+                                              : "-");
     mf_document_cell(d, "%s", mf_loss_text(loss, &c->loss));
 }
 
@@ -232,23 +230,21 @@ static mf_status show_schemes(mf_document *d, const mf_plan_shown *shown, mf_err
 {
     static const char *const headings[] = {
         "scheme", "needs", "fits", "max context", "tok/s", "90 % range", "first token", "loss"};
-    mf_prediction *p = calloc(1, sizeof *p);
-    mf_status status = p != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
+    mf_status status = MF_OK;
     mf_document_begin(d, MF_BLOCK_TABLE, 8, "Schemes at the wished context");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(d, "%s", headings[i]);
     }
     for (size_t i = 0; status == MF_OK && i < shown->result->n_choices; i++) {
         const mf_choice *c = &shown->result->choices[i];
-        mf_case run;
+        uint64_t most = 0;
         if (is_best_row(shown, i)) {
-            status = mf_plan_predict(p, &run, shown->planner, c, shown->machine, err);
+            status = mf_plan_max_context(&most, shown->planner, c, shown->machine, err);
             if (status == MF_OK) {
-                scheme_row(d, shown, c, &run, p);
+                scheme_row(d, shown, c, most);
             }
         }
     }
-    free(p);
     return status;
 }
 

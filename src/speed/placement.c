@@ -89,11 +89,6 @@ static mf_status consider(search *s, mf_placed placed, mf_error *err)
     return status;
 }
 
-typedef struct room {
-    bool devices; /* they hold what is theirs */
-    bool all;     /* the host too */
-} room;
-
 static bool devices_hold(const mf_memory *memory)
 {
     bool hold = true;
@@ -104,75 +99,140 @@ static bool devices_hold(const mf_memory *memory)
     return hold;
 }
 
-/* Half of what a bisection asks is too large before any buffer is laid out. */
-static mf_status is_hopeless(bool *hopeless, const mf_case *run, mf_error *err)
+/* One kind of placement, in steps each of which takes more from the devices and gives it to the host. */
+typedef struct ladder {
+    const mf_case *run;
+    mf_placed *placed; /* memory is that of the step tried last */
+    void (*set)(mf_placed *placed, const mf_model *model, uint32_t step);
+    uint32_t last;
+} ladder;
+
+static mf_case at_step(const ladder *l, uint32_t step)
 {
-    mf_memory least = {0};
-    *hopeless = false;
-    if (run->engine->id != MF_ENGINE_LLAMACPP || run->footprint == NULL) {
+    mf_case run = *l->run;
+    l->set(l->placed, run.model, step);
+    mf_placed_apply(&run.workload, NULL, NULL, l->placed, run.model);
+    return run;
+}
+
+/* Without the compute buffers, whose layout is what takes time. A step whose least is too much for the devices is out. */
+static mf_status
+least_at(mf_memory *least, bool *known, const ladder *l, uint32_t step, mf_error *err)
+{
+    const mf_case run = at_step(l, step);
+    *least = (mf_memory){0};
+    *known = run.engine->id == MF_ENGINE_LLAMACPP && run.footprint != NULL;
+    if (!*known) {
         return MF_OK;
     }
-    const layout at = mf_layout_places(&least, run);
-    const mf_status status = mf_llamacpp_least(&least, run, &at, err);
-    *hopeless = status == MF_OK && !devices_hold(&least);
-    return status;
+    const layout at = mf_layout_places(least, &run);
+    return mf_llamacpp_least(least, &run, &at, err);
 }
 
-static mf_status find_room(room *found, const mf_case *run, const mf_placed *placed, mf_error *err)
+/* The first step that is not out, and whether the host is already too full there: later ones only fill it further. */
+static mf_status first_hope(uint32_t *step, bool *hopeless, const ladder *l, mf_error *err)
 {
-    mf_case tried = *run;
-    mf_memory memory;
-    bool hopeless = false;
-    mf_placed_apply(&tried.workload, NULL, NULL, placed, run->model);
-    mf_status status = is_hopeless(&hopeless, &tried, err);
-    *found = (room){.devices = false};
-    if (status == MF_OK && !hopeless) {
-        status = mf_memory_need(&memory, &tried, err);
-        if (status == MF_OK) {
-            *found = (room){.devices = devices_hold(&memory), .all = memory.fits};
-        }
+    mf_memory least;
+    bool known = false;
+    uint32_t low = 0;
+    uint32_t high = l->last;
+    mf_status status = MF_OK;
+    while (status == MF_OK && low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        status = least_at(&least, &known, l, middle, err);
+        const bool out = known && !devices_hold(&least);
+        low = out ? middle + 1 : low;
+        high = out ? high : middle;
+    }
+    status = status == MF_OK ? least_at(&least, &known, l, high, err) : status;
+    if (status == MF_OK) {
+        const mf_place *host = known ? &least.places[least.n_places - 1] : NULL;
+        *hopeless = known && (!devices_hold(&least) ||
+                              (host->limit_bytes > 0 && host->need_bytes > host->limit_bytes));
+        *step = high;
     }
     return status;
 }
 
-/* The devices decide how much has to leave them: what leaves fills the host, so that a host which can't hold the least
-   can't hold more. */
+static mf_status try_step(bool *hold, const ladder *l, uint32_t step, mf_error *err)
+{
+    const mf_case run = at_step(l, step);
+    const mf_status status = mf_memory_need(&l->placed->memory, &run, err);
+    *hold = status == MF_OK && devices_hold(&l->placed->memory);
+    return status;
+}
+
+/* Of first .. *step, where *step holds. */
+static mf_status step_back(uint32_t *step, const ladder *l, uint32_t first, mf_error *err)
+{
+    mf_status status = MF_OK;
+    bool hold = false;
+    if (first == *step) {
+        return MF_OK;
+    }
+    while (status == MF_OK && first < *step) {
+        const uint32_t middle = first + (*step - first) / 2;
+        status = try_step(&hold, l, middle, err);
+        first = hold ? first : middle + 1;
+        *step = hold ? middle : *step;
+    }
+    return status == MF_OK ? try_step(&hold, l, *step, err) : status;
+}
+
+/* The first step that the devices hold. Buffers are small beside a step, so that it is one of the first that the least does
+   not rule out: from there in strides that double, then back by bisection. */
+static mf_status first_that_fits(bool *found, const ladder *l, mf_error *err)
+{
+    uint32_t step = 0;
+    bool hopeless = false;
+    bool hold = false;
+    mf_status status = first_hope(&step, &hopeless, l, err);
+    *found = false;
+    if (status != MF_OK || hopeless) {
+        return status;
+    }
+    uint32_t first = step;
+    status = try_step(&hold, l, step, err);
+    for (uint32_t stride = 1; status == MF_OK && !hold && step < l->last; stride *= 2) {
+        first = step + 1;
+        step = l->last - step > stride ? step + stride : l->last;
+        status = try_step(&hold, l, step, err);
+    }
+    if (status == MF_OK && hold) {
+        status = step_back(&step, l, first, err);
+        *found = status == MF_OK && l->placed->memory.fits;
+    }
+    return status;
+}
+
+static void leave_experts(mf_placed *placed, const mf_model *model, uint32_t step)
+{
+    (void)model;
+    placed->n_cpu_moe = step;
+}
+
 mf_status
 mf_placement_fewest_experts(bool *found, mf_placed *placed, const mf_case *run, mf_error *err)
 {
-    uint32_t low = 0;
-    uint32_t high = (uint32_t)run->model->n_layers;
-    room at = {0};
-    mf_status status = MF_OK;
-    while (status == MF_OK && low < high) {
-        placed->n_cpu_moe = low + (high - low) / 2;
-        status = find_room(&at, run, placed, err);
-        low = at.devices ? low : placed->n_cpu_moe + 1;
-        high = at.devices ? placed->n_cpu_moe : high;
-    }
-    placed->n_cpu_moe = high;
-    status = status == MF_OK ? find_room(&at, run, placed, err) : status;
-    *found = status == MF_OK && at.all;
-    return status;
+    const ladder experts = {
+        .run = run, .placed = placed, .set = leave_experts, .last = (uint32_t)run->model->n_layers};
+    return first_that_fits(found, &experts, err);
+}
+
+/* The output counts as a layer. */
+static void leave_layers(mf_placed *placed, const mf_model *model, uint32_t step)
+{
+    placed->gpu_layers = (int32_t)(model->n_layers + 1 - step);
 }
 
 mf_status
 mf_placement_most_layers(bool *found, mf_placed *placed, const mf_case *run, mf_error *err)
 {
-    int32_t low = 0;
-    int32_t high = (int32_t)run->model->n_layers + 1;
-    room at = {0};
-    mf_status status = MF_OK;
-    while (status == MF_OK && low < high) {
-        placed->gpu_layers = high - (high - low) / 2;
-        status = find_room(&at, run, placed, err);
-        high = at.devices ? high : placed->gpu_layers - 1;
-        low = at.devices ? placed->gpu_layers : low;
-    }
-    placed->gpu_layers = low;
-    status = status == MF_OK ? find_room(&at, run, placed, err) : status;
-    *found = status == MF_OK && at.all;
-    return status;
+    const ladder layers = {.run = run,
+                           .placed = placed,
+                           .set = leave_layers,
+                           .last = (uint32_t)run->model->n_layers + 1};
+    return first_that_fits(found, &layers, err);
 }
 
 /* Experts of as few layers as possible on the host; if all are too few, layers too. */

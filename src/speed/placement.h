@@ -19,7 +19,7 @@ mf_status mf_placement_search(mf_placed *placed,
                               mf_error *err);
 
 /* As *placed has it, with the fewest layers whose experts are on the host, or with the most layers on the devices. *found
-   is false if no number of them fits. A footprint in *run makes it quick. */
+   is false if no number of them fits; otherwise placed->memory is the breakdown. A footprint in *run makes it quick. */
 mf_status
 mf_placement_fewest_experts(bool *found, mf_placed *placed, const mf_case *run, mf_error *err);
 mf_status

@@ -121,6 +121,13 @@ MF_API mf_status mf_plan_predict(mf_prediction *prediction,
                                  const mf_machine *machine,
                                  mf_error *err);
 
+/* The largest context with which a choice's scheme and placement fit; 0 if none does. */
+MF_API mf_status mf_plan_max_context(uint64_t *n_ctx,
+                                     const mf_planner *planner,
+                                     const mf_choice *choice,
+                                     const mf_machine *machine,
+                                     mf_error *err);
+
 /* A sweep: all machines x models x schemes x contexts as CSV, in units that can be computed in any order and anywhere. */
 typedef struct mf_sweep mf_sweep;
 

@@ -146,6 +146,93 @@ Test(search, choices_with_experts_in_host_memory_are_those_of_the_one_estimator)
     agree("gpt-oss-120b", "pc-rtx-4090", 0);
 }
 
+/* Tries every step of one kind of placement; the first one whose devices hold it decides. */
+static mf_workload tried_one_by_one(bool *fits, mf_case run, bool experts)
+{
+    const uint32_t last = (uint32_t)run.model->n_layers + (experts ? 0 : 1);
+    mf_memory need = {0};
+    *fits = false;
+    for (uint32_t step = 0; step <= last; step++) {
+        run.workload.n_cpu_moe = experts ? step : 0;
+        run.workload.gpu_layers = experts ? MF_ALL_LAYERS : (int32_t)(last - step);
+        cr_assert(eq(int, mf_memory_need(&need, &run, NULL), MF_OK));
+        bool hold = true;
+        for (size_t i = 0; i + 1 < need.n_places; i++) {
+            hold = hold && need.places[i].need_bytes <= need.places[i].limit_bytes;
+        }
+        if (hold) {
+            *fits = need.fits;
+            return run.workload;
+        }
+    }
+    return run.workload;
+}
+
+static const mf_choice *offloaded_choice(const mf_plan_result *r, size_t quant, bool experts)
+{
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const mf_choice *c = &r->choices[i];
+        if (c->offloaded && c->quant == quant && (c->workload.gpu_layers < 0) == experts) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static bool fits_whole(const mf_plan_result *r, size_t quant)
+{
+    bool whole = false;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const mf_choice *c = &r->choices[i];
+        whole =
+            whole || (c->quant == quant && c->fits && !c->offloaded && c->workload.n_ctx >= 16384);
+    }
+    return whole;
+}
+
+static void expect_same_placements(const char *model, const char *machine, size_t *n, bool experts)
+{
+    static const char *const names[] = {"Q8_0", "Q4_K_M", "Q3_K_M", "IQ2_XXS", "MXFP4_MOE"};
+    facts f = loaded(model, machine);
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 16384});
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t q = 0;
+        bool fits = false;
+        while (strcmp(f.quants.items[q]->id, names[i]) != 0) {
+            q++;
+        }
+        const mf_choice *found = offloaded_choice(&r, q, experts);
+        mf_case run = {.model = f.model,
+                       .quant = f.quants.items[q],
+                       .machine = f.machine,
+                       .engine = f.engines[0],
+                       .backend = mf_plan_backend(f.machine),
+                       .workload = f.engines[0]->defaults};
+        run.workload.n_ctx = 16384;
+        const mf_workload best = tried_one_by_one(&fits, run, experts);
+        if (fits_whole(&r, q)) {
+            continue;
+        }
+        cr_expect(eq(int, found != NULL, fits), "%s", names[i]);
+        if (found != NULL && fits) {
+            cr_expect(eq(u32, found->workload.n_cpu_moe, best.n_cpu_moe), "%s", names[i]);
+            cr_expect(eq(i32, found->workload.gpu_layers, best.gpu_layers), "%s", names[i]);
+            (*n)++;
+        }
+    }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+Test(search, placements_are_those_of_trying_every_one)
+{
+    size_t n = 0;
+    expect_same_placements("gpt-oss-120b", "pc-rtx-4090", &n, true);
+    expect_same_placements("gpt-oss-120b", "pc-rtx-4090", &n, false);
+    expect_same_placements("llama-3.3-70b", "pc-2x-rtx-3090", &n, false);
+    cr_expect(gt(sz, n, 4));
+}
+
 /* Beaten means: something that fits is at least as good in all three and better in one. */
 Test(search, nothing_on_the_front_is_beaten_and_everything_else_is)
 {
