@@ -16,7 +16,7 @@ typedef struct answer {
 } answer;
 
 static mf_status write_schemes(answer *out,
-                               const mf_plan_facts *f,
+                               mf_plan_facts *f,
                                const mf_plan_shown *shown,
                                const mf_machine *machine,
                                mf_error *err)
@@ -28,13 +28,16 @@ static mf_status write_schemes(answer *out,
         return mf_write_plan_csv(&out->text, shown, err);
     }
     mf_status status = mf_show_plan(&out->document, shown, err);
-    if (status == MF_OK && !shown->result->pick_meets) {
-        status = mf_plan_ways_out(&out->document, f, shown->request->model, machine, err);
+    if (status != MF_OK || shown->result->pick_meets) {
+        return status;
     }
-    return status;
+    status = mf_plan_facts_prices(f, err);
+    return status == MF_OK
+               ? mf_plan_ways_out(&out->document, f, shown->request->model, machine, err)
+               : status;
 }
 
-static mf_status plan_schemes(answer *out, const mf_plan_facts *f, mf_error *err)
+static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
 {
     mf_model *model = NULL;
     mf_machine *machine = NULL;
@@ -147,10 +150,11 @@ static void free_view(viewed *v, const mf_plan_facts *f)
     free(v->machines);
 }
 
-static mf_status plan_view(answer *out, const mf_plan_facts *f, mf_error *err)
+static mf_status plan_view(answer *out, mf_plan_facts *f, mf_error *err)
 {
     viewed v = {0};
-    mf_status status = load_view(&v, f, err);
+    mf_status status = mf_plan_facts_prices(f, err);
+    status = status == MF_OK ? load_view(&v, f, err) : status;
     if (status == MF_OK) {
         mf_study_head(&out->document, &v.study);
         status = mf_study_by_name(f->arguments->view)(&out->document, &v.study, err);
@@ -160,7 +164,7 @@ static mf_status plan_view(answer *out, const mf_plan_facts *f, mf_error *err)
     return status;
 }
 
-static mf_status search(answer *out, const mf_plan_facts *f, mf_error *err)
+static mf_status search(answer *out, mf_plan_facts *f, mf_error *err)
 {
     const bool one_model = f->models.n == 1;
     const bool one_machine = f->machines.n == 1;

@@ -117,13 +117,18 @@ static mf_status load_names(mf_plan_facts *f, mf_error *err)
     return status;
 }
 
+mf_status mf_plan_facts_prices(mf_plan_facts *facts, mf_error *err)
+{
+    return facts->prices != NULL ? MF_OK : mf_prices_load(&facts->prices, facts->database, err);
+}
+
 mf_status
 mf_plan_facts_load(mf_plan_facts *facts, const mf_arguments *arguments, bool usual, mf_error *err)
 {
     facts->arguments = arguments;
     mf_status status = mf_cli_database(&facts->database, arguments, err);
     status = status == MF_OK ? load_names(facts, err) : status;
-    status = status == MF_OK ? mf_prices_load(&facts->prices, facts->database, err) : status;
+    status = status == MF_OK && usual ? mf_plan_facts_prices(facts, err) : status;
     status =
         status == MF_OK ? mf_database_qualities(&facts->qualities, facts->database, err) : status;
     status = status == MF_OK ? load_quants(facts, usual, err) : status;

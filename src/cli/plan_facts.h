@@ -28,8 +28,12 @@ typedef struct mf_plan_facts {
     mf_cli_list machines;
 } mf_plan_facts;
 
+/* `usual`: for many searches, over the schemes that people download; prices are loaded then. */
 mf_status
 mf_plan_facts_load(mf_plan_facts *facts, const mf_arguments *arguments, bool usual, mf_error *err);
+
+/* Where none were needed before. */
+mf_status mf_plan_facts_prices(mf_plan_facts *facts, mf_error *err);
 void mf_plan_facts_free(mf_plan_facts *facts);
 
 /* The wishes of searches over many models, whose contexts differ where none was said. */
