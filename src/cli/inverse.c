@@ -20,15 +20,10 @@ static mf_status find_quant(mf_cli_inverse *inverse, const mf_cli_case *loaded, 
             taken[n++] = quant;
         }
     }
-    mf_status status = mf_memory_largest_quant(&best, taken, n, run, err);
+    const mf_status status =
+        mf_memory_largest_quant(&best, &inverse->found.largest_quant_bytes, taken, n, run, err);
     if (status == MF_OK && best < n) {
-        mf_case other = *run;
-        mf_memory need;
-        other.quant = taken[best];
-        other.footprint = NULL;
-        status = mf_memory_need(&need, &other, err);
         inverse->found.largest_quant = taken[best]->id;
-        inverse->found.largest_quant_bytes = need.terms[MF_TERM_WEIGHTS];
     }
     free(taken);
     return status;

@@ -120,8 +120,12 @@ mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_er
     return status;
 }
 
-mf_status mf_memory_largest_quant(
-    size_t *best, const mf_quant *const *quants, size_t n_quants, const mf_case *run, mf_error *err)
+mf_status mf_memory_largest_quant(size_t *best,
+                                  uint64_t *weight_bytes,
+                                  const mf_quant *const *quants,
+                                  size_t n_quants,
+                                  const mf_case *run,
+                                  mf_error *err)
 {
     size_t found = n_quants;
     uint64_t most = 0;
@@ -143,5 +147,8 @@ mf_status mf_memory_largest_quant(
         }
     }
     *best = found;
+    if (weight_bytes != NULL) {
+        *weight_bytes = most;
+    }
     return MF_OK;
 }

@@ -28,6 +28,15 @@ static void add_number(mf_str *out, bool known, double value)
     mf_str_printf(out, ",%s", known ? mf_number_text(text, value, DIGITS) : "");
 }
 
+static void add_count(mf_str *out, bool known, uint64_t value)
+{
+    if (known) {
+        mf_str_printf(out, ",%" PRIu64, value);
+    } else {
+        mf_str_add(out, ",");
+    }
+}
+
 static void add_rate(mf_str *out, const mf_rate *rate)
 {
     add_number(out, rate->known, rate->tok_s);
@@ -54,15 +63,13 @@ static void add_line(mf_str *out, const mf_shown *shown)
                   w->n_output,
                   w->n_parallel);
     for (size_t i = 0; i < MF_TERM_COUNT; i++) {
-        mf_str_printf(out, ",%" PRIu64, p->memory.terms[i]);
+        add_count(out, p->memory_known, p->memory.terms[i]);
     }
-    mf_str_printf(out,
-                  ",%" PRIu64 ",%" PRIu64 ",%d",
-                  p->memory.total_bytes,
-                  p->memory.limit_bytes,
-                  p->memory.fits ? 1 : 0);
+    add_count(out, p->memory_known, p->memory.total_bytes);
+    add_count(out, p->memory_known, p->memory.limit_bytes);
+    add_count(out, p->memory_known, p->memory.fits ? 1 : 0);
     add_number(out, p->memory_known, p->memory.fits_probability);
-    mf_str_printf(out, ",%" PRIu64, p->max_context_tokens);
+    add_count(out, p->memory_known, p->max_context_tokens);
     add_rate(out, &p->decode);
     add_rate(out, &p->prefill);
     add_number(out, p->ttft.known, p->ttft.s);

@@ -174,8 +174,9 @@ MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_e
 MF_API mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_error *err);
 
 /* Of these quantizations the one with most bytes of weights that fits; *best is n_quants if none does. Those that can't
-   hold the model are passed over. The case's own quant and footprint don't count. */
+   hold the model are passed over. The case's own quant and footprint don't count. weight_bytes may be NULL. */
 MF_API mf_status mf_memory_largest_quant(size_t *best,
+                                         uint64_t *weight_bytes,
                                          const mf_quant *const *quants,
                                          size_t n_quants,
                                          const mf_case *run,

@@ -77,10 +77,12 @@ Test(limits, the_largest_quantization_is_the_one_with_most_bytes_that_fits)
     cr_assert(lt(u64, needs[0].places[0].need_bytes, needs[2].places[0].need_bytes));
     cr_assert(lt(u64, needs[2].places[0].need_bytes, needs[1].places[0].need_bytes));
     size_t best = 9;
+    uint64_t bytes = 0;
     s.pools[0].capacity_bytes = small_fact((double)needs[2].places[0].need_bytes);
-    cr_assert(eq(int, mf_memory_largest_quant(&best, quants, 3, &s.run, NULL), MF_OK));
+    cr_assert(eq(int, mf_memory_largest_quant(&best, &bytes, quants, 3, &s.run, NULL), MF_OK));
     cr_expect(eq(sz, best, (size_t)2));
+    cr_expect(eq(u64, bytes, needs[2].terms[MF_TERM_WEIGHTS]));
     s.pools[0].capacity_bytes = small_fact((double)needs[0].places[0].need_bytes - 1);
-    cr_assert(eq(int, mf_memory_largest_quant(&best, quants, 3, &s.run, NULL), MF_OK));
+    cr_assert(eq(int, mf_memory_largest_quant(&best, &bytes, quants, 3, &s.run, NULL), MF_OK));
     cr_expect(eq(sz, best, (size_t)3));
 }

@@ -116,6 +116,17 @@ Test(prediction, csv_quotes_names_and_leaves_unknown_blank)
     mf_str_free(&out);
 }
 
+Test(prediction, csv_leaves_memory_blank_where_it_is_not_known)
+{
+    fixture f;
+    mf_str out = {0};
+    build(&f);
+    f.prediction.memory_known = false;
+    cr_assert(eq(int, mf_write_prediction_csv(&out, &f.shown, 1, NULL), MF_OK));
+    cr_expect(ne(ptr, strstr(out.data, ",512,4,,,,,,,,,,,,,,,30.1235,"), NULL), "%s", out.data);
+    mf_str_free(&out);
+}
+
 Test(prediction, the_verdict_names_room_and_probability_and_the_raised_limit)
 {
     fixture f;
