@@ -26,7 +26,7 @@
      (major) == 10)
 
 typedef struct cuda {
-    mf_gpu_tests gpu;
+    mf_gpu_tests gpu; /* first: mf_gpu_run and its neighbours take the whole for it */
     mf_cu cu;
     mf_cuda_blas blas;
     int device;
@@ -360,27 +360,10 @@ open_cuda(void **state, size_t index, const mf_probe_options *options, void *con
     return MF_OK;
 }
 
-static bool supports(const void *state, mf_probe probe)
-{
-    return has(state, probe);
-}
-
-static mf_status
-prepare(mf_probe_plan *plan, void *state, mf_probe probe, double bytes, mf_error *err)
-{
-    return mf_gpu_prepare(plan, &((cuda *)state)->gpu, probe, bytes, err);
-}
-
-static mf_status
-run(mf_probe_time *time, void *state, mf_probe probe, uint32_t n_calls, mf_error *err)
-{
-    return launch(time, state, &((cuda *)state)->gpu.jobs[probe], n_calls, err);
-}
-
 const mf_prober mf_prober_cuda = {.id = MF_PROBE_BACKEND_CUDA,
                                   .available = available,
                                   .open = open_cuda,
-                                  .supports = supports,
-                                  .prepare = prepare,
-                                  .run = run,
+                                  .supports = mf_gpu_supports,
+                                  .prepare = mf_gpu_prepare,
+                                  .run = mf_gpu_run,
                                   .close = close_cuda};

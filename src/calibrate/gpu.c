@@ -322,8 +322,9 @@ prepare_product(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_gpu_job *job, mf_erro
 }
 
 mf_status
-mf_gpu_prepare(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_probe probe, double bytes, mf_error *err)
+mf_gpu_prepare(mf_probe_plan *plan, void *state, mf_probe probe, double bytes, mf_error *err)
 {
+    mf_gpu_tests *gpu = state;
     mf_gpu_job *job = &gpu->jobs[probe];
     *plan = (mf_probe_plan){.most_calls = MOST_CALLS};
     drop_buffers(gpu, job);
@@ -344,4 +345,17 @@ mf_gpu_prepare(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_probe probe, double by
     }
     return probe <= MF_PROBE_TRIAD ? prepare_stream(plan, gpu, job, bytes, err)
                                    : prepare_matvec(plan, gpu, job, err);
+}
+
+bool mf_gpu_supports(const void *state, mf_probe probe)
+{
+    const mf_gpu_tests *gpu = state;
+    return gpu->driver->has(gpu->device, probe);
+}
+
+mf_status
+mf_gpu_run(mf_probe_time *time, void *state, mf_probe probe, uint32_t n_calls, mf_error *err)
+{
+    const mf_gpu_tests *gpu = state;
+    return gpu->driver->launch(time, gpu->device, &gpu->jobs[probe], n_calls, err);
 }

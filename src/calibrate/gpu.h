@@ -70,8 +70,12 @@ void mf_gpu_set_sizes(mf_gpu_tests *gpu,
                       uint64_t memory,
                       uint64_t largest);
 
+/* mf_prober's functions of a backend whose state begins with its mf_gpu_tests. */
+bool mf_gpu_supports(const void *state, mf_probe probe);
 mf_status
-mf_gpu_prepare(mf_probe_plan *plan, mf_gpu_tests *gpu, mf_probe probe, double bytes, mf_error *err);
+mf_gpu_prepare(mf_probe_plan *plan, void *state, mf_probe probe, double bytes, mf_error *err);
+mf_status
+mf_gpu_run(mf_probe_time *time, void *state, mf_probe probe, uint32_t n_calls, mf_error *err);
 
 /* Drops all buffers. */
 void mf_gpu_clear(mf_gpu_tests *gpu);

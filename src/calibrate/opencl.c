@@ -423,27 +423,10 @@ static mf_status open_opencl(
     return MF_OK;
 }
 
-static bool supports(const void *state, mf_probe probe)
-{
-    return has(state, probe);
-}
-
-static mf_status
-prepare(mf_probe_plan *plan, void *state, mf_probe probe, double bytes, mf_error *err)
-{
-    return mf_gpu_prepare(plan, &((opencl *)state)->gpu, probe, bytes, err);
-}
-
-static mf_status
-run(mf_probe_time *time, void *state, mf_probe probe, uint32_t n_calls, mf_error *err)
-{
-    return launch(time, state, &((opencl *)state)->gpu.jobs[probe], n_calls, err);
-}
-
 const mf_prober mf_prober_opencl = {.id = MF_PROBE_BACKEND_OPENCL,
                                     .available = available,
                                     .open = open_opencl,
-                                    .supports = supports,
-                                    .prepare = prepare,
-                                    .run = run,
+                                    .supports = mf_gpu_supports,
+                                    .prepare = mf_gpu_prepare,
+                                    .run = mf_gpu_run,
                                     .close = close_opencl};
