@@ -31,11 +31,18 @@
 
 /* Norms, rotation, cache write, attention, activation and four products. */
 #define KERNELS_PER_LAYER 10.0
-#define EXPERT_KERNELS 4.0
+/* Router, its choice, rows put in order by expert, and the sum of what the experts give. */
+#define EXPERT_KERNELS 5.0
+#define SHARED_EXPERT_KERNELS 3.0
+#define PRODUCTS_PER_LAYER 4.0
 #define REDUCES_PER_LAYER 2.0
 #define HALF_BYTES 2.0
-/* Grouped products of experts fill their tiles less. */
-#define EXPERT_SLOWDOWN 1.25
+/* Grouped products of experts fill their tiles less (assumed). */
+#define GROUPED_SLOWDOWN 1.25
+/* Marlin's kernels turn packed weights to half precision in the ordinary lanes. */
+#define UNPACK_PER_FLOP 0.15
+#define UNPACK_PER_BYTE 10.0
+#define UNTUNED_FP8_S 60e-6
 
 static const mf_device *first_device(const mf_case *run)
 {
@@ -51,11 +58,6 @@ static size_t count_devices(const mf_case *run)
     return n;
 }
 
-static bool is_fp8(const mf_case *run)
-{
-    return run->quant != NULL && strncmp(run->quant->id, "FP8", 3) == 0;
-}
-
 static const mf_link *reduce_link(const mf_machine *machine, const mf_device *device)
 {
     const char *id = machine->device_link != NULL ? machine->device_link : device->peer_link;
@@ -68,12 +70,12 @@ static const mf_link *reduce_link(const mf_machine *machine, const mf_device *de
     return NULL;
 }
 
-/* What was measured on the card takes the place of shares. Products in other formats than bf16 keep the data sheet's. */
-static void take_measured(mf_kernel_rates *rates, const mf_kernels *kernels, bool fp8)
+/* What was measured on the card takes the place of shares. Products of FP8 keep the data sheet's. */
+static void take_measured(mf_kernel_rates *rates, const mf_kernels *kernels)
 {
     rates->weight_bytes_per_s = kernels->weight_bytes_per_s.value;
     rates->weight_32_bytes_per_s = kernels->weight_32_bytes_per_s.value;
-    rates->flop_per_s = fp8 ? rates->flop_per_s : kernels->product_flop_per_s.value;
+    rates->flop_per_s = kernels->product_flop_per_s.value;
     rates->cache_bytes_per_s = kernels->cache_bytes_per_s.value;
     rates->mixed_bytes_per_s = kernels->mixed_bytes_per_s.value;
     rates->attention_flop_per_s = kernels->attention_flop_per_s.value;
@@ -96,29 +98,59 @@ static void set_reduce(mf_kernel_rates *rates, const mf_case *run, const mf_devi
     }
 }
 
+/* Products of FP8 that no kernel was tuned for take so much longer each: vLLM 0.11 to 0.13 with a model of 14 billion weights
+   (tests/truth/serving_throughput.csv; docs/simulate.md). */
+static double untuned_fp8_s(const mf_device *device)
+{
+    static const struct {
+        const char *architecture;
+        mf_chip_class chip_class;
+        double product_s;
+    } untuned[] = {
+        {"rdna4",     MF_CLASS_AMD_GDDR,    UNTUNED_FP8_S},
+        {"blackwell", MF_CLASS_NVIDIA_GDDR, UNTUNED_FP8_S},
+    };
+    for (size_t i = 0; i < sizeof untuned / sizeof untuned[0]; i++) {
+        if (device->architecture != NULL && device->chip_class == untuned[i].chip_class &&
+            strcmp(device->architecture, untuned[i].architecture) == 0) {
+            return untuned[i].product_s;
+        }
+    }
+    return 0;
+}
+
+/* FP8 where the card multiplies it, twice as fast as half precision where both accumulate in FP32; other formats are unpacked first. */
+static void set_formats(mf_kernel_rates *rates, const mf_device *device, double half_flop_per_s)
+{
+    const mf_fact *fp8 = &device->fp8_matrix_flop_per_s;
+    rates->fp8_is_native = fp8->known;
+    rates->fp8_flop_per_s =
+        fp8->known ? FLOP_SHARE * fmin(fp8->value, 2 * half_flop_per_s) : rates->flop_per_s;
+    rates->fp8_product_s = untuned_fp8_s(device);
+    rates->unpack_per_s = device->fp32_flop_per_s.known
+                              ? UNPACK_PER_FLOP * device->fp32_flop_per_s.value
+                              : UNPACK_PER_BYTE * device->bandwidth_bytes_per_s.value;
+}
+
 mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_error *err)
 {
     const mf_device *device = first_device(run);
     if (device == NULL || device->chip_class == MF_CLASS_CPU) {
         return mf_fail(err, MF_E_UNSUPPORTED, "vllm needs a GPU here: choose --engine llama.cpp");
     }
-    const mf_fact *matrix = is_fp8(run) && device->fp8_matrix_flop_per_s.known
-                                ? &device->fp8_matrix_flop_per_s
-                                : &device->bf16_matrix_flop_per_s;
     const mf_fact *half = device->bf16_matrix_flop_per_s.known ? &device->bf16_matrix_flop_per_s
                                                                : &device->fp16_matrix_flop_per_s;
-    matrix = matrix->known ? matrix : half;
-    if (!matrix->known || !device->bandwidth_bytes_per_s.known) {
+    if (!half->known || !device->bandwidth_bytes_per_s.known) {
         return mf_fail(err,
                        MF_E_UNSUPPORTED,
                        "there is no ground for a speed: the %s of '%s' is not known",
-                       matrix->known ? "bandwidth" : "matrix rate",
+                       half->known ? "bandwidth" : "matrix rate",
                        device->id);
     }
     const double bandwidth = device->bandwidth_bytes_per_s.value;
     mf_kernel_rates made = {.weight_bytes_per_s = WEIGHT_SHARE * bandwidth,
                             .weight_32_bytes_per_s = WEIGHT_32_SHARE * bandwidth,
-                            .flop_per_s = FLOP_SHARE * matrix->value,
+                            .flop_per_s = FLOP_SHARE * half->value,
                             .cache_bytes_per_s = CACHE_SHARE * bandwidth,
                             .mixed_bytes_per_s = MIXED_SHARE * bandwidth,
                             .attention_flop_per_s = ATTENTION_SHARE * half->value,
@@ -129,8 +161,9 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
                             .host_s = HOST_S,
                             .host_sequence_s = HOST_SEQUENCE_S};
     if (device->kernels.device_id != NULL) {
-        take_measured(&made, &device->kernels, is_fp8(run));
+        take_measured(&made, &device->kernels);
     }
+    set_formats(&made, device, half->value);
     set_reduce(&made, run, device);
     if (count_devices(run) > 1 && made.reduce_bytes_per_s <= 0) {
         return mf_fail(
@@ -149,15 +182,49 @@ static double activation_bytes(const mf_model *model, double n)
         const mf_layer *layer = &model->layers[i];
         const mf_attention *a = &layer->attention;
         const mf_ffn *ffn = &layer->ffn;
-        const double width = ffn->kind == MF_FFN_MOE
-                                 ? (double)ffn->width * ffn->n_experts_used + ffn->shared_width
-                                 : (double)ffn->width;
+        const double width =
+            ffn->kind == MF_FFN_MOE ? (double)ffn->shared_width : (double)ffn->width;
         const double heads = ((double)a->n_heads + a->n_kv_heads) * a->key_dim;
         if (!layer->is_nextn) {
             elements += 8.0 * (double)model->hidden + (3 * width + 2 * heads) / n;
         }
     }
     return HALF_BYTES * elements;
+}
+
+/* The experts of a model whose layers are alike; of one among n devices that share them. */
+static mf_expert_work expert_work(const mf_model *model, const mf_work *whole, double n)
+{
+    mf_expert_work made = {.n_layers = whole->n_moe_layers, .bytes = whole->expert_bytes / n};
+    double elements = 0;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const mf_ffn *ffn = &model->layers[i].ffn;
+        if (ffn->kind != MF_FFN_MOE || model->layers[i].is_nextn) {
+            continue;
+        }
+        /* In, before and behind the activation, out, and in and out of the sum. */
+        elements +=
+            (double)ffn->n_experts_used * (3.0 * (double)model->hidden + 5.0 * (double)ffn->width);
+        made.n_experts = (double)ffn->n_experts;
+        made.n_used = (double)ffn->n_experts_used;
+    }
+    for (size_t f = 0; f < MF_FORMAT_COUNT && whole->expert_share > 0; f++) {
+        made.weights[f] = whole->expert_weights[f] / whole->expert_share / n;
+        made.is_packed |=
+            made.weights[f] > 0 && f != MF_FORMAT_BF16 && f != MF_FORMAT_F16 && f != MF_FORMAT_FP8;
+    }
+    made.activation_bytes = HALF_BYTES * elements / n;
+    return made;
+}
+
+static bool has_shared_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE && model->layers[i].ffn.shared_width > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_error *err)
@@ -182,12 +249,15 @@ mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_erro
     mf_kernel_work made = {.work = mf_work_scaled(&whole, 1 / n),
                            .cache = mf_cache_width_of(&run->workload),
                            .activation_bytes = activation_bytes(model, n),
+                           .experts = expert_work(model, &whole, n),
+                           .n_products = PRODUCTS_PER_LAYER * whole.n_layers,
                            .n_kernels = KERNELS_PER_LAYER * whole.n_layers +
                                         EXPERT_KERNELS * whole.n_moe_layers};
+    made.n_kernels += has_shared_experts(model) ? SHARED_EXPERT_KERNELS * whole.n_moe_layers : 0;
     const mf_work *w = &made.work;
     made.head_bytes = w->read_bytes - w->dense_bytes - w->expert_share * w->expert_bytes;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        made.head_weights += w->read_weights[f] - w->dense_weights[f] - w->expert_weights[f];
+        made.head_weights[f] = w->read_weights[f] - w->dense_weights[f] - w->expert_weights[f];
     }
     if (n > 1) {
         made.n_reduces = REDUCES_PER_LAYER * whole.n_layers;
@@ -208,27 +278,44 @@ static double streaming_rate(const mf_kernel_rates *rates, double n_rows)
            share * (rates->weight_32_bytes_per_s - rates->weight_bytes_per_s);
 }
 
-typedef struct product {
-    double bytes;
-    double weights;
-    double n_rows;
-} product;
-
-static double product_s(const mf_kernel_rates *rates, product p)
+static bool is_multiplied_as_it_is(const mf_kernel_rates *rates, mf_format format)
 {
-    const double memory = p.bytes / streaming_rate(rates, p.n_rows);
-    const double multiply = 2 * p.weights * p.n_rows / rates->flop_per_s;
-    const double most = fmax(memory, multiply);
-    return most > 0 ? most * pow(1 + pow(fmin(memory, multiply) / most, CORNER), 1 / CORNER) : 0;
+    return format == MF_FORMAT_F16 || format == MF_FORMAT_BF16 ||
+           (format == MF_FORMAT_FP8 && rates->fp8_is_native);
 }
 
-static double sum_of(const double weights[MF_FORMAT_COUNT])
+double mf_product_s(const mf_kernel_rates *rates, const mf_product *p)
 {
+    enum { STREAM, UNPACK, MULTIPLY, BOUNDS };
+    double s[BOUNDS] = {0};
+    double most = 0;
     double sum = 0;
+    s[STREAM] = p->bytes /
+                (p->is_grouped ? rates->weight_32_bytes_per_s : streaming_rate(rates, p->n_rows));
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        sum += weights[f];
+        const bool fp8 = f == MF_FORMAT_FP8 && rates->fp8_is_native;
+        const double rate = (fp8 ? rates->fp8_flop_per_s : rates->flop_per_s) /
+                            (p->is_grouped ? GROUPED_SLOWDOWN : 1);
+        s[MULTIPLY] += 2 * p->weights[f] * p->n_rows / rate;
+        s[UNPACK] +=
+            is_multiplied_as_it_is(rates, (mf_format)f) ? 0 : p->weights[f] / rates->unpack_per_s;
     }
-    return sum;
+    for (size_t i = 0; i < BOUNDS; i++) {
+        most = fmax(most, s[i]);
+    }
+    for (size_t i = 0; i < BOUNDS && most > 0; i++) {
+        sum += pow(s[i] / most, CORNER);
+    }
+    return most * pow(sum, 1 / CORNER);
+}
+
+static double products_s(const mf_kernel_rates *rates, const mf_kernel_work *work, double n_tokens)
+{
+    const mf_work *w = &work->work;
+    mf_product dense = {.bytes = w->dense_bytes, .n_rows = n_tokens};
+    memcpy(dense.weights, w->dense_weights, sizeof dense.weights);
+    const bool fp8 = w->dense_weights[MF_FORMAT_FP8] > 0 && rates->fp8_is_native;
+    return mf_product_s(rates, &dense) + (fp8 ? work->n_products * rates->fp8_product_s : 0);
 }
 
 double mf_kernel_step_s(const mf_kernel_rates *rates,
@@ -237,15 +324,14 @@ double mf_kernel_step_s(const mf_kernel_rates *rates,
                         double n_rows)
 {
     const mf_work *w = &work->work;
-    const double touched = mf_work_touched_bytes(w, n_tokens) - w->dense_bytes;
-    double s = product_s(rates, (product){w->dense_bytes, sum_of(w->dense_weights), n_tokens});
-    s +=
-        product_s(rates, (product){touched, EXPERT_SLOWDOWN * sum_of(w->expert_weights), n_tokens});
+    double s = products_s(rates, work, n_tokens);
     s += work->activation_bytes * n_tokens / rates->activation_bytes_per_s;
     s += work->n_kernels * rates->kernel_s;
     s += w->state_bytes * 2 * n_rows / rates->weight_bytes_per_s;
     if (n_rows > 0) {
-        s += product_s(rates, (product){work->head_bytes, work->head_weights, n_rows});
+        mf_product head = {.bytes = work->head_bytes, .n_rows = n_rows};
+        memcpy(head.weights, work->head_weights, sizeof head.weights);
+        s += mf_product_s(rates, &head);
         s += rates->row_s * n_rows;
         s += work->gather_bytes > 0
                  ? rates->reduce_s + work->gather_bytes * n_rows / rates->reduce_bytes_per_s

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "simulate/kernels.h"
+#include "simulate/experts.h"
 #include "simulate/pace_make.h"
 
 enum { LARGEST_GRAPH = 512, GRAPH_STEP = 8 };
@@ -62,13 +62,15 @@ static void fill(mf_pace *pace, const kernels *k, bool host_waits)
                                         .context = k});
     for (uint32_t b = 1; b <= pace->max_sequences; b++) {
         const double rows = graph_of(b);
-        const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows);
+        const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows) +
+                            mf_experts_s(&k->rates, &k->work.experts, b);
         pace->decode_ps[b] = mf_picoseconds(step + gap_s);
         pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
                                           mf_kernel_step_s(&k->rates, &k->work, 1, 0));
     }
     for (uint32_t t = 1; t <= pace->max_tokens; t++) {
         pace->prompt_ps[t] = mf_picoseconds(gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
+                                            mf_experts_s(&k->rates, &k->work.experts, t) +
                                             t * prompt_depth_s(k, TILE_TOKENS));
     }
     pace->host_overlaps = !host_waits;
