@@ -62,6 +62,11 @@ double mf_experts_s(const mf_kernel_rates *rates, const mf_expert_work *experts,
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         product.weights[f] = share * experts->weights[f];
     }
-    return mf_product_s(rates, &product) +
-           experts->activation_bytes * n_tokens / rates->activation_bytes_per_s;
+    double s = mf_product_s(rates, &product) +
+               experts->activation_bytes * n_tokens / rates->activation_bytes_per_s;
+    if (experts->n_exchanges > 0) {
+        s += experts->n_exchanges *
+             (rates->reduce_s + experts->exchange_bytes * n_tokens / rates->reduce_bytes_per_s);
+    }
+    return s;
 }

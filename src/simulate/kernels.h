@@ -43,6 +43,8 @@ typedef struct mf_expert_work {
     double bytes;                    /* of all experts */
     double weights[MF_FORMAT_COUNT]; /* the same, counted */
     double activation_bytes;         /* per token: what goes into an expert and comes out */
+    double n_exchanges;              /* between servers that share them */
+    double exchange_bytes;           /* per token and exchange */
     bool is_packed;                  /* multiplied by Marlin's kernels, which take smaller tiles */
 } mf_expert_work;
 
@@ -61,7 +63,9 @@ typedef struct mf_kernel_work {
     double gather_bytes; /* per row: the logits of the other devices */
 } mf_kernel_work;
 
-mf_status mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, mf_error *err);
+/* n_together: servers of so many devices that share the experts. */
+mf_status
+mf_kernel_work_build(mf_kernel_work *work, const mf_case *run, uint32_t n_together, mf_error *err);
 
 /* What a product of matrices asks for: the longest of streaming, unpacking and multiplying, with soft corners. */
 typedef struct mf_product {

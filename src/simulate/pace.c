@@ -16,8 +16,20 @@ mf_status mf_pace_init(mf_pace *pace, uint32_t max_sequences, uint32_t max_token
     return MF_OK;
 }
 
+mf_status mf_pace_share(mf_pace *pace, uint32_t n_together, mf_error *err)
+{
+    pace->n_together = n_together;
+    pace->shared_ps = calloc((size_t)pace->max_tokens + 1, sizeof *pace->shared_ps);
+    return pace->shared_ps != NULL ? MF_OK
+                                   : mf_fail(err,
+                                             MF_E_NOMEM,
+                                             "no memory for steps of %u tokens",
+                                             (unsigned)pace->max_tokens);
+}
+
 void mf_pace_free(mf_pace *pace)
 {
+    free(pace->shared_ps);
     free(pace->decode_ps);
     free(pace->prompt_ps);
     free(pace->rows_ps);
@@ -83,6 +95,28 @@ uint64_t mf_pace_step_ps(const mf_pace *pace, const mf_load *load)
         return device + host;
     }
     return device > host ? device : host;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+void mf_group_load_add(mf_group_load *sum, const mf_pace *pace, const mf_load *load)
+{
+    sum->device_ps = greater(sum->device_ps, device_ps(pace, load));
+    sum->host_ps = greater(sum->host_ps, host_ps(pace, load));
+    sum->n_tokens += load->n_tokens;
+}
+
+/* Tokens are shared out evenly: all gather them before the experts, and scatter what comes out. */
+uint64_t mf_pace_group_ps(const mf_pace *pace, const mf_group_load *load)
+{
+    const uint64_t n = pace->n_together > 0 ? pace->n_together : 1;
+    const uint64_t shared =
+        pace->shared_ps != NULL ? pace->shared_ps[(load->n_tokens + n - 1) / n] : 0;
+    const uint64_t device = load->device_ps + shared;
+    return pace->host_overlaps ? greater(device, load->host_ps) : device + load->host_ps;
 }
 
 mf_run mf_pace_run(const mf_pace *pace, const mf_load *load)

@@ -35,6 +35,8 @@ typedef struct mf_pace {
     uint64_t *decode_ps; /* [max_sequences + 1]: a step of so many decoding sequences */
     uint64_t *prompt_ps; /* [max_tokens + 1]: a step of so many tokens, some of them of prompts */
     uint64_t *rows_ps;   /* [max_sequences + 1]: so many rows of output beside prompt_ps */
+    uint32_t n_together; /* servers that share experts and step together; 0 or 1: none */
+    uint64_t *shared_ps; /* [max_tokens + 1]: what they do together with so many tokens each */
     uint64_t chunk_ps;   /* per prompt in a step */
     uint32_t least_queries; /* a prompt's attention takes no less than that of so many tokens */
     uint64_t host_ps;       /* the engine's own work between two steps */
@@ -46,6 +48,8 @@ typedef struct mf_pace {
 
 /* Tables of zeros. MF_E_NOMEM. */
 mf_status mf_pace_init(mf_pace *pace, uint32_t max_sequences, uint32_t max_tokens, mf_error *err);
+/* The table of what servers do together. MF_E_NOMEM; the pace is to be freed all the same. */
+mf_status mf_pace_share(mf_pace *pace, uint32_t n_together, mf_error *err);
 void mf_pace_free(mf_pace *pace); /* frees the tables, not the struct */
 
 /* What one step holds. Start with zeros. */
@@ -77,6 +81,16 @@ static inline void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n
 void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint32_t n_tokens);
 
 uint64_t mf_pace_step_ps(const mf_pace *pace, const mf_load *load);
+
+/* One step of servers that step together. Start with zeros. */
+typedef struct mf_group_load {
+    uint64_t device_ps; /* of the slowest */
+    uint64_t host_ps;
+    uint64_t n_tokens; /* of all */
+} mf_group_load;
+
+void mf_group_load_add(mf_group_load *sum, const mf_pace *pace, const mf_load *load);
+uint64_t mf_pace_group_ps(const mf_pace *pace, const mf_group_load *load);
 
 /* A run of steps in which the same sequences decode: step j, from 0, takes max(least, first + j slope). */
 typedef struct mf_run {

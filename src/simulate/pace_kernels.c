@@ -48,6 +48,12 @@ static double prompt_depth_s(const void *context, double n_tokens)
            k->rates.attention_flop_per_s;
 }
 
+/* Servers that share experts compute them together. */
+static double own_experts_s(const mf_pace *pace, const kernels *k, double n_tokens)
+{
+    return pace->shared_ps != NULL ? 0 : mf_experts_s(&k->rates, &k->work.experts, n_tokens);
+}
+
 static void fill(mf_pace *pace, const kernels *k, bool host_waits)
 {
     mf_depth_cost cost = {0};
@@ -62,20 +68,52 @@ static void fill(mf_pace *pace, const kernels *k, bool host_waits)
                                         .context = k});
     for (uint32_t b = 1; b <= pace->max_sequences; b++) {
         const double rows = graph_of(b);
-        const double step = mf_kernel_step_s(&k->rates, &k->work, rows, rows) +
-                            mf_experts_s(&k->rates, &k->work.experts, b);
+        const double step =
+            mf_kernel_step_s(&k->rates, &k->work, rows, rows) + own_experts_s(pace, k, b);
         pace->decode_ps[b] = mf_picoseconds(step + gap_s);
         pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
                                           mf_kernel_step_s(&k->rates, &k->work, 1, 0));
     }
     for (uint32_t t = 1; t <= pace->max_tokens; t++) {
-        pace->prompt_ps[t] = mf_picoseconds(gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
-                                            mf_experts_s(&k->rates, &k->work.experts, t) +
-                                            t * prompt_depth_s(k, TILE_TOKENS));
+        pace->prompt_ps[t] =
+            mf_picoseconds(gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
+                           own_experts_s(pace, k, t) + t * prompt_depth_s(k, TILE_TOKENS));
+    }
+    for (uint32_t t = 1; pace->shared_ps != NULL && t <= pace->max_tokens; t++) {
+        const double all = (double)t * pace->n_together;
+        pace->shared_ps[t] = mf_picoseconds(mf_experts_s(&k->rates, &k->work.experts, all));
     }
     pace->host_overlaps = !host_waits;
     pace->host_ps = mf_picoseconds(k->rates.host_s);
     pace->host_sequence_ps = mf_picoseconds(k->rates.host_sequence_s);
+}
+
+static bool is_half(const double weights[MF_FORMAT_COUNT])
+{
+    double other = 0;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        other += f != MF_FORMAT_BF16 && f != MF_FORMAT_F16 ? weights[f] : 0;
+    }
+    return other <= 0;
+}
+
+/* Profiles are of dense products in half precision. */
+static void set_ground(mf_pace_ground *ground, const kernels *k)
+{
+    const bool experts = k->work.experts.n_layers > 0;
+    const bool half = is_half(k->work.work.dense_weights) && is_half(k->work.experts.weights);
+    const bool covered = k->rates.is_measured && half && !experts;
+    *ground = (mf_pace_ground){.basis = covered                ? MF_BASIS_CHIP
+                                        : k->rates.is_measured ? MF_BASIS_FAMILY
+                                                               : MF_BASIS_DATASHEET};
+    (void)snprintf(ground->warning,
+                   sizeof ground->warning,
+                   "%s; host%s%s and reductions are assumed",
+                   k->rates.is_measured
+                       ? "time of steps from kernels measured on such a card"
+                       : "no kernels measured on this card: usual shares of its data sheet",
+                   experts ? ", experts" : "",
+                   half ? "" : ", kernels of packed weights");
 }
 
 mf_status mf_pace_from_kernels(
@@ -85,22 +123,24 @@ mf_status mf_pace_from_kernels(
     mf_pace made = {0};
     mf_status status = mf_kernel_rates_of(&k.rates, run, err);
     if (status == MF_OK) {
-        status = mf_kernel_work_build(&k.work, run, err);
+        status = mf_kernel_work_build(&k.work, run, size.n_together, err);
     }
     if (status == MF_OK) {
         status = mf_pace_init(&made, size.max_sequences, size.max_tokens, err);
     }
+    if (status == MF_OK && size.n_together > 1) {
+        status = k.rates.reduce_bytes_per_s > 0
+                     ? mf_pace_share(&made, size.n_together, err)
+                     : mf_fail(err,
+                               MF_E_UNSUPPORTED,
+                               "there is no ground for a speed: no link between the cards");
+    }
     if (status != MF_OK) {
+        mf_pace_free(&made);
         return status;
     }
     fill(&made, &k, size.host_waits);
-    *ground = (mf_pace_ground){.basis = k.rates.is_measured ? MF_BASIS_CHIP : MF_BASIS_DATASHEET};
-    (void)snprintf(ground->warning,
-                   sizeof ground->warning,
-                   "%s; host and reductions are assumed",
-                   k.rates.is_measured
-                       ? "time of steps from kernels measured on such a card"
-                       : "no kernels measured on this card: usual shares of its data sheet");
+    set_ground(ground, &k);
     *pace = made;
     return MF_OK;
 }

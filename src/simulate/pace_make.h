@@ -11,7 +11,8 @@
 typedef struct mf_pace_size {
     uint32_t max_sequences;
     uint32_t max_tokens;
-    bool host_waits; /* for the device: its work comes on top */
+    uint32_t n_together; /* vLLM: servers that share a mixture's experts; 0 or 1: none */
+    bool host_waits;     /* for the device: its work comes on top */
 } mf_pace_size;
 
 /* What a pace stands on. */

@@ -422,3 +422,73 @@ mf_status mf_server_run(mf_server *server, const uint64_t *until_ns, mf_error *e
     }
     return status;
 }
+
+/* The server whose step runs; one that has nothing to do has no step. */
+static mf_server *stepping(const mf_group *group)
+{
+    for (uint32_t i = 0; i < group->n_servers; i++) {
+        if (group->servers[i].is_executing) {
+            return &group->servers[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t mf_group_next_ns(const mf_group *group)
+{
+    const mf_server *one = stepping(group);
+    uint64_t next_ns = MF_NEVER;
+    if (one != NULL) {
+        return one->end.ns;
+    }
+    for (uint32_t i = 0; i < group->n_servers; i++) {
+        const uint64_t ns = mf_server_next_ns(&group->servers[i]);
+        next_ns = ns < next_ns ? ns : next_ns;
+    }
+    return next_ns;
+}
+
+/* Where all stand between two steps. */
+static mf_clock barrier(const mf_group *group)
+{
+    const mf_server *one = stepping(group);
+    return one != NULL ? one->end : (mf_clock){.ns = mf_group_next_ns(group)};
+}
+
+static mf_status next_batch(mf_server *server, mf_clock now, mf_error *err)
+{
+    mf_status status = MF_OK;
+    if (server->is_executing) {
+        status = finish(server, err);
+    } else if (server->n_waiting > 0) {
+        count_until(server, now.ns);
+        server->now_ns = now.ns;
+        server->end = now;
+    } else {
+        return MF_OK;
+    }
+    return status == MF_OK ? go_on(server, err) : status;
+}
+
+mf_status mf_group_step(const mf_group *group, mf_error *err)
+{
+    const mf_clock now = barrier(group);
+    mf_group_load load = {0};
+    mf_status status = MF_OK;
+    for (uint32_t i = 0; status == MF_OK && i < group->n_servers; i++) {
+        status = next_batch(&group->servers[i], now, err);
+    }
+    for (uint32_t i = 0; i < group->n_servers; i++) {
+        if (group->servers[i].is_executing) {
+            mf_group_load_add(&load, group->servers[i].pace, &group->servers[i].executing.load);
+        }
+    }
+    for (uint32_t i = 0; i < group->n_servers; i++) {
+        mf_server *server = &group->servers[i];
+        if (server->is_executing) {
+            server->step_ps = mf_pace_group_ps(server->pace, &load);
+            server->end = mf_clock_after(now, server->step_ps);
+        }
+    }
+    return status;
+}

@@ -183,6 +183,19 @@ mf_status mf_server_add(mf_server *server, uint32_t live, mf_error *err);
 /* Does everything that falls before *until_ns, which may come closer while requests end. */
 mf_status mf_server_run(mf_server *server, const uint64_t *until_ns, mf_error *err);
 
+/* Servers that step together, as data-parallel ranks that share experts: one step of all takes what the slowest does, and what all
+   of them do. None of them is ever run alone. */
+typedef struct mf_group {
+    mf_server *servers;
+    uint32_t n_servers;
+} mf_group;
+
+/* When its step ends; the time it stands at if requests wait and nothing runs; MF_NEVER if it is idle. */
+uint64_t mf_group_next_ns(const mf_group *group);
+
+/* Ends the step that runs, if one does, and starts what comes next. */
+mf_status mf_group_step(const mf_group *group, mf_error *err);
+
 /* For the rules. */
 mf_status mf_batch_grow(mf_batch *batch, mf_error *err); /* room for another part */
 

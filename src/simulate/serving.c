@@ -1,6 +1,7 @@
 #include "simulate/serving.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "memfit/vllm.h"
@@ -171,6 +172,42 @@ static mf_status set_up_mlx(mf_served_setup *s, const mf_serving *serving, mf_er
     return set_mlx_cache(s, err);
 }
 
+static bool has_experts(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        if (model->layers[i].ffn.kind == MF_FFN_MOE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Servers side by side cut a mixture's experts into as many parts: each holds one (vllm/model_executor/layers/fused_moe/config.py). */
+static mf_status
+shared_cache_size(mf_vllm_cache *cache, const mf_case *run, uint32_t n_together, mf_error *err)
+{
+    mf_case one = *run;
+    mf_model part = *run->model;
+    mf_tensor *tensors = calloc(part.n_tensors + 1, sizeof *tensors);
+    if (tensors == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "no memory for %zu tensors", part.n_tensors);
+    }
+    for (size_t i = 0; i < part.n_tensors; i++) {
+        mf_tensor *tensor = &tensors[i];
+        *tensor = part.tensors[i];
+        if (tensor->role == MF_ROLE_EXPERT && tensor->n_dims > 0) {
+            uint64_t *n = &tensor->dims[tensor->n_dims - 1];
+            *n = (*n + n_together - 1) / n_together;
+        }
+    }
+    part.tensors = tensors;
+    one.model = &part;
+    one.footprint = NULL;
+    const mf_status status = mf_vllm_cache_size(cache, &one, err);
+    free(tensors);
+    return status;
+}
+
 static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_error *err)
 {
     mf_workload *w = &s->one.workload;
@@ -179,7 +216,10 @@ static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_e
     w->n_batch = said_or(serving->max_batch_tokens, w->n_batch);
     w->n_outputs = said_or(serving->max_sequences, w->n_outputs);
     w->n_parallel = 1;
-    mf_status status = mf_vllm_cache_size(&cache, &s->one, err);
+    s->n_together = has_experts(s->one.model) ? s->n_servers : 1;
+    const mf_status status = s->n_together > 1
+                                 ? shared_cache_size(&cache, &s->one, s->n_together, err)
+                                 : mf_vllm_cache_size(&cache, &s->one, err);
     if (status != MF_OK) {
         return status;
     }
@@ -206,6 +246,7 @@ static mf_status set_up_vllm(mf_served_setup *s, const mf_serving *serving, mf_e
 static mf_status make_pace(mf_served_setup *s, const mf_simulation_run *run, mf_error *err)
 {
     const mf_pace_size size = {.host_waits = run->serving.async_scheduling == 0,
+                               .n_together = s->n_together,
                                .max_sequences = s->settings.max_sequences,
                                .max_tokens =
                                    s->settings.max_tokens * said_or(s->settings.n_prompts, 1)};

@@ -15,6 +15,7 @@ typedef struct mf_served_setup {
     mf_machine_device device;
     mf_server_settings settings;
     uint32_t n_servers;
+    uint32_t n_together; /* of them step together: they share a mixture's experts */
     uint32_t devices_per_server;
     const mf_rules *rules;
     mf_pace pace;

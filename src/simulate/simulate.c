@@ -280,6 +280,7 @@ static mf_status replicate(pooled *p,
         .pace = &setup->pace,
         .settings = setup->settings,
         .n_servers = setup->n_servers,
+        .n_together = setup->n_together,
         .source = requests->source,
         .hooks = {.ended = mf_collect, .stepped = mf_collect_steps, .payload = &c}
     };

@@ -57,6 +57,11 @@ static mf_server *least_loaded(const world *w)
     return best;
 }
 
+static bool goes_together(const world *w)
+{
+    return w->setup->n_together > 1;
+}
+
 static mf_status take_arrival(world *w, mf_error *err)
 {
     mf_request request = {0};
@@ -80,7 +85,7 @@ static mf_status take_arrival(world *w, mf_error *err)
     /* A patient server has steps to make up for. */
     mf_server *server = least_loaded(w);
     w->until_ns = request.arrival_ns;
-    status = mf_server_run(server, &w->until_ns, err);
+    status = goes_together(w) ? MF_OK : mf_server_run(server, &w->until_ns, err);
     w->until_ns = MF_NEVER;
     return status == MF_OK ? mf_server_add(server, live, err) : status;
 }
@@ -127,6 +132,34 @@ static mf_status run_events(world *w, mf_error *err)
         }
         status = mf_server_run(server, &w->until_ns, err);
         w->totals.end_ns = server->now_ns > w->totals.end_ns ? server->now_ns : w->totals.end_ns;
+    }
+    return status;
+}
+
+/* The same where servers step together: their steps are the events. */
+static mf_status run_groups(world *w, mf_error *err)
+{
+    const mf_arrivals *source = &w->setup->source;
+    mf_status status = MF_OK;
+    while (status == MF_OK) {
+        mf_group first = {0};
+        uint64_t first_ns = MF_NEVER;
+        for (uint32_t i = 0; i < w->n_open; i += w->setup->n_together) {
+            const mf_group group = {&w->servers[i], w->setup->n_together};
+            const uint64_t ns = mf_group_next_ns(&group);
+            first = ns < first_ns ? group : first;
+            first_ns = least(ns, first_ns);
+        }
+        const uint64_t arrival_ns = source->next_ns(source->self);
+        if (arrival_ns == MF_NEVER && first_ns == MF_NEVER) {
+            break;
+        }
+        if (arrival_ns <= first_ns) {
+            status = take_arrival(w, err);
+            continue;
+        }
+        status = mf_group_step(&first, err);
+        w->totals.end_ns = w->totals.end_ns > first_ns ? w->totals.end_ns : first_ns;
     }
     return status;
 }
@@ -198,7 +231,8 @@ static mf_status open_servers(world *w, mf_error *err)
             mf_server_open(server, setup->rules, setup->pace, &setup->settings, &w->lives, err);
         if (status == MF_OK) {
             server->index = w->n_open++;
-            server->is_patient = setup->n_servers > 1 && !setup->settings.one_by_one;
+            server->is_patient =
+                setup->n_servers > 1 && !setup->settings.one_by_one && !goes_together(w);
             server->hooks =
                 (mf_server_hooks){.ended = on_ended,
                                   .stepped = setup->hooks.stepped != NULL ? on_stepped : NULL,
@@ -213,7 +247,7 @@ mf_status mf_world_run(mf_world_totals *totals, const mf_world_setup *setup, mf_
     world w = {.setup = setup, .until_ns = MF_NEVER};
     mf_status status = open_servers(&w, err);
     if (status == MF_OK) {
-        status = run_events(&w, err);
+        status = goes_together(&w) ? run_groups(&w, err) : run_events(&w, err);
     }
     w.totals.n_left = w.lives.n_used;
     for (uint32_t i = 0; i < w.n_open; i++) {

@@ -11,7 +11,8 @@ typedef struct mf_world_setup {
     const mf_rules *rules;
     const mf_pace *pace;
     mf_server_settings settings;
-    uint32_t n_servers; /* that share the requests: the one with the fewest takes the next */
+    uint32_t n_servers;  /* that share the requests: the one with the fewest takes the next */
+    uint32_t n_together; /* of them step together, in groups of as many; 0 or 1: each for itself */
     mf_arrivals source;
     mf_server_hooks hooks;
 } mf_world_setup;

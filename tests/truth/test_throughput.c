@@ -18,6 +18,7 @@
 #include "unit/simulate/served.h"
 
 #define BAR 0.15
+#define LEAST_FULL 11
 
 typedef struct tally {
     size_t n;
@@ -74,13 +75,27 @@ static double simulate_row(const table *t, bool poisson)
     return tok_s;
 }
 
-static void vllm_rows(tally *sum)
+/* Kinds of rows: an open load below saturation gives what comes in, whatever the machine; constants of eight H100 were chosen with
+   their rows in view. */
+typedef enum row_kind { OPEN, FULL, SEEN, ROW_KINDS } row_kind;
+
+static const char *const kind_names[ROW_KINDS] = {"open loads", "64 at once", "eight H100"};
+
+static row_kind kind_of(const table *t)
+{
+    if (strcmp(table_text(t, "load"), "poisson") == 0) {
+        return OPEN;
+    }
+    return strcmp(table_text(t, "load"), "users") == 0 ? SEEN : FULL;
+}
+
+static void vllm_rows(tally sums[ROW_KINDS])
 {
     table t = {0};
     char what[160];
     table_open(&t, "serving_throughput.csv");
     while (table_next(&t)) {
-        const bool poisson = strcmp(table_text(&t, "load"), "poisson") == 0;
+        const row_kind kind = kind_of(&t);
         (void)snprintf(what,
                        sizeof what,
                        "%s %s %s, %s, %s at once",
@@ -89,7 +104,7 @@ static void vllm_rows(tally *sum)
                        table_text(&t, "quant"),
                        table_text(&t, "load"),
                        table_text(&t, "max_seqs"));
-        add(sum, what, simulate_row(&t, poisson), number(&t, "tok_s"));
+        add(&sums[kind], what, simulate_row(&t, kind == OPEN), number(&t, "tok_s"));
     }
     table_close(&t);
 }
@@ -195,16 +210,24 @@ static void llamacpp_rows(tally *sum)
     table_close(&t);
 }
 
-/* Throughput within 15 % for four of five rows of each engine together, and no less for three of four of vLLM's alone. */
+/* Throughput within 15 % for four of five rows of each engine together; of those that tell something of vLLM, for no fewer than now. */
 Test(throughput, is_within_15_percent_of_published_runs)
 {
-    tally vllm = {0};
+    tally vllm[ROW_KINDS] = {0};
     tally llamacpp = {0};
-    vllm_rows(&vllm);
+    tally all = {0};
+    vllm_rows(vllm);
     llamacpp_rows(&llamacpp);
-    printf("vllm: %zu of %zu rows within 15 %%\n", vllm.n_within, vllm.n);
+    for (size_t k = 0; k < ROW_KINDS; k++) {
+        printf(
+            "vllm, %s: %zu of %zu rows within 15 %%\n", kind_names[k], vllm[k].n_within, vllm[k].n);
+        all.n += vllm[k].n;
+        all.n_within += vllm[k].n_within;
+    }
     printf("llama.cpp: %zu of %zu rows within 15 %%\n", llamacpp.n_within, llamacpp.n);
-    cr_assert(vllm.n == 72 && llamacpp.n == 126);
-    cr_expect(4 * vllm.n_within >= 3 * vllm.n);
-    cr_expect(5 * (vllm.n_within + llamacpp.n_within) >= 4 * (vllm.n + llamacpp.n));
+    cr_assert(vllm[OPEN].n == 40 && vllm[FULL].n == 20 && vllm[SEEN].n == 12);
+    cr_assert(eq(sz, llamacpp.n, 126));
+    cr_expect(5 * all.n_within >= 4 * all.n);
+    cr_expect(vllm[FULL].n_within >= LEAST_FULL && vllm[OPEN].n_within == vllm[OPEN].n);
+    cr_expect(5 * llamacpp.n_within >= 4 * llamacpp.n);
 }
