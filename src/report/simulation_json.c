@@ -71,6 +71,8 @@ static void write_measures(mf_json_writer *w, const mf_simulation *s)
     mf_jw_uint(w, "steps", s->n_steps);
     mf_jw_bool(w, "saturated", s->saturated);
     mf_jw_text(w, "basis", s->fits ? mf_basis_name(s->basis) : NULL);
+    mf_jw_number(w, "speed_low_factor", s->fits, s->slowest);
+    mf_jw_number(w, "speed_high_factor", s->fits, s->fastest);
 }
 
 static void write_promise(mf_json_writer *w, const mf_simulation_shown *shown)

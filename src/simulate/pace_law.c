@@ -71,17 +71,21 @@ static void fill_tables(mf_pace *pace, const law *l)
     }
 }
 
-static mf_basis weakest_basis(const mf_path *path, const mf_calibration *calibration)
+/* The weakest ground, and the widest interval of decoding: that of prompts is wider. */
+static mf_pace_ground ground_of(const mf_path *path, const mf_calibration *calibration)
 {
     mf_basis worst = MF_BASIS_MEASURED;
+    double width = 0;
     for (size_t i = 0; i < path->n_segments; i++) {
+        const mf_setting *setting = &path->segments[i].setting;
         for (int test = 0; test < MF_TEST_COUNT; test++) {
-            const mf_basis basis =
-                mf_interval_basis(calibration, &path->segments[i].setting, (mf_speed_test)test);
+            const mf_basis basis = mf_interval_basis(calibration, setting, (mf_speed_test)test);
             worst = basis > worst ? basis : worst;
         }
+        const mf_basis basis = mf_interval_basis(calibration, setting, MF_TEST_DECODE);
+        width = fmax(width, mf_interval_half_width(calibration, setting, MF_TEST_DECODE, basis, 0));
     }
-    return worst;
+    return (mf_pace_ground){.basis = worst, .slowest = exp(-width), .fastest = exp(width)};
 }
 
 mf_status mf_pace_from_law(mf_pace *pace,
@@ -115,7 +119,7 @@ mf_status mf_pace_from_law(mf_pace *pace,
                                             .prompt_s = prompt_depth_s,
                                             .context = &l});
         fill_tables(&made, &l);
-        *ground = (mf_pace_ground){.basis = weakest_basis(path, calibration)};
+        *ground = ground_of(path, calibration);
         *pace = made;
     }
     mf_step_law_free(l.steps);

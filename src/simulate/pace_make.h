@@ -18,6 +18,8 @@ typedef struct mf_pace_size {
 /* What a pace stands on. */
 typedef struct mf_pace_ground {
     mf_basis basis;
+    double slowest; /* 90 % interval of the speed of decoding steps, as factors of it */
+    double fastest;
     char warning[MF_WARNING_SIZE]; /* empty: none */
 } mf_pace_ground;
 

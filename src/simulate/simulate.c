@@ -60,6 +60,8 @@ static void fill_settings(mf_simulation *s, const mf_served_setup *setup, const 
     s->n_servers = setup->n_servers;
     s->devices_per_server = setup->devices_per_server;
     s->basis = setup->ground.basis;
+    s->slowest = setup->ground.slowest;
+    s->fastest = setup->ground.fastest;
     if (setup->ground.warning[0] != '\0') {
         warn(s, "%s", setup->ground.warning);
     }

@@ -246,6 +246,8 @@ typedef struct mf_simulation {
     size_t n_streams; /* 0: they are not told apart */
     bool saturated; /* more comes in than can be served: the queue grows as long as requests come */
     mf_basis basis; /* of the time of steps */
+    double slowest; /* 90 % interval of the speed of decoding steps, as factors of it */
+    double fastest;
     char warnings[MF_MAX_WARNINGS][MF_WARNING_SIZE];
     size_t n_warnings;
 } mf_simulation;
