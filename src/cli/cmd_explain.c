@@ -1,10 +1,11 @@
 /*
- * cmd_explain.c - where a number of a report comes from, read from the report's JSON.
+ * cmd_explain.c - where a number of a report, or of another command's JSON, comes from.
  */
 #include <string.h>
 
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/explain_json.h"
 #include "facts/json.h"
 #include "report/column_notes.h"
 
@@ -127,11 +128,17 @@ static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_
 {
     const mf_node *root = mf_json_root(json);
     const char *schema = or_dash(mf_node_get(root, "schema"));
+    const bool report = strcmp(schema, "memfit.report/1") == 0;
     size_t n = 0;
-    if (strcmp(schema, "memfit.report/1") != 0) {
-        return mf_json_fail(
-            json, root, err, "no report: 'memfit report DEFINITION -o FILE.json' writes one");
+    if (!report && !mf_explains_json(root)) {
+        return mf_json_fail(json,
+                            root,
+                            err,
+                            "nothing that could be explained: that is what 'memfit report "
+                            "DEFINITION -o FILE.json' and '--format json' of fit, compare, plan "
+                            "and cost write");
     }
+    n += report ? 0 : mf_explain_json(out, root, word);
     for (const mf_node *f = mf_node_first(mf_node_get(root, "figures")); f != NULL;
          f = mf_node_next(f)) {
         const char *id = or_dash(mf_node_get(f, "id"));
@@ -143,7 +150,7 @@ static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_
             n++;
         }
     }
-    if (word == NULL) {
+    if (report && word == NULL) {
         show_untraced(out, root);
     }
     return n > 0 || word == NULL ? mf_str_status(out, err)
@@ -164,8 +171,10 @@ int mf_cmd_explain(int n_words, char **words)
         return mf_cli_help(mf_cli_command("explain"), MF_FOR_EXPLAIN);
     }
     if (status == MF_OK && (a.n_positional < 1 || a.n_positional > 2)) {
-        status = mf_fail(
-            &err, MF_E_USAGE, "explain takes a report's JSON and the figure, or how it begins");
+        status =
+            mf_fail(&err,
+                    MF_E_USAGE,
+                    "explain takes a JSON file that memfit wrote and the figure, or how it begins");
     }
     status = status == MF_OK ? mf_json_load(&json, a.positional[0], &err) : status;
     status = status == MF_OK

@@ -18,7 +18,7 @@ static const mf_command commands[] = {
     {"report",
      mf_cmd_report,               "DEFINITION.json -o FILE.(html|md|csv|json)",
      "a document for people, from sections that are commands"                                                                     },
-    {"explain",   mf_cmd_explain, "REPORT.json [FIGURE]",                                  "where a number of a report comes from"},
+    {"explain",   mf_cmd_explain, "FILE.json [FIGURE]",                                    "where a number of a report or of JSON comes from"},
     {"simulate",
      mf_cmd_simulate,             "MODEL --on MACHINE --rate R|--users N|.. [options]",
      "requests over time: how long they wait and take"                                                                            },

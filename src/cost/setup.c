@@ -45,20 +45,24 @@ mf_cost_options mf_cost_options_default(void)
                              .sampler = MF_SAMPLER_SOBOL};
 }
 
-static mf_cost_ground *add_ground(setup *s, const char *what)
+/* Ids have dashes where words have blanks. */
+static mf_cost_ground *add_ground(setup *s, const char *id, const char *what)
 {
     mf_cost_plan *plan = s->plan;
     if (plan->n_grounds == MF_COST_MAX_GROUNDS) {
         return NULL;
     }
     mf_cost_ground *ground = &plan->grounds[plan->n_grounds++];
+    (void)snprintf(ground->id, sizeof ground->id, "%s", id);
+    for (char *c = ground->id; *c != '\0'; c++) {
+        *c = *c == ' ' || *c == '\'' ? '-' : *c;
+    }
     (void)snprintf(ground->what, sizeof ground->what, "%s", what);
     return ground;
 }
 
-void mf_setup_ground(setup *s, const char *what, const mf_source *source, const char *date)
+static void stand_on(mf_cost_ground *ground, const mf_source *source, const char *date)
 {
-    mf_cost_ground *ground = add_ground(s, what);
     if (ground != NULL) {
         (void)snprintf(ground->text, sizeof ground->text, "%s", source->title);
         ground->source = source;
@@ -66,9 +70,14 @@ void mf_setup_ground(setup *s, const char *what, const mf_source *source, const 
     }
 }
 
+void mf_setup_ground(setup *s, const char *what, const mf_source *source, const char *date)
+{
+    stand_on(add_ground(s, what, what), source, date);
+}
+
 void mf_setup_said(setup *s, const char *what)
 {
-    mf_cost_ground *ground = add_ground(s, what);
+    mf_cost_ground *ground = add_ground(s, what, what);
     if (ground != NULL) {
         (void)snprintf(ground->text, sizeof ground->text, "as you said");
     }
@@ -93,7 +102,7 @@ mf_status mf_setup_assume(mf_range *range, setup *s, const char *id)
         status = mf_cost_assume(range, s->prices, id, s->err);
     }
     if (status == MF_OK && row->sources.n_items > 0) {
-        mf_setup_ground(s, row->name, &row->sources.items[0], NULL);
+        stand_on(add_ground(s, id, row->name), &row->sources.items[0], NULL);
     }
     return status;
 }

@@ -59,6 +59,26 @@ static void write_usage(mf_json_writer *w, const mf_cost_shown *shown)
     mf_jw_close(w, '}');
 }
 
+/* What was said, or is as usual, and has no range. */
+static void write_settings(mf_json_writer *w, const mf_cost_plan *plan)
+{
+    const bool rents = plan->run.rent != NULL;
+    const bool pays = plan->run.api != NULL;
+    mf_jw_open(w, "settings", '{');
+    mf_jw_number(w, "tax", true, plan->buying.tax);
+    mf_jw_number(w, "powered_hours_per_day", true, plan->buying.powered_hours_per_day);
+    mf_jw_number(w, "cooling", true, plan->buying.cooling);
+    mf_jw_number(w, "wage_per_hour", true, plan->run.wage_per_hour);
+    mf_jw_number(w, "buy_admin_hours_per_month", true, plan->buying.admin_hours_per_month);
+    mf_jw_number(w, "rent_admin_hours_per_month", rents, plan->renting.admin_hours_per_month);
+    mf_jw_number(w, "storage_per_month", rents, plan->renting.storage_per_month);
+    mf_jw_number(w, "api_input_per_mtok", pays, plan->api.input_per_mtok);
+    mf_jw_number(w, "api_cached_per_mtok", pays, plan->api.cached_per_mtok);
+    mf_jw_number(w, "api_cached_share", pays, plan->api.cached_share);
+    mf_jw_number(w, "api_output_per_mtok", pays, plan->api.output_per_mtok);
+    mf_jw_close(w, '}');
+}
+
 static void write_offer(mf_json_writer *w, const mf_cost_plan *plan)
 {
     const bool monthly = plan->renting.billing == MF_BILLING_MONTH;
@@ -172,17 +192,23 @@ static void write_own(mf_json_writer *w, const mf_cost *c)
     mf_jw_close(w, '}');
 }
 
-static void write_sources(mf_json_writer *w, const mf_cost_plan *plan)
+static void write_sources(mf_json_writer *w, const mf_cost_shown *shown)
 {
+    const mf_cost_plan *plan = shown->plan;
     mf_jw_open(w, "sources", '[');
     for (size_t i = 0; i < plan->n_grounds; i++) {
         const mf_cost_ground *g = &plan->grounds[i];
         mf_jw_open(w, NULL, '{');
+        mf_jw_text(w, "id", g->id);
         mf_jw_text(w, "for", g->what);
         mf_jw_text(w, "title", g->text);
         mf_jw_text(w, "kind", g->source != NULL ? mf_source_kind_name(g->source->kind) : "said");
         mf_jw_text(w, "date", g->date);
         mf_jw_close(w, '}');
+    }
+    mf_write_grounds(w, &shown->buy, "buy.", "date");
+    if (shown->rent.run != NULL) {
+        mf_write_grounds(w, &shown->rent, "rent.", "date");
     }
     mf_jw_close(w, ']');
 }
@@ -207,6 +233,7 @@ mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *
         write_machine(w, "rent", &shown->rent);
         write_offer(w, plan);
     }
+    write_settings(w, plan);
     write_inputs(w, plan);
     mf_jw_open(w, "ways", '[');
     for (size_t i = 0; i < MF_WAY_COUNT; i++) {
@@ -222,7 +249,7 @@ mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *
     mf_jw_close(w, ']');
     write_points(w, shown->cost);
     write_own(w, shown->cost);
-    write_sources(w, plan);
+    write_sources(w, shown);
     mf_jw_close(w, '}');
     return mf_str_status(out, err);
 }

@@ -3,6 +3,8 @@
  */
 #include "report/prediction.h"
 
+#include <stdio.h>
+
 static size_t
 add(mf_ground *grounds, size_t n, const char *what, const mf_sources *sources, int source)
 {
@@ -13,21 +15,31 @@ add(mf_ground *grounds, size_t n, const char *what, const mf_sources *sources, i
     return n + 1;
 }
 
-static size_t add_fact(
-    mf_ground *grounds, size_t n, const char *what, const mf_sources *sources, const mf_fact *fact)
+static size_t add_fact(mf_ground *grounds,
+                       size_t n,
+                       const char *what,
+                       const mf_sources *sources,
+                       const mf_fact *fact,
+                       mf_dimension dimension)
 {
-    return fact->known ? add(grounds, n, what, sources, fact->source) : n;
+    const size_t after = fact->known ? add(grounds, n, what, sources, fact->source) : n;
+    if (after > n) {
+        grounds[n].fact = fact;
+        grounds[n].dimension = dimension;
+    }
+    return after;
 }
 
 /* The peaks that the speed law reads. */
 static const struct {
     const char *what;
     size_t offset;
+    mf_dimension dimension;
 } device_facts[] = {
-    {"device.bandwidth",   offsetof(mf_device, bandwidth_bytes_per_s) },
-    {"device.fp32",        offsetof(mf_device, fp32_flop_per_s)       },
-    {"device.int32",       offsetof(mf_device, int32_op_per_s)        },
-    {"device.fp16_matrix", offsetof(mf_device, fp16_matrix_flop_per_s)},
+    {"device.bandwidth",   offsetof(mf_device, bandwidth_bytes_per_s),  MF_DIM_BANDWIDTH},
+    {"device.fp32",        offsetof(mf_device, fp32_flop_per_s),        MF_DIM_FLOP_RATE},
+    {"device.int32",       offsetof(mf_device, int32_op_per_s),         MF_DIM_OP_RATE  },
+    {"device.fp16_matrix", offsetof(mf_device, fp16_matrix_flop_per_s), MF_DIM_FLOP_RATE},
 };
 
 static size_t add_device(mf_ground *grounds, size_t n, const mf_device *device)
@@ -35,7 +47,8 @@ static size_t add_device(mf_ground *grounds, size_t n, const mf_device *device)
     for (size_t i = 0; i < sizeof device_facts / sizeof device_facts[0]; i++) {
         const mf_fact *fact =
             (const mf_fact *)(const void *)((const char *)device + device_facts[i].offset);
-        n = add_fact(grounds, n, device_facts[i].what, &device->sources, fact);
+        n = add_fact(
+            grounds, n, device_facts[i].what, &device->sources, fact, device_facts[i].dimension);
     }
     return n;
 }
@@ -49,9 +62,11 @@ size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown)
     for (size_t i = 0; i < machine->n_pools; i++) {
         const mf_pool *pool = &machine->pools[i];
         if (i == 0) {
-            n = add_fact(grounds, n, "machine.memory", sources, &pool->capacity_bytes);
+            n = add_fact(
+                grounds, n, "machine.memory", sources, &pool->capacity_bytes, MF_DIM_CAPACITY);
         }
-        n = add_fact(grounds, n, "machine.gpu_limit", sources, &pool->usable_bytes);
+        n = add_fact(
+            grounds, n, "machine.gpu_limit", sources, &pool->usable_bytes, MF_DIM_CAPACITY);
     }
     for (size_t i = 0; i < machine->n_devices; i++) {
         if (machine->devices[i].device != NULL) {
@@ -62,5 +77,52 @@ size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown)
                     n,
                     "engine.runtime",
                     &engine->sources,
-                    &engine->runtime_bytes[shown->run->backend]);
+                    &engine->runtime_bytes[shown->run->backend],
+                    MF_DIM_CAPACITY);
+}
+
+static void
+write_ground(mf_json_writer *w, const mf_ground *ground, const char *before, const char *date_key)
+{
+    enum { DIGITS = 6 };
+    char what[64];
+    char value[MF_NUMBER_SIZE + 16];
+    (void)snprintf(what, sizeof what, "%s%s", before, ground->what);
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "for", what);
+    mf_jw_text(w, "title", ground->source->title);
+    mf_jw_text(w, "kind", mf_source_kind_name(ground->source->kind));
+    mf_jw_text(w, date_key, ground->source->seen);
+    mf_jw_text(w,
+               "value",
+               ground->fact == NULL
+                   ? NULL
+                   : mf_quantity_text(value, ground->fact->value, ground->dimension, DIGITS));
+    mf_jw_close(w, '}');
+}
+
+void mf_write_grounds(mf_json_writer *w,
+                      const mf_shown *shown,
+                      const char *before,
+                      const char *date_key)
+{
+    mf_ground grounds[MF_MAX_GROUNDS];
+    const size_t n = mf_grounds(grounds, shown);
+    for (size_t i = 0; i < n; i++) {
+        write_ground(w, &grounds[i], before, date_key);
+    }
+    mf_write_speed_ground(w, shown->calibration, before, date_key);
+}
+
+void mf_write_speed_ground(mf_json_writer *w,
+                           const mf_calibration *calibration,
+                           const char *before,
+                           const char *date_key)
+{
+    if (calibration != NULL) {
+        const mf_source source = {
+            .title = calibration->data, .kind = MF_SOURCE_MEASURED, .seen = calibration->fitted};
+        const mf_ground speed = {.what = "speed", .source = &source};
+        write_ground(w, &speed, before, date_key);
+    }
 }

@@ -15,7 +15,7 @@ typedef struct mf_plan_shown {
     const mf_plan_result *result;
 } mf_plan_shown;
 
-/* Schemes, the front and the pick. Rows are predicted one by one with mf_predict. */
+/* Schemes, the front and the pick. */
 mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
 /* Without the head and the verdict: the table of schemes and the front with its drawing, for reports. */

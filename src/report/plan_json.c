@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "report/json_writer.h"
 #include "report/plan.h"
+#include "report/prediction.h"
 
 enum { DIGITS = 6 };
 
@@ -50,6 +51,37 @@ static void write_choice(mf_json_writer *w, const mf_plan_request *request, cons
     mf_jw_close(w, '}');
 }
 
+/* Of a case with the first engine; speeds of all. */
+static void write_sources(mf_json_writer *w, const mf_plan_shown *shown)
+{
+    const mf_plan_request *r = shown->request;
+    const mf_case run = {.model = r->model,
+                         .machine = shown->machine,
+                         .engine = r->engines[0].engine,
+                         .backend = mf_plan_backend(shown->machine)};
+    const mf_shown first = {.run = &run, .calibration = r->engines[0].calibration};
+    mf_jw_open(w, "sources", '[');
+    mf_write_grounds(w, &first, "", "seen");
+    for (size_t i = 1; i < r->n_engines; i++) {
+        mf_write_speed_ground(w, r->engines[i].calibration, "", "seen");
+    }
+    for (size_t i = 0; r->qualities != NULL && i < r->qualities->n_items; i++) {
+        const mf_sources *sources = &r->qualities->items[i].sources;
+        if (sources->n_items > 0) {
+            const mf_source *source = &sources->items[sources->n_items - 1];
+            mf_jw_open(w, NULL, '{');
+            mf_jw_text(w, "for", "loss");
+            mf_jw_text(w, "title", source->title);
+            mf_jw_text(w, "kind", mf_source_kind_name(source->kind));
+            mf_jw_text(w, "seen", source->seen);
+            mf_jw_null(w, "value");
+            mf_jw_close(w, '}');
+            break;
+        }
+    }
+    mf_jw_close(w, ']');
+}
+
 mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *err)
 {
     mf_json_writer writer = {.out = out};
@@ -81,6 +113,7 @@ mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *
         write_choice(w, r, &result->choices[i]);
     }
     mf_jw_close(w, ']');
+    write_sources(w, shown);
     mf_jw_close(w, '}');
     return mf_str_status(out, err);
 }

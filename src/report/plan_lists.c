@@ -228,11 +228,12 @@ void mf_show_models(mf_document *document,
         const bool sparse = row->active_parameters < row->parameters;
         mf_document_cell(document, "%s%s", row->model, row->meets ? "" : " (misses a wish)");
         mf_document_cell(document,
-                         "%s%s%s B",
+                         "%s B%s%s%s",
                          mf_number_text(number, (double)row->parameters / 1e9, 3),
-                         sparse ? ", active " : "",
+                         sparse ? " (active " : "",
                          sparse ? mf_number_text(active, (double)row->active_parameters / 1e9, 2)
-                                : "");
+                                : "",
+                         sparse ? ")" : "");
         mf_document_cell(document, "%s", row->how);
         mf_document_cell(document, "%s", mf_bytes_text(bytes, (double)row->choice.need_bytes, 3));
         mf_document_cell(document, "%s", mf_rate_text(words, &row->choice.decode));

@@ -6,9 +6,11 @@
 #ifndef MF_REPORT_PREDICTION_H
 #define MF_REPORT_PREDICTION_H
 
+#include "base/units.h"
 #include "memfit/calibration.h"
 #include "memfit/predict.h"
 #include "report/document.h"
+#include "report/json_writer.h"
 
 /* What a view needs to know; borrowed. quant_name is what the weights are stored as. */
 /* The case turned round: how much of one thing fits while all else stays. Borrowed strings. */
@@ -41,11 +43,26 @@ mf_status mf_write_prediction_csv(mf_str *out, const mf_shown *shown, size_t n, 
 typedef struct mf_ground {
     const char *what;
     const mf_source *source;
+    const mf_fact *fact; /* the figure that it gives; NULL: many */
+    mf_dimension dimension;
 } mf_ground;
 
 enum { MF_MAX_GROUNDS = 24 };
 
 /* Fills grounds with the sources of the model, the machine and its devices; returns how many. */
 size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown);
+
+/* Writes them, and that of the speed law, as objects of an open array: for, title, kind, `date_key`, value ("1.79 TB/s"; null:
+   many figures). `before` stands before what they are for. */
+void mf_write_grounds(mf_json_writer *w,
+                      const mf_shown *shown,
+                      const char *before,
+                      const char *date_key);
+
+/* That of the speed law alone; nothing for NULL. */
+void mf_write_speed_ground(mf_json_writer *w,
+                           const mf_calibration *calibration,
+                           const char *before,
+                           const char *date_key);
 
 #endif

@@ -161,30 +161,6 @@ static void write_head(mf_json_writer *w, const mf_shown *shown)
     mf_jw_text(w, "backend", mf_backend_name(shown->run->backend));
 }
 
-static void write_sources(mf_json_writer *w, const mf_shown *shown)
-{
-    mf_ground grounds[MF_MAX_GROUNDS];
-    const size_t n = mf_grounds(grounds, shown);
-    mf_jw_open(w, "sources", '[');
-    for (size_t i = 0; i < n; i++) {
-        mf_jw_open(w, NULL, '{');
-        mf_jw_text(w, "for", grounds[i].what);
-        mf_jw_text(w, "title", grounds[i].source->title);
-        mf_jw_text(w, "kind", mf_source_kind_name(grounds[i].source->kind));
-        mf_jw_text(w, "seen", grounds[i].source->seen);
-        mf_jw_close(w, '}');
-    }
-    if (shown->calibration != NULL) {
-        mf_jw_open(w, NULL, '{');
-        mf_jw_text(w, "for", "speed");
-        mf_jw_text(w, "title", shown->calibration->data);
-        mf_jw_text(w, "kind", mf_source_kind_name(MF_SOURCE_MEASURED));
-        mf_jw_text(w, "seen", shown->calibration->fitted);
-        mf_jw_close(w, '}');
-    }
-    mf_jw_close(w, ']');
-}
-
 static void write_prediction(mf_json_writer *w, const mf_shown *shown)
 {
     const mf_prediction *p = shown->prediction;
@@ -206,7 +182,9 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
     mf_jw_number(w, "high_s", p->ttft.known, p->ttft.high_s);
     mf_jw_close(w, '}');
     write_depths(w, p);
-    write_sources(w, shown);
+    mf_jw_open(w, "sources", '[');
+    mf_write_grounds(w, shown, "", "seen");
+    mf_jw_close(w, ']');
     mf_jw_open(w, "warnings", '[');
     for (size_t i = 0; i < p->n_warnings; i++) {
         mf_jw_text(w, NULL, p->warnings[i]);

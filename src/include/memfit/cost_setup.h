@@ -73,6 +73,7 @@ typedef struct mf_cost_place {
 
 /* Where a number comes from: a source of the databases, or "as you said". */
 typedef struct mf_cost_ground {
+    char id[40]; /* of an assumption; otherwise what, with dashes */
     char what[96];
     char text[192];
     const mf_source *source; /* NULL: said */
