@@ -100,6 +100,12 @@ static double resale(const flow *f)
     return -value * discount(f, f->years);
 }
 
+/* Before the first year: what setting up takes is most of it. */
+static double once(const flow *f, double hours)
+{
+    return hours * f->model->run->wage_per_hour;
+}
+
 static double admin_per_year(const flow *f, double hours_per_month)
 {
     return hours_per_month * MONTHS_PER_YEAR * f->model->run->wage_per_hour;
@@ -114,6 +120,7 @@ static void buy_flow(const flow *f)
     const double on = fmax(busy, buy->powered_hours_per_day * MF_DAYS_PER_YEAR);
     f->parts[MF_PART_PRICE] = x[MF_COST_PRICE];
     f->parts[MF_PART_TAX] = x[MF_COST_PRICE] * buy->tax;
+    f->parts[MF_PART_ADMIN] = once(f, buy->setup_hours);
     for (size_t y = 0; y < MF_COST_MAX_YEARS && (double)y < f->years; y++) {
         const double worth = length_of(f, y) * discount(f, middle_of(f, y));
         const double per_kwh =
@@ -150,6 +157,7 @@ static void rent_flow(const flow *f)
     const mf_renting *rent = f->model->run->rent;
     const double *x = f->world->x;
     const double per_year = rent_per_year(f);
+    f->parts[MF_PART_ADMIN] = once(f, rent->setup_hours);
     for (size_t y = 0; y < MF_COST_MAX_YEARS && (double)y < f->years; y++) {
         const double worth = length_of(f, y) * discount(f, middle_of(f, y));
         const double level =

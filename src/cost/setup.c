@@ -29,6 +29,8 @@ mf_cost_options mf_cost_options_default(void)
                              .wage_per_hour = NOT_SAID,
                              .admin_hours_buy = NOT_SAID,
                              .admin_hours_rent = NOT_SAID,
+                             .setup_hours_buy = NOT_SAID,
+                             .setup_hours_rent = NOT_SAID,
                              .cooling = 1,
                              .rent_price_per_hour = NOT_SAID,
                              .rent_price_per_month = NOT_SAID,
@@ -291,6 +293,7 @@ static mf_status set_buying(setup *s)
     plan->buying.powered_hours_per_day = said_or(o->on_hours_per_day, whole_day);
     plan->buying.cooling = o->cooling;
     plan->buying.admin_hours_per_month = said_or(o->admin_hours_buy, 0);
+    plan->buying.setup_hours = said_or(o->setup_hours_buy, 0);
     if (status == MF_OK) {
         status = set_tariff(s);
     }
@@ -361,14 +364,18 @@ static mf_status set_reservation(setup *s)
         &s->plan->renting.discount, s, one ? "rent-reserved-1-year" : "rent-reserved-3-years");
 }
 
-/* What comes on top of the sticker applies to machines that come and go. */
+/* What comes on top of the sticker applies to machines that come and go. Whole days hold starts and idle minutes. */
 static mf_status set_overhead(setup *s)
 {
+    static const double day = 24;
     mf_range *inputs = s->plan->run.inputs;
     const mf_billing billing = s->plan->renting.billing;
     mf_status status = MF_OK;
     if (billing == MF_BILLING_HOUR || billing == MF_BILLING_SPOT || billing == MF_BILLING_SURVEY) {
-        status = mf_setup_assume(&inputs[MF_COST_RENT_OVERHEAD], s, "rent-overhead");
+        const bool whole_days = s->plan->renting.min_hours >= day;
+        status = mf_setup_assume(&inputs[MF_COST_RENT_OVERHEAD],
+                                 s,
+                                 whole_days ? "rent-overhead-whole-days" : "rent-overhead");
     }
     if (status == MF_OK && billing == MF_BILLING_SPOT) {
         status = mf_setup_assume(&inputs[MF_COST_RENT_REDONE], s, "rent-spot-redone");
@@ -395,6 +402,7 @@ static mf_status set_renting(setup *s)
         said_or(o->rent_min_hours,
                 offer != NULL && offer->min_commit_hours.known ? offer->min_commit_hours.value : 0);
     rent->admin_hours_per_month = said_or(o->admin_hours_rent, 0);
+    rent->setup_hours = said_or(o->setup_hours_rent, 0);
     if (o->storage_gb >= 0 && o->storage_per_gb_month < 0) {
         return mf_fail(
             s->err, MF_E_USAGE, "say what a GB of storage costs a month: --storage-price 0.07");

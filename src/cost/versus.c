@@ -124,6 +124,15 @@ static double by_hours(double hours, const void *payload)
     return difference(q->model, &world, q->way, q->model->run->years);
 }
 
+static double by_days(double days, const void *payload)
+{
+    const question *q = payload;
+    mf_cost_model model = *q->model;
+    const mf_world world = mf_world_centre(q->model);
+    model.days_per_year *= days / q->model->run->usage.days_per_week;
+    return difference(&model, &world, q->way, q->model->run->years);
+}
+
 static double by_months(double months, const void *payload)
 {
     const question *q = payload;
@@ -137,11 +146,15 @@ static double by_months(double months, const void *payload)
 
 mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error *err)
 {
-    enum { HOUR_STEPS = 96, MONTH_STEPS = MF_COST_MAX_YEARS * 12 };
+    enum { HOUR_STEPS = 96, DAY_STEPS = 28, MONTH_STEPS = MF_COST_MAX_YEARS * 12 };
     static const mf_range hours = {.low = 0.01, .high = 24};
+    static const mf_range days = {.low = 0.05, .high = 7};
     static const mf_range months = {.low = 0.1, .high = MF_COST_MAX_YEARS * MONTHS_PER_YEAR};
     question q = {.model = model, .way = versus->way};
     mf_status status = mf_turn_find(&versus->hours_per_day, by_hours, &q, hours, HOUR_STEPS, err);
+    if (status == MF_OK) {
+        status = mf_turn_find(&versus->days_per_week, by_days, &q, days, DAY_STEPS, err);
+    }
     if (status == MF_OK) {
         status = mf_turn_find(&versus->months, by_months, &q, months, MONTH_STEPS, err);
     }

@@ -17,7 +17,7 @@ const char *mf_cost_part_formula(mf_cost_part part)
         [MF_PART_STORAGE] = "sum over years of storage, discounted",
         [MF_PART_TOKENS_IN] = "sum over years of input tokens x price x trend, discounted",
         [MF_PART_TOKENS_OUT] = "sum over years of output tokens x price x trend, discounted",
-        [MF_PART_ADMIN] = "sum over years of your hours x wage, discounted",
+        [MF_PART_ADMIN] = "(hours once + sum over years of your hours) x wage, discounted",
         [MF_PART_RESALE] =
             "- price x kept x exp(-yearly loss x years - drop x generations), discounted",
     };

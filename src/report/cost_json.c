@@ -71,6 +71,8 @@ static void write_settings(mf_json_writer *w, const mf_cost_plan *plan)
     mf_jw_number(w, "wage_per_hour", true, plan->run.wage_per_hour);
     mf_jw_number(w, "buy_admin_hours_per_month", true, plan->buying.admin_hours_per_month);
     mf_jw_number(w, "rent_admin_hours_per_month", rents, plan->renting.admin_hours_per_month);
+    mf_jw_number(w, "buy_setup_hours", true, plan->buying.setup_hours);
+    mf_jw_number(w, "rent_setup_hours", rents, plan->renting.setup_hours);
     mf_jw_number(w, "storage_per_month", rents, plan->renting.storage_per_month);
     mf_jw_number(w, "api_input_per_mtok", pays, plan->api.input_per_mtok);
     mf_jw_number(w, "api_cached_per_mtok", pays, plan->api.cached_per_mtok);
@@ -141,6 +143,7 @@ static void write_versus(mf_json_writer *w, const mf_versus *v)
     mf_jw_number(w, "p90", true, v->p90);
     mf_jw_number(w, "buy_cheaper_probability", true, v->buy_cheaper);
     write_turn(w, "break_even_hours_per_day", "hours", &v->hours_per_day);
+    write_turn(w, "break_even_days_per_week", "days", &v->days_per_week);
     write_turn(w, "break_even_months", "months", &v->months);
     write_turn(w, "break_even_months_unsold", "months", &v->months_unsold);
     mf_jw_open(w, "tornado", '[');

@@ -187,10 +187,10 @@ static void show_verdict(mf_document *d, const mf_cost_shown *shown, const mf_ve
                      : other ? (v->way == MF_WAY_RENT ? "RENT" : "PAY PER TOKEN")
                              : "IT DEPENDS");
     mf_document_cell(d,
-                     "buying is cheaper than %s over %s years with a probability of %s: %s (80 %%: "
+                     "buying is cheaper than %s over %s with a probability of %s: %s (80 %%: "
                      "%s to %s)",
                      mf_cost_way_title(v->way),
-                     mf_number_text(years, shown->plan->run.years, 2),
+                     mf_span_text(years, shown->plan->run.years),
                      percent(chance, v->buy_cheaper),
                      saved(p50, shown, v->p50),
                      saved(p10, shown, v->p10),
@@ -315,8 +315,8 @@ static void show_parts(mf_document *d, const mf_cost_shown *shown)
     double totals[4][MF_WAY_COUNT] = {{0}};
     (void)snprintf(heading,
                    sizeof heading,
-                   "Cost over %s years, %s of today",
-                   mf_number_text(years, shown->plan->run.years, 2),
+                   "Cost over %s, %s of today",
+                   mf_span_text(years, shown->plan->run.years),
                    currency_of(shown));
     mf_document_begin(d, MF_BLOCK_TABLE, 1 + count_ways(c), heading);
     way_headings(d, c, " ");
@@ -421,9 +421,13 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
         const mf_versus *v = &shown->cost->versus[i];
         mf_document_cell(d, "than %s", mf_cost_way_title(v->way));
         mf_document_cell(d,
-                         "%s, over %s years",
+                         "%s, over %s",
                          turn_text(line, &v->hours_per_day, "hours a day of use", 1),
-                         mf_number_text(years, shown->plan->run.years, 2));
+                         mf_span_text(years, shown->plan->run.years));
+        if (v->way == MF_WAY_RENT && shown->plan->renting.min_hours > 0) {
+            mf_document_cell(d, "  by days");
+            mf_document_cell(d, "%s", turn_text(line, &v->days_per_week, "days of use a week", 1));
+        }
         mf_document_cell(d, "  if sold then");
         mf_document_cell(d, "%s", turn_text(line, &v->months, "months", 1));
         mf_document_cell(d, "  if never sold");
@@ -518,7 +522,8 @@ static void show_notes(mf_document *d, const mf_cost_shown *shown)
             d, "- storage at the provider is not counted: say --storage and --storage-price");
     }
     if (!(plan->run.wage_per_hour > 0)) {
-        mf_document_cell(d, "- your own hours are not counted: say --wage and --admin-hours");
+        mf_document_cell(
+            d, "- your own hours are not counted: say --wage, --admin-hours and --setup-hours");
     }
     if (!(plan->buying.tax > 0)) {
         mf_document_cell(d, "- no tax on the purchase: say --tax");

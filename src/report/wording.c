@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/units.h"
 
@@ -73,6 +74,27 @@ const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *wor
                        workload->n_ctx / workload->n_parallel,
                        workload->n_parallel);
     }
+    return text;
+}
+
+const char *mf_span_text(char text[MF_WORDING_SIZE], double years)
+{
+    static const double weeks_per_year = 365.25 / 7;
+    static const double months_per_year = 12;
+    static const double one = 1 - 1e-9;
+    static const double least_months = 0.2; /* years */
+    const bool short_one = years < least_months;
+    const double n = years >= one ? years : years * (short_one ? weeks_per_year : months_per_year);
+    char number[MF_NUMBER_SIZE];
+    (void)mf_number_text(number, n, 2);
+    (void)snprintf(text,
+                   MF_WORDING_SIZE,
+                   "%s %s%s",
+                   number,
+                   years >= one ? "year"
+                   : short_one  ? "week"
+                                : "month",
+                   strcmp(number, "1") == 0 ? "" : "s");
     return text;
 }
 

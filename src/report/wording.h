@@ -22,6 +22,9 @@ const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *wor
 /* What stands behind "FITS": room, probability, and what a raised limit changes. */
 const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory);
 
+/* "3 years", "2.1 weeks". */
+const char *mf_span_text(char text[MF_WORDING_SIZE], double years);
+
 /* Commands of the engine's own tools that measure or compute the same case. */
 void mf_show_check_commands(mf_document *document, const mf_shown *shown);
 

@@ -101,6 +101,7 @@ typedef struct mf_buying {
     double powered_hours_per_day; /* on, busy or idle; the rest of the day off */
     double cooling;               /* factor on energy: 1 at home */
     double admin_hours_per_month;
+    double setup_hours;    /* your own, once: choosing, setting up, and selling it in the end */
     double resale_spread;  /* log per square root of a year */
     uint64_t usable_bytes; /* that the model may use: for the price of a GiB */
     double co2_kg_per_kwh; /* 0: not known */
@@ -116,6 +117,7 @@ typedef struct mf_renting {
     bool kept_up; /* runs all the hours of use; otherwise given back when the work is done */
     double storage_per_month;
     double admin_hours_per_month;
+    double setup_hours; /* once */
     double rent_spread;
     mf_served served;
 } mf_renting;
@@ -222,6 +224,7 @@ typedef struct mf_versus {
     double p90;
     double buy_cheaper; /* probability */
     mf_break_even hours_per_day;
+    mf_break_even days_per_week;          /* of as many hours as stated */
     mf_break_even months;                 /* the machine sold at the time */
     mf_break_even months_unsold;          /* and kept, worth nothing */
     mf_swing swings[MF_COST_INPUT_COUNT]; /* largest first; those that change nothing left out */

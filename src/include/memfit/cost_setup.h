@@ -43,6 +43,8 @@ typedef struct mf_cost_options {
     double wage_per_hour;
     double admin_hours_buy; /* per month */
     double admin_hours_rent;
+    double setup_hours_buy; /* once */
+    double setup_hours_rent;
     double cooling;
     double rent_price_per_hour; /* instead of the offer's */
     double rent_price_per_month;

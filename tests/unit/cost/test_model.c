@@ -230,6 +230,39 @@ Test(cost_model, ones_own_hours_have_a_price_if_it_is_said)
         epsilon_eq(dbl, computed(&run).ways[MF_WAY_BUY].parts[MF_PART_ADMIN], 42 * 2 * 45, 1e-6));
 }
 
+Test(cost_model, setting_up_is_paid_once_however_long_it_is_kept)
+{
+    mf_cost_case run = plain();
+    mf_buying buy = a_machine;
+    mf_renting rent = an_offer;
+    buy.setup_hours = 4;
+    rent.setup_hours = 1.5;
+    run.buy = &buy;
+    run.rent = &rent;
+    run.wage_per_hour = 45;
+    for (int i = 0; i < 2; i++) {
+        const mf_cost cost = computed(&run);
+        cr_expect(epsilon_eq(dbl, cost.ways[MF_WAY_BUY].parts[MF_PART_ADMIN], 180, 1e-9));
+        cr_expect(epsilon_eq(dbl, cost.ways[MF_WAY_RENT].parts[MF_PART_ADMIN], 67.5, 1e-9));
+        run.years = 0.3;
+    }
+}
+
+/* A lease of whole days costs the same however long a day's work is: it turns with the days. */
+Test(cost_model, buying_turns_at_so_many_days_of_use_a_week)
+{
+    mf_cost_case run = plain();
+    mf_renting rent = an_offer;
+    rent.min_hours = 24;
+    rent.price_per_hour = 0.2;
+    run.rent = &rent;
+    const mf_break_even turn = computed(&run).versus[0].days_per_week;
+    cr_assert(eq(int, (int)turn.turn, (int)MF_TURN_AT));
+    cr_assert(gt(dbl, turn.value, 0.1));
+    run.usage.days_per_week = turn.value;
+    cr_expect(epsilon_eq(dbl, computed(&run).versus[0].difference, 0, 1e-5));
+}
+
 Test(cost_model, the_machines_own_figures)
 {
     const mf_cost_case run = plain();

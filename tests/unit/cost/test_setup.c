@@ -182,6 +182,21 @@ Test(setup, an_instance_of_eight_is_rented_whole)
     closed(&s);
 }
 
+/* Idle minutes are within the days that are billed. */
+Test(setup, whole_days_have_no_overhead_of_idle_minutes)
+{
+    shop s = opened("mac-mini-m4-pro-16c-64gb", "scaleway-mac-mini-m4-pro-m4-xl-on-demand");
+    mf_cost_options options = eight_hours();
+    options.usd_per_eur = 1.16;
+    cr_assert(eq(int, set_up(&s, &options), MF_OK), "%s", s.err.message);
+    cr_expect(epsilon_eq(dbl, s.plan->renting.min_hours, 24, 1e-9));
+    cr_expect(epsilon_eq(dbl, s.plan->run.inputs[MF_COST_RENT_OVERHEAD].value, 0.05, 1e-9));
+    options.rent_min_hours = 1;
+    cr_assert(eq(int, set_up(&s, &options), MF_OK), "%s", s.err.message);
+    cr_expect(epsilon_eq(dbl, s.plan->run.inputs[MF_COST_RENT_OVERHEAD].value, 0.3, 1e-9));
+    closed(&s);
+}
+
 Test(setup, power_has_the_best_ground_there_is)
 {
     static const struct {

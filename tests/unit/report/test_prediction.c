@@ -161,3 +161,20 @@ Test(prediction, words_keep_to_what_the_interval_supports)
     const mf_duration ttft = {.known = true, .s = 2.44, .low_s = 2.04, .high_s = 2.9};
     cr_expect(eq(str, (char *)mf_duration_text(text, &ttft), "2.4 s (90 %: 2 s to 2.9 s)"));
 }
+
+Test(prediction, a_span_is_told_in_years_months_or_weeks)
+{
+    static const struct {
+        double years;
+        const char *text;
+    } spans[] = {
+        {3,    "3 years"  },
+        {1,    "1 year"   },
+        {0.25, "3 months" },
+        {0.04, "2.1 weeks"}
+    };
+    for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+        char text[MF_WORDING_SIZE];
+        cr_expect(eq(str, (char *)mf_span_text(text, spans[i].years), (char *)spans[i].text));
+    }
+}
