@@ -79,9 +79,11 @@ use_simulations(comparison *c, mf_cost_options *options, const mf_arguments *a, 
                        "simulate both machines: --simulated FILE of the bought one%s",
                        c->rents ? ", --rent-simulated FILE of the rented one" : "");
     }
-    mf_status status = mf_cli_simulated_read(&buy, a->simulated, &c->buy, err);
+    mf_status status =
+        mf_cli_simulated_read(&buy, a->simulated, c->buy.model->id, c->buy.machine->id, err);
     if (status == MF_OK && c->rents) {
-        status = mf_cli_simulated_read(&rent, a->rent_simulated, &c->rent, err);
+        status = mf_cli_simulated_read(
+            &rent, a->rent_simulated, c->rent.model->id, c->rent.machine->id, err);
     }
     if (status != MF_OK) {
         return status;

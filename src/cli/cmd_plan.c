@@ -52,8 +52,11 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     status = status == MF_OK ? mf_plan_search(&result, planner, machine, err) : status;
     if (status == MF_OK) {
-        const mf_plan_shown shown = {
-            .planner = planner, .request = &request, .machine = machine, .result = &result};
+        const mf_plan_shown shown = {.planner = planner,
+                                     .request = &request,
+                                     .machine = machine,
+                                     .result = &result,
+                                     .load = f->load};
         out->yes = result.pick_meets;
         status = write_schemes(out, f, &shown, machine, err);
     }

@@ -142,7 +142,7 @@ static const option_row options[] = {
     {"--tariff", "ID|PRICE", AT(cost.tariff), OPTION_TEXT, MF_FOR_COST, NULL, "electricity: of hwdb/prices, or of a kWh (us-residential-average)"},
     {"--active-watts", "W", AT(cost.active_w), OPTION_NUMBER, MF_FOR_COST, NULL, "of the bought machine while it computes"},
     {"--idle-watts", "W", AT(cost.idle_w), OPTION_NUMBER, MF_FOR_COST, NULL, "while it waits"},
-    {"--simulated", "FILE", AT(simulated), OPTION_TEXT, MF_FOR_COST, NULL, "the bought machine's requests and speed: JSON of memfit simulate"},
+    {"--simulated", "FILE", AT(simulated), OPTION_TEXT, MF_FOR_MONEY, NULL, "requests (cost: and speed) of a simulation: its JSON"},
     {"--rent-simulated", "FILE", AT(rent_simulated), OPTION_TEXT, MF_FOR_COST, NULL, "the same requests on the rented machine"},
     {"--on-hours", "H", AT(cost.on_hours_per_day), OPTION_NUMBER, MF_FOR_COST, NULL, "hours a day it is switched on (24)"},
     {"--cooling", "FACTOR", AT(cost.cooling), OPTION_NUMBER, MF_FOR_COST, NULL, "on the electricity (1)"},

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <math.h>
+
 #include "base/num.h"
+#include "cli/simulated.h"
 #include "plan/pick.h"
 
 void mf_plan_facts_free(mf_plan_facts *facts)
@@ -117,6 +120,41 @@ static mf_status load_names(mf_plan_facts *f, mf_error *err)
     return status;
 }
 
+/* The usual context, or room for all that is in work. */
+static int64_t room_for(int64_t not_said, int64_t tokens)
+{
+    enum { USUAL = 8192, STEP = 4096 };
+    return tokens <= USUAL ? not_said : (tokens + STEP - 1) / STEP * STEP;
+}
+
+/* A load is the same on every machine; what was said wins. */
+static mf_status load_simulated(mf_plan_facts *f, mf_error *err)
+{
+    const mf_arguments *a = f->arguments;
+    mf_cli_simulated load = {0};
+    if (a->simulated == NULL) {
+        return MF_OK;
+    }
+    const char *model = f->models.n == 1 ? f->models.names[0] : NULL;
+    const mf_status status = mf_cli_simulated_read(&load, a->simulated, model, NULL, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    mf_arguments *own = &f->with_load;
+    *own = *a;
+    own->prompt = a->prompt > 0 ? a->prompt : (int64_t)llround(fmax(1, load.input_tokens));
+    own->output = a->output > 0 ? a->output : (int64_t)llround(fmax(1, load.output_tokens));
+    own->parallel = a->parallel > 0 ? a->parallel : (int64_t)load.side_by_side;
+    if (a->ctx <= 0) {
+        own->ctx = room_for(a->ctx, own->parallel * (own->prompt + own->output));
+    }
+    f->load = (mf_plan_load){.known = true,
+                             .request_per_s = load.request_per_s,
+                             .side_by_side = (uint32_t)own->parallel};
+    f->arguments = own;
+    return MF_OK;
+}
+
 mf_status mf_plan_facts_prices(mf_plan_facts *facts, mf_error *err)
 {
     return facts->prices != NULL ? MF_OK : mf_prices_load(&facts->prices, facts->database, err);
@@ -128,6 +166,7 @@ mf_plan_facts_load(mf_plan_facts *facts, const mf_arguments *arguments, bool usu
     facts->arguments = arguments;
     mf_status status = mf_cli_database(&facts->database, arguments, err);
     status = status == MF_OK ? load_names(facts, err) : status;
+    status = status == MF_OK ? load_simulated(facts, err) : status;
     status = status == MF_OK && usual ? mf_plan_facts_prices(facts, err) : status;
     status =
         status == MF_OK ? mf_database_qualities(&facts->qualities, facts->database, err) : status;

@@ -13,6 +13,9 @@ enum { MF_PLAN_ENGINES = 2 };
 /* Start with `mf_plan_facts facts = {0};`, end with mf_plan_facts_free. */
 typedef struct mf_plan_facts {
     const mf_arguments *arguments;
+    mf_arguments
+        with_load; /* the arguments with a simulation's tokens and sequences where none were said */
+    mf_plan_load load;
     mf_database *database;
     mf_prices *prices;
     mf_qualities qualities;

@@ -25,7 +25,7 @@ static mf_status check_name(
 {
     const mf_node *node = mf_node_get(root, key);
     const char *name = mf_node_string(node);
-    return name != NULL && strcmp(name, expected) == 0
+    return expected == NULL || (name != NULL && strcmp(name, expected) == 0)
                ? MF_OK
                : mf_json_fail(json,
                               node != NULL ? node : root,
@@ -64,6 +64,24 @@ static mf_status check_outcomes(const mf_json *json, const mf_node *root, mf_err
     return MF_OK;
 }
 
+/* What is in work while something is: the mean over all time is the smaller for the time at rest. */
+static mf_status
+read_settings(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_error *err)
+{
+    const mf_node *settings = mf_node_get(root, "engine_settings");
+    double running = 0;
+    double most = 0;
+    mf_status status = number_of(&running, json, root, "mean_running", err);
+    settings = settings != NULL ? settings : root;
+    status = status == MF_OK ? number_of(&most, json, settings, "max_sequences", err) : status;
+    if (status == MF_OK) {
+        const double slack = 1e-6;
+        const double together = ceil(running / s->utilization - slack);
+        s->side_by_side = (uint32_t)fmin(fmax(1, together), fmax(1, fmin(most, 1e6)));
+    }
+    return status;
+}
+
 static mf_status
 read_rates(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_error *err)
 {
@@ -88,7 +106,8 @@ read_rates(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_err
 
 mf_status mf_cli_simulated_read(mf_cli_simulated *simulated,
                                 const char *path,
-                                const mf_cli_case *loaded,
+                                const char *model,
+                                const char *machine,
                                 mf_error *err)
 {
     mf_json *json = NULL;
@@ -106,10 +125,11 @@ mf_status mf_cli_simulated_read(mf_cli_simulated *simulated,
                          err,
                          "is no simulation: memfit simulate ... --format json -o FILE writes one");
     }
-    status = status == MF_OK ? check_name(json, root, "model", loaded->model->id, err) : status;
-    status = status == MF_OK ? check_name(json, root, "machine", loaded->machine->id, err) : status;
+    status = status == MF_OK ? check_name(json, root, "model", model, err) : status;
+    status = status == MF_OK ? check_name(json, root, "machine", machine, err) : status;
     status = status == MF_OK ? check_outcomes(json, root, err) : status;
     status = status == MF_OK ? read_rates(&read, json, root, err) : status;
+    status = status == MF_OK ? read_settings(&read, json, root, err) : status;
     mf_json_free(json);
     if (status == MF_OK) {
         *simulated = read;

@@ -12,14 +12,16 @@ typedef struct mf_cli_simulated {
     double output_tokens;
     double output_tok_s; /* while the machine computes, all requests together */
     double utilization;
+    uint32_t side_by_side; /* requests in work while it computes, on average, rounded up */
 } mf_cli_simulated;
 
 /* Reads what `memfit simulate --format json -o FILE` wrote. MF_E_DATA with the place for another file, and for a run in
    which the machine was saturated or requests were not answered: what it could do is not known then; and for one of
-   another model or machine than the case's. */
+   another model or machine than these (NULL: any). */
 mf_status mf_cli_simulated_read(mf_cli_simulated *simulated,
                                 const char *path,
-                                const mf_cli_case *loaded,
+                                const char *model,
+                                const char *machine,
                                 mf_error *err);
 
 /* The case with the simulation's requests, answered as fast as there: its interval stays as wide as the prediction's. */

@@ -166,6 +166,9 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
         (void)snprintf(r->reason,
                        sizeof r->reason,
                        "the finest that fits; nobody measured what these schemes lose");
+    } else if (by_speed(request) && !c->decode.known) {
+        (void)snprintf(
+            r->reason, sizeof r->reason, "the least loss of those that fit; no speed is known");
     } else if (by_speed(request) && small) {
         (void)snprintf(r->reason,
                        sizeof r->reason,

@@ -7,12 +7,20 @@
 #include "memfit/plan.h"
 #include "report/document.h"
 
+/* What is asked of the machine over time, from a simulation. */
+typedef struct mf_plan_load {
+    bool known;
+    double request_per_s;
+    uint32_t side_by_side; /* requests in work at once */
+} mf_plan_load;
+
 /* One model on one machine, searched. */
 typedef struct mf_plan_shown {
     const mf_planner *planner;
     const mf_plan_request *request;
     const mf_machine *machine;
     const mf_plan_result *result;
+    mf_plan_load load;
 } mf_plan_shown;
 
 /* Schemes, the front and the pick. */
@@ -26,6 +34,9 @@ const char *mf_choice_text(char out[160], const mf_plan_request *request, const 
 
 /* "0.031 (+2.8 %)", "none, published so", "not measured". */
 const char *mf_loss_text(char out[96], const mf_loss *loss);
+
+/* Share of the time that a load keeps a choice busy if it serves one request at a time; 0: not known. May exceed 1. */
+double mf_plan_busy(const mf_plan_load *load, const mf_choice *choice);
 
 mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *err);
 mf_status mf_write_plan_csv(mf_str *out, const mf_plan_shown *shown, mf_error *err);

@@ -23,8 +23,10 @@ static void write_rate(mf_json_writer *w, const char *key, const mf_rate *rate)
     mf_jw_close(w, '}');
 }
 
-static void write_choice(mf_json_writer *w, const mf_plan_request *request, const mf_choice *c)
+static void write_choice(mf_json_writer *w, const mf_plan_shown *shown, const mf_choice *c)
 {
+    const mf_plan_request *request = shown->request;
+    const double busy = mf_plan_busy(&shown->load, c);
     const mf_workload *load = &c->workload;
     mf_jw_open(w, NULL, '{');
     mf_jw_text(w, "engine", request->engines[c->engine].engine->name);
@@ -45,6 +47,7 @@ static void write_choice(mf_json_writer *w, const mf_plan_request *request, cons
     write_rate(w, "decode", &c->decode);
     write_rate(w, "prefill", &c->prefill);
     mf_jw_number(w, "ttft_s", c->ttft.known, c->ttft.s);
+    mf_jw_number(w, "busy", busy > 0, busy);
     mf_jw_number(w, "divergence", c->loss.known, c->loss.divergence);
     mf_jw_number(w, "perplexity_rise", c->loss.known, c->loss.rise);
     mf_jw_bool(w, "loss_estimated", c->loss.estimated);
@@ -98,6 +101,8 @@ mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *
     mf_jw_number(w, "max_ttft_s", r->wish.max_ttft_s > 0, r->wish.max_ttft_s);
     mf_jw_number(w, "max_divergence", r->wish.max_divergence > 0, r->wish.max_divergence);
     mf_jw_close(w, '}');
+    mf_jw_number(w, "request_per_s", shown->load.known, shown->load.request_per_s);
+    mf_jw_uint(w, "parallel", r->workload.n_parallel);
     mf_jw_uint(w, "prompt_tokens", r->workload.n_prompt);
     mf_jw_uint(w, "output_tokens", r->workload.n_output);
     mf_jw_text(w, "loss_measured_on", MF_QUALITY_MODEL);
@@ -110,7 +115,7 @@ mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *
     mf_jw_text(w, "reason", result->reason);
     mf_jw_open(w, "choices", '[');
     for (size_t i = 0; i < result->n_choices; i++) {
-        write_choice(w, r, &result->choices[i]);
+        write_choice(w, shown, &result->choices[i]);
     }
     mf_jw_close(w, ']');
     write_sources(w, shown);

@@ -98,6 +98,47 @@ static uint64_t wished_context(const mf_plan_request *r)
     return r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
 }
 
+/* Seconds of one request over those between two: above 1 they have to be served side by side. */
+double mf_plan_busy(const mf_plan_load *load, const mf_choice *choice)
+{
+    const mf_workload *w = &choice->workload;
+    if (!load->known || !choice->decode.known || !choice->prefill.known) {
+        return 0;
+    }
+    return load->request_per_s * ((double)w->n_prompt / choice->prefill.tok_s +
+                                  (double)w->n_output / choice->decode.tok_s);
+}
+
+static void show_load(mf_document *d, const mf_plan_shown *shown)
+{
+    char number[MF_NUMBER_SIZE];
+    if (shown->load.known) {
+        mf_document_cell(d, "load");
+        mf_document_cell(d,
+                         "%s requests a second, %u side by side (simulated)",
+                         mf_number_text(number, shown->load.request_per_s, 3),
+                         shown->load.side_by_side);
+    }
+}
+
+/* How busy the pick is with the load. */
+static void show_busy(mf_document *d, const mf_plan_shown *shown)
+{
+    const mf_plan_result *r = shown->result;
+    char percent[MF_NUMBER_SIZE];
+    const double busy =
+        r->pick < r->n_choices ? mf_plan_busy(&shown->load, &r->choices[r->pick]) : 0;
+    if (busy > 0) {
+        mf_document_cell(
+            d,
+            "- one request at a time this choice is busy %s %% of the time with the load%s",
+            mf_number_text(percent, PERCENT * busy, 3),
+            busy > 1 ? ": it has to serve them side by side, 'memfit simulate' says "
+                       "whether it can"
+                     : "");
+    }
+}
+
 static void show_head(mf_document *d, const mf_plan_shown *shown)
 {
     char wish[256];
@@ -114,6 +155,7 @@ static void show_head(mf_document *d, const mf_plan_shown *shown)
                      "at a prompt of %" PRIu64 " tokens and an answer of %" PRIu64,
                      r->workload.n_prompt,
                      r->workload.n_output);
+    show_load(d, shown);
     mf_document_cell(d, "searched");
     mf_document_cell(d, "%zu cases", shown->result->n_choices);
 }
@@ -397,6 +439,7 @@ static void show_notes(mf_document *d, const mf_plan_shown *shown)
 {
     const mf_qualities *q = shown->request->qualities;
     mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
+    show_busy(d, shown);
     mf_document_cell(
         d,
         "- loss: mean Kullback-Leibler divergence from the 16 bit model's tokens and rise of "
