@@ -55,7 +55,7 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ,
     [MF_STYLE_MEDIA] =
     "@media (max-width:30rem){body{font-size:15px}th,td{padding:.25rem .5rem}td.bar{min-width:5rem}dl{grid-template-columns:1fr}"
-    "dt{margin-top:.4rem}}\n"
+    "dt{margin-top:.4rem}figure{overflow-x:auto}figure svg{min-width:32rem}.legend svg{min-width:0}}\n"
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
     "figure,table,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3{break-after:avoid}th button::after{content:\"\"!important}}\n"};

@@ -16,8 +16,8 @@ typedef struct mf_json_note {
     const char *
         inputs; /* other values of the JSON, cut by blanks: looked for in the number's own object first, then
                             outwards. May hold *. NULL: none */
-    const char
-        *sources; /* their `id`, or what they are for; cut by blanks, a * at its end stands for any ending. NULL: none */
+    const char *
+        sources; /* their `id`, or what they are for; cut by blanks, a * at its end stands for any ending. NULL: none */
 } mf_json_note;
 
 /* labels: the n keys on the way to a number. NULL: nothing is known of it. */

@@ -9,6 +9,8 @@
 /* Of a 12 px sans-serif font, on the wide side. */
 #define CHARACTER_WIDTH 6.6
 #define LABEL_HEIGHT 13.0
+/* Names of schemes are capitals and digits; what is wide in some fonts must not run into the next. */
+#define NAME_WIDTH 7.4
 #define WIDTH 480.0
 #define HEIGHT 300.0
 #define ROW_HEIGHT 24.0
@@ -112,7 +114,7 @@ bool mf_label_place(
     mf_box *box, mf_labels *labels, const mf_layout *layout, mf_point near, size_t n_columns)
 {
     static const double gap = 7;
-    const double width = CHARACTER_WIDTH * (double)n_columns;
+    const double width = NAME_WIDTH * (double)n_columns;
     const double half = LABEL_HEIGHT / 2;
     /* Right, left, above, below, then the corners. */
     const mf_point corners[] = {
