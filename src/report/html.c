@@ -50,19 +50,68 @@ static size_t index_of(const page *p, const mf_block *block)
     return (size_t)(block - p->document->blocks);
 }
 
-/* Numbers of the sources behind a cell, each once. */
-static void add_references(const page *p, const mf_figure *figure)
+/* Inserts a number into a sorted list, each once. */
+static size_t insert_note(size_t *notes, size_t n, size_t note)
 {
+    size_t at = n;
+    while (at > 0 && notes[at - 1] >= note) {
+        at--;
+    }
+    if (note == 0 || (at < n && notes[at] == note)) {
+        return n;
+    }
+    memmove(&notes[at + 1], &notes[at], (n - at) * sizeof *notes);
+    notes[at] = note;
+    return n + 1;
+}
+
+typedef struct note_list {
+    size_t notes[MF_MAX_FIGURE_INPUTS + 1];
+    size_t n;
+} note_list;
+
+static note_list notes_of(const mf_figure *figure)
+{
+    note_list list = {.n = 0};
     for (size_t i = 0; figure != NULL && i < figure->n_inputs; i++) {
-        const size_t note = figure->inputs[i].footnote;
-        bool seen = note == 0;
-        for (size_t k = 0; k < i; k++) {
-            seen = seen || figure->inputs[k].footnote == note;
-        }
-        if (!seen) {
-            mf_str_printf(p->out, "<sup><a href=\"#s%zu\">%zu</a></sup>", note, note);
+        list.n = insert_note(list.notes, list.n, figure->inputs[i].footnote);
+    }
+    return list;
+}
+
+/* The figure before in the row stands on the same sources: their numbers are not said again. */
+static bool has_same_notes(const page *p, const mf_block *block, size_t i, const note_list *list)
+{
+    while (i % block->n_columns > 0) {
+        const note_list other =
+            notes_of(mf_document_figure_of(p->document, index_of(p, block), --i));
+        if (other.n > 0) {
+            return other.n == list->n &&
+                   memcmp(other.notes, list->notes, list->n * sizeof *list->notes) == 0;
         }
     }
+    return false;
+}
+
+/* Numbers of sources, runs of them as one: "2,16-21". */
+static void add_references(const page *p, const note_list *list)
+{
+    const size_t n = list->n;
+    const size_t *notes = list->notes;
+    mf_str_add(p->out, n > 0 ? "<sup>" : "");
+    for (size_t i = 0; i < n;) {
+        size_t last = i;
+        while (last + 1 < n && notes[last + 1] == notes[last] + 1) {
+            last++;
+        }
+        mf_str_printf(p->out, "%s<a href=\"#s%zu\">%zu", i > 0 ? "," : "", notes[i], notes[i]);
+        if (last > i) {
+            mf_str_printf(p->out, "%s%zu", last > i + 1 ? "-" : ",", notes[last]);
+        }
+        mf_str_add(p->out, "</a>");
+        i = last + 1;
+    }
+    mf_str_add(p->out, n > 0 ? "</sup>" : "");
 }
 
 static void add_cell(const page *p, const mf_block *block, size_t i)
@@ -89,7 +138,10 @@ static void add_cell(const page *p, const mf_block *block, size_t i)
         mf_str_add(p->out, ">");
     }
     mf_html_escape(p->out, text);
-    add_references(p, figure);
+    const note_list notes = notes_of(figure);
+    if (!has_same_notes(p, block, i, &notes)) {
+        add_references(p, &notes);
+    }
     mf_str_add(p->out, "</td>");
 }
 
@@ -141,7 +193,9 @@ static void add_pairs(const page *p, const mf_block *block)
         mf_html_escape(p->out, cell_of(block, i));
         mf_str_add(p->out, "</dt><dd>");
         mf_html_escape(p->out, cell_of(block, i + 1));
-        add_references(p, mf_document_figure_of(p->document, index_of(p, block), i + 1));
+        const note_list notes =
+            notes_of(mf_document_figure_of(p->document, index_of(p, block), i + 1));
+        add_references(p, &notes);
         mf_str_add(p->out, "</dd>\n");
     }
     mf_str_add(p->out, "</dl>\n");
@@ -297,7 +351,9 @@ static void add_sources(const page *p)
         }
         mf_str_add(p->out, ")</li>\n");
     }
-    mf_str_add(p->out, "</ol>\n");
+    mf_str_add(p->out,
+               "</ol>\n<p>A number without a mark has the sources of the one before it in its "
+               "row.</p>\n");
 }
 
 mf_status mf_write_html(mf_str *out, const mf_document *document, const char *title, mf_error *err)

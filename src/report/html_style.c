@@ -34,7 +34,8 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     "th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c1);outline-offset:2px}\n"
     "th[aria-sort=ascending] button::after{content:\" \\25B2\"}th[aria-sort=descending] button::after{content:\" \\25BC\"}\n"
     "td.bar{width:40%;min-width:8rem}td.bar i{display:block;height:.8rem;margin-top:.35rem;background:var(--c1);border-radius:2px;min-width:1px}\n"
-    "pre{background:var(--card);padding:.7rem .9rem;overflow-x:auto;font:14px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace}\n"
+    "pre{background:var(--card);padding:.7rem .9rem;white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.5 ui-monospace,"
+    "SFMono-Regular,Menlo,monospace}\n"
     "ul,ol{padding-left:1.4rem}li{margin:.15rem 0}ol.sources{font-size:.88rem;color:var(--soft)}ol.sources li:target{background:var(--card);"
     "color:var(--fg)}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1.2rem;margin:1rem 0}\n"
@@ -55,9 +56,11 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ,
     [MF_STYLE_MEDIA] =
     "@media (max-width:30rem){body{font-size:15px}th,td{padding:.25rem .5rem}td.bar{min-width:5rem}dl{grid-template-columns:1fr}"
-    "dt{margin-top:.4rem}figure{overflow-x:auto}figure svg{min-width:32rem}.legend svg{min-width:0}}\n"
+    "dt{margin-top:.4rem}td:first-child{white-space:normal;min-width:8rem}"
+    "figure{overflow-x:auto}figure svg{min-width:32rem}.legend svg{min-width:0}}\n"
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
+    ".charts{grid-template-columns:1fr 1fr}figure svg{max-width:28rem}"
     "figure,table,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3{break-after:avoid}th button::after{content:\"\"!important}}\n"};
 
 const char *const mf_html_script =

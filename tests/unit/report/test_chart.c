@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +152,44 @@ Test(chart, figures_keep_formula_inputs_and_source_in_json)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         cr_expect(ne(ptr, strstr(out.data, parts[i]), NULL), "%s", parts[i]);
     }
+    mf_str_free(&out);
+    mf_document_free(&d);
+}
+
+/* Sources 1 to 3 and 5 are the first figure's, the same the second's, 4 the third's. */
+Test(chart, marks_of_sources_are_joined_and_not_repeated_in_a_row)
+{
+    static const size_t behind[3][4] = {
+        {3, 5, 1, 2},
+        {1, 2, 3, 5},
+        {4, 4, 4, 4}
+    };
+    mf_document d = {0};
+    mf_str out = {0};
+    char titles[5][8];
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(titles[i], sizeof titles[i], "note %zu", i);
+        const mf_source source = {.title = titles[i], .kind = MF_SOURCE_MEASURED};
+        (void)mf_document_footnote(&d, &source);
+    }
+    mf_document_begin(&d, MF_BLOCK_TABLE, 4, NULL);
+    for (size_t i = 0; i < 5; i++) {
+        mf_document_cell(&d, "%s", i < 4 ? "heading" : "row");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        mf_document_cell(&d, "7.25");
+        mf_document_figure(&d, "figure", "as said", "s", 7.25);
+        for (size_t k = 0; k < 4; k++) {
+            mf_document_input(&d, behind[i][k], "input", "%zu", k);
+        }
+    }
+    cr_assert(eq(int, mf_write_html(&out, &d, "title", NULL), MF_OK));
+    const char *first =
+        strstr(out.data, "7.25<sup><a href=\"#s1\">1-3</a>,<a href=\"#s5\">5</a></sup>");
+    cr_assert(ne(ptr, (void *)first, NULL));
+    const char *second = strstr(first, "7.25</td>");
+    cr_assert(ne(ptr, (void *)second, NULL));
+    cr_expect(ne(ptr, strstr(second, "7.25<sup><a href=\"#s4\">4</a></sup>"), NULL));
     mf_str_free(&out);
     mf_document_free(&d);
 }
