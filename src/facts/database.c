@@ -517,6 +517,7 @@ what_if(mf_machine **out, const mf_database *database, const char *text, mf_erro
         if (status == MF_OK) {
             device->chip_class = model->chip_class;
             device->vendor = model->vendor;
+            status = mf_what_if_borrow(device, model, err);
         }
         mf_device_free(model);
     }

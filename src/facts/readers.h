@@ -77,4 +77,8 @@ extern const char *const mf_tensor_type_words[MF_TYPE_COUNT];
 mf_status mf_document_read(
     const mf_table *table, const mf_json *json, void *target, mf_sources *sources, mf_error *err);
 
+/* What nobody said is as in the chip that it is like, in proportion to what was said. A new generation without its
+   matrix units would read prompts like an old one. */
+mf_status mf_what_if_borrow(mf_device *device, const mf_device *model, mf_error *err);
+
 #endif

@@ -271,3 +271,38 @@ mf_status mf_machine_parse(mf_machine **out, const char *text, mf_error *err)
     *out = machine;
     return MF_OK;
 }
+
+mf_status mf_what_if_borrow(mf_device *device, const mf_device *model, mf_error *err)
+{
+    static const size_t rates[] = {offsetof(mf_device, fp32_flop_per_s),
+                                   offsetof(mf_device, fp16_matrix_flop_per_s),
+                                   offsetof(mf_device, fp16_flop_per_s),
+                                   offsetof(mf_device, bf16_matrix_flop_per_s),
+                                   offsetof(mf_device, int32_op_per_s)};
+    const size_t n = sizeof rates / sizeof rates[0];
+    double factor = 1;
+    bool found = false;
+    mf_str title = {0};
+    for (size_t i = 0; i < n && !found; i++) {
+        const mf_fact *said = (const mf_fact *)(const void *)((const char *)device + rates[i]);
+        const mf_fact *other = (const mf_fact *)(const void *)((const char *)model + rates[i]);
+        found = said->known && other->known;
+        factor = found ? said->value / other->value : 1;
+    }
+    char all[] = "fp32,fp16,fp16_matrix,bf16_matrix,int32";
+    mf_str_printf(&title, "as %s, in proportion to what was given", model->id);
+    const mf_source source = {.covers = all, .title = title.data, .kind = MF_SOURCE_ASSUMED};
+    mf_status status = mf_str_status(&title, err);
+    status = status == MF_OK ? mf_sources_add(&device->sources, &source, err) : status;
+    for (size_t i = 0; status == MF_OK && i < n; i++) {
+        mf_fact *own = (mf_fact *)(void *)((char *)device + rates[i]);
+        const mf_fact *other = (const mf_fact *)(const void *)((const char *)model + rates[i]);
+        if (!own->known && other->known) {
+            *own = (mf_fact){.value = factor * other->value,
+                             .known = true,
+                             .source = (int)device->sources.n_items - 1};
+        }
+    }
+    mf_str_free(&title);
+    return status;
+}

@@ -130,3 +130,35 @@ Test(what_if, the_database_finds_the_class_of_a_device_it_is_like)
     mf_machine_free(machine);
     mf_database_close(database);
 }
+
+static mf_device *what_if_device(mf_machine **machine, const char *text)
+{
+    const char *folder = MF_SOURCE_DIR;
+    mf_database *database = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_open(&database, &folder, 1, &err), MF_OK));
+    cr_assert(
+        eq(int, mf_database_machine(machine, database, text, &err), MF_OK), "%s", err.message);
+    mf_database_close(database);
+    return (*machine)->devices[0].device;
+}
+
+/* 18 TFLOP/s and 70 of its matrix units. */
+Test(what_if, rates_that_nobody_said_are_those_of_the_chip_in_proportion)
+{
+    mf_machine *machine = NULL;
+    const mf_device *d =
+        what_if_device(&machine, "mem=64GiB bw=1TB/s fp32=36TFLOP/s unified like=apple-m5-max-40c");
+    cr_expect(epsilon_eq(dbl, d->fp32_flop_per_s.value, 36e12, 1));
+    cr_assert(d->fp16_matrix_flop_per_s.known);
+    cr_expect(epsilon_eq(dbl, d->fp16_matrix_flop_per_s.value, 140e12, 1));
+    cr_expect(ne(int, d->fp16_matrix_flop_per_s.source, d->fp32_flop_per_s.source));
+    mf_machine_free(machine);
+    d = what_if_device(&machine, "mem=64GiB bw=1TB/s fp16=105TFLOP/s like=apple-m5-max-40c");
+    cr_expect(epsilon_eq(dbl, d->fp16_matrix_flop_per_s.value, 105e12, 1));
+    cr_expect(epsilon_eq(dbl, d->fp32_flop_per_s.value, 27e12, 1));
+    mf_machine_free(machine);
+    d = what_if_device(&machine, "mem=64GiB bw=1TB/s fp32=20TFLOP/s unified like=apple-m3-max-40c");
+    cr_expect(eq(int, d->fp16_matrix_flop_per_s.known, 0), "it has no matrix units");
+    mf_machine_free(machine);
+}
