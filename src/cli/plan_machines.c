@@ -322,7 +322,7 @@ static mf_status count_model(
         s->n_new += is_new ? 1 : 0;
         if (is_new && row.parameters > largest[i]) {
             largest[i] = row.parameters;
-            (void)snprintf(s->largest, sizeof s->largest, "%.40s %.20s", row.model, row.how);
+            (void)snprintf(s->largest, sizeof s->largest, "%.50s %.70s", row.model, row.how);
         }
         is_new = false;
     }

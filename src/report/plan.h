@@ -71,7 +71,7 @@ typedef struct mf_step_row {
     mf_price price;
     size_t n_models;  /* that run */
     size_t n_new;     /* that no smaller step ran */
-    char largest[64]; /* of the new ones */
+    char largest[128]; /* of the new ones */
 } mf_step_row;
 
 /* Of n_models that were tried. */
