@@ -89,9 +89,12 @@ use_simulations(comparison *c, mf_cost_options *options, const mf_arguments *a, 
         return status;
     }
     c->simulated = true;
-    mf_cli_simulated_apply(&c->buy, &buy);
-    if (c->rents) {
-        mf_cli_simulated_apply(&c->rent, &rent);
+    status = mf_cli_simulated_apply(&c->buy, &buy, err);
+    if (status == MF_OK && c->rents) {
+        status = mf_cli_simulated_apply(&c->rent, &rent, err);
+    }
+    if (status != MF_OK) {
+        return status;
     }
     if (options->requests_per_day < 0) {
         const double hours = options->hours_per_day > 0 ? options->hours_per_day : HOURS_PER_DAY;

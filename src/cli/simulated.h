@@ -11,6 +11,9 @@ typedef struct mf_cli_simulated {
     double input_tokens; /* of a request, on average */
     double output_tokens;
     double output_tok_s; /* while the machine computes, all requests together */
+    double low_factor;   /* of its interval; 0: the simulation does not say */
+    double high_factor;
+    mf_basis basis;
     double utilization;
     uint32_t side_by_side; /* requests in work while it computes, on average, rounded up */
 } mf_cli_simulated;
@@ -24,7 +27,9 @@ mf_status mf_cli_simulated_read(mf_cli_simulated *simulated,
                                 const char *machine,
                                 mf_error *err);
 
-/* The case with the simulation's requests, answered as fast as there: its interval stays as wide as the prediction's. */
-void mf_cli_simulated_apply(mf_cli_case *loaded, const mf_cli_simulated *simulated);
+/* The case with the simulation's requests, answered as fast as there. The interval is as wide as the prediction's, or the
+   simulation's where no speed is predicted (vLLM). MF_E_USAGE if neither is known. */
+mf_status
+mf_cli_simulated_apply(mf_cli_case *loaded, const mf_cli_simulated *simulated, mf_error *err);
 
 #endif

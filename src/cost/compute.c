@@ -14,7 +14,7 @@
 
 static mf_status check_speed(const mf_served *served, const char *what, mf_error *err)
 {
-    if (!served->decode.known || !served->prefill.known || !served->effective.known) {
+    if (!served->effective.known) {
         const char *reason = !served->decode.known    ? served->decode.reason
                              : !served->prefill.known ? served->prefill.reason
                                                       : served->effective.reason;
@@ -155,6 +155,19 @@ static double per_year(const mf_cost_case *run, double total)
     return total / worth;
 }
 
+/* Seconds of a token of the prompt, or of the answer, with all that is served beside it: requests that are served side
+   by side take less each than alone, and what they save is shared as alone. 0: not known. */
+static double
+token_s(const mf_usage *usage, const mf_served *served, double request_s, double tok_s)
+{
+    if (!served->prefill.known || !served->decode.known) {
+        return 0;
+    }
+    const double alone_s = (double)usage->n_prompt / served->prefill.tok_s +
+                           (double)usage->n_output / served->decode.tok_s;
+    return request_s / alone_s / tok_s;
+}
+
 static void price_tokens(mf_way_cost *way, const mf_cost_model *model, mf_cost_way which)
 {
     const mf_usage *usage = &model->run->usage;
@@ -169,10 +182,10 @@ static void price_tokens(mf_way_cost *way, const mf_cost_model *model, mf_cost_w
     }
     const mf_served *served =
         which == MF_WAY_BUY ? &model->run->buy->served : &model->run->rent->served;
-    const double busy_s = requests * model->request_s[which];
-    const double per_second = way->per_year / busy_s;
-    way->per_mtok_in = per_second * TOKENS_PER_MTOK / served->prefill.tok_s;
-    way->per_mtok_out = per_second * TOKENS_PER_MTOK / served->decode.tok_s;
+    const double request_s = model->request_s[which];
+    const double per_mtok_s = way->per_year / (requests * request_s) * TOKENS_PER_MTOK;
+    way->per_mtok_in = per_mtok_s * token_s(usage, served, request_s, served->prefill.tok_s);
+    way->per_mtok_out = per_mtok_s * token_s(usage, served, request_s, served->decode.tok_s);
 }
 
 static void fill_ways(mf_cost *cost, const mf_cost_model *model)
@@ -206,16 +219,20 @@ static void fill_machine(mf_cost *cost, const mf_cost_model *model)
     const double kwh_per_s = watts / WATTS_PER_KW / SECONDS_PER_HOUR;
     const double busy = cost->ways[MF_WAY_BUY].busy_hours_per_day * model->days_per_year;
     const double on = fmax(busy, buy->powered_hours_per_day * MF_DAYS_PER_YEAR);
-    cost->kwh_per_mtok_in = kwh_per_s * TOKENS_PER_MTOK / buy->served.prefill.tok_s;
-    cost->kwh_per_mtok_out = kwh_per_s * TOKENS_PER_MTOK / buy->served.decode.tok_s;
+    const mf_served *served = &buy->served;
+    const double request_s = model->request_s[MF_WAY_BUY];
+    const double in_s = token_s(&run->usage, served, request_s, served->prefill.tok_s);
+    const double out_s = token_s(&run->usage, served, request_s, served->decode.tok_s);
+    cost->kwh_per_mtok_in = kwh_per_s * TOKENS_PER_MTOK * in_s;
+    cost->kwh_per_mtok_out = kwh_per_s * TOKENS_PER_MTOK * out_s;
     cost->kwh_per_year =
         (busy * watts + (on - busy) * run->inputs[MF_COST_IDLE_W].value) / WATTS_PER_KW;
     cost->co2_kg_per_mtok_out = cost->kwh_per_mtok_out * buy->co2_kg_per_kwh;
     cost->price_per_gib =
         buy->usable_bytes > 0 ? price / ((double)buy->usable_bytes / BYTES_PER_GIB) : 0;
-    cost->price_per_tok_s = price / buy->served.decode.tok_s;
-    cost->price_per_prefill_tok_s = price / buy->served.prefill.tok_s;
-    cost->watts_per_tok_s = watts / buy->served.decode.tok_s;
+    cost->price_per_tok_s = served->decode.known ? price / served->decode.tok_s : 0;
+    cost->price_per_prefill_tok_s = served->prefill.known ? price / served->prefill.tok_s : 0;
+    cost->watts_per_tok_s = watts * out_s;
 }
 
 static void fill_work(mf_cost *cost, const mf_cost_model *model)

@@ -113,8 +113,8 @@ static void write_way(mf_json_writer *w, const mf_cost *cost, mf_cost_way way)
     mf_jw_number(w, "p50", true, c->p50);
     mf_jw_number(w, "p90", true, c->p90);
     mf_jw_number(w, "per_year", true, c->per_year);
-    mf_jw_number(w, "per_mtok_in", true, c->per_mtok_in);
-    mf_jw_number(w, "per_mtok_out", true, c->per_mtok_out);
+    mf_jw_number(w, "per_mtok_in", c->per_mtok_in > 0, c->per_mtok_in);
+    mf_jw_number(w, "per_mtok_out", c->per_mtok_out > 0, c->per_mtok_out);
     mf_jw_number(w, "busy_hours_per_day", way != MF_WAY_API, c->busy_hours_per_day);
     mf_jw_number(w, "billed_hours_per_day", way == MF_WAY_RENT, c->billed_hours_per_day);
     mf_jw_close(w, '}');
@@ -184,13 +184,14 @@ static void write_own(mf_json_writer *w, const mf_cost *c)
 {
     mf_jw_open(w, "bought", '{');
     mf_jw_number(w, "price_per_usable_gib", c->price_per_gib > 0, c->price_per_gib);
-    mf_jw_number(w, "price_per_decode_tok_s", true, c->price_per_tok_s);
-    mf_jw_number(w, "price_per_prefill_tok_s", true, c->price_per_prefill_tok_s);
-    mf_jw_number(w, "kwh_per_mtok_in", true, c->kwh_per_mtok_in);
-    mf_jw_number(w, "kwh_per_mtok_out", true, c->kwh_per_mtok_out);
+    mf_jw_number(w, "price_per_decode_tok_s", c->price_per_tok_s > 0, c->price_per_tok_s);
+    mf_jw_number(
+        w, "price_per_prefill_tok_s", c->price_per_prefill_tok_s > 0, c->price_per_prefill_tok_s);
+    mf_jw_number(w, "kwh_per_mtok_in", c->kwh_per_mtok_in > 0, c->kwh_per_mtok_in);
+    mf_jw_number(w, "kwh_per_mtok_out", c->kwh_per_mtok_out > 0, c->kwh_per_mtok_out);
     mf_jw_number(w, "kwh_per_year", true, c->kwh_per_year);
     mf_jw_number(w, "co2_kg_per_mtok_out", c->co2_kg_per_mtok_out > 0, c->co2_kg_per_mtok_out);
-    mf_jw_number(w, "joule_per_output_token", true, c->watts_per_tok_s);
+    mf_jw_number(w, "joule_per_output_token", c->watts_per_tok_s > 0, c->watts_per_tok_s);
     mf_jw_number(w, "overload_probability", true, c->overload);
     mf_jw_close(w, '}');
 }

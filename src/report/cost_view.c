@@ -380,14 +380,14 @@ static void show_token_prices(mf_document *d, const mf_cost_shown *shown)
     amount_cells(d,
                  shown,
                  "per-mtok-in",
-                 "yearly cost / busy seconds x 1e6 / prefill tok/s",
+                 "yearly cost / busy seconds x seconds of a million",
                  in,
                  MF_PART_COUNT);
     mf_document_cell(d, "million output tokens");
     amount_cells(d,
                  shown,
                  "per-mtok-out",
-                 "yearly cost / busy seconds x 1e6 / decode tok/s",
+                 "yearly cost / busy seconds x seconds of a million",
                  out,
                  MF_PART_COUNT);
 }
@@ -452,19 +452,21 @@ static void show_machine(mf_document *d, const mf_cost_shown *shown)
                          amount(number, c->price_per_gib),
                          currency_of(shown));
     }
-    mf_document_cell(d, "per tok/s");
-    mf_document_cell(d,
-                     "%s %s of decode, %s %s of prefill",
-                     amount(number, c->price_per_tok_s),
-                     currency_of(shown),
-                     amount(other, c->price_per_prefill_tok_s),
-                     currency_of(shown));
-    mf_document_cell(d, "electricity");
-    mf_document_cell(d,
-                     "%s kWh per million output tokens, %s per million input tokens",
-                     mf_number_text(number, c->kwh_per_mtok_out, 3),
-                     mf_number_text(other, c->kwh_per_mtok_in, 3));
-    mf_document_cell(d, "  a year");
+    if (c->price_per_tok_s > 0 && c->kwh_per_mtok_out > 0) {
+        mf_document_cell(d, "per tok/s");
+        mf_document_cell(d,
+                         "%s %s of decode, %s %s of prefill",
+                         amount(number, c->price_per_tok_s),
+                         currency_of(shown),
+                         amount(other, c->price_per_prefill_tok_s),
+                         currency_of(shown));
+        mf_document_cell(d, "electricity");
+        mf_document_cell(d,
+                         "%s kWh per million output tokens, %s per million input tokens",
+                         mf_number_text(number, c->kwh_per_mtok_out, 3),
+                         mf_number_text(other, c->kwh_per_mtok_in, 3));
+    }
+    mf_document_cell(d, c->kwh_per_mtok_out > 0 ? "  a year" : "electricity");
     mf_document_cell(d, "%s kWh, idle hours included", mf_number_text(number, c->kwh_per_year, 3));
     if (c->co2_kg_per_mtok_out > 0) {
         mf_document_cell(d, "carbon dioxide");

@@ -188,7 +188,8 @@ typedef struct mf_way_cost {
     double busy_hours_per_day;   /* computing, on a day of use */
     double billed_hours_per_day; /* RENT */
     double per_year;             /* the total as equal yearly payments */
-    double per_mtok_in;          /* cost of its seconds; API: the price's mean over the years */
+    double
+        per_mtok_in; /* cost of its seconds, 0: not known; API: the price's mean over the years */
     double per_mtok_out;
     double p10; /* of the total, over the draws */
     double p50;
@@ -252,12 +253,12 @@ typedef struct mf_cost {
     mf_cost_point points[MF_COST_MAX_YEARS + 1];
     size_t n_points;
     double overload; /* share of the draws in which the bought machine can't do the work in a day */
-    double kwh_per_mtok_in;
+    double kwh_per_mtok_in; /* this and what follows: 0 is not known */
     double kwh_per_mtok_out;
     double kwh_per_year;
-    double co2_kg_per_mtok_out; /* 0: not known */
-    double price_per_gib;       /* of usable memory */
-    double price_per_tok_s;     /* of decode */
+    double co2_kg_per_mtok_out;
+    double price_per_gib;   /* of usable memory */
+    double price_per_tok_s; /* of decode */
     double price_per_prefill_tok_s;
     double watts_per_tok_s; /* joules per output token */
 } mf_cost;

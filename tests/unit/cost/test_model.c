@@ -155,6 +155,39 @@ Test(cost_model, tokens_times_their_price_are_the_yearly_cost)
     }
 }
 
+/* Side by side requests take less than alone: tokens then cost less, and still add up to the year. */
+Test(cost_model, tokens_of_requests_side_by_side_add_up_as_well)
+{
+    mf_cost_case run = plain();
+    mf_buying buy = a_machine;
+    const double alone = computed(&run).kwh_per_mtok_out;
+    buy.served.effective.tok_s *= 2.5;
+    run.buy = &buy;
+    const mf_cost cost = computed(&run);
+    const mf_way_cost *way = &cost.ways[MF_WAY_BUY];
+    cr_expect(epsilon_eq(dbl,
+                         (way->per_mtok_in * cost.tokens_in_per_year +
+                          way->per_mtok_out * cost.tokens_out_per_year) /
+                             1e6,
+                         way->per_year,
+                         1e-6));
+    cr_expect(epsilon_eq(dbl, cost.kwh_per_mtok_out, alone / 2.5, 1e-9));
+}
+
+Test(cost_model, a_speed_of_whole_requests_gives_no_price_of_a_token)
+{
+    mf_cost_case run = plain();
+    mf_buying buy = a_machine;
+    buy.served.prefill.known = false;
+    buy.served.decode.known = false;
+    run.buy = &buy;
+    const mf_cost cost = computed(&run);
+    cr_expect(gt(dbl, cost.ways[MF_WAY_BUY].total, 0));
+    cr_expect(epsilon_eq(dbl, cost.ways[MF_WAY_BUY].per_mtok_in, 0, 1e-12));
+    cr_expect(epsilon_eq(dbl, cost.kwh_per_mtok_out, 0, 1e-12));
+    cr_expect(gt(dbl, cost.kwh_per_year, 0));
+}
+
 Test(cost_model, all_ways_do_the_same_work)
 {
     /* A small model's speed against a big model's price: science base 5.4. Work is one number for all three. */
@@ -344,6 +377,7 @@ static void spoil(mf_cost_case *run, mf_renting *rent, size_t fault)
         break;
     case 10:
         rent->served.decode = (mf_rate){.reason = "no rows"};
+        rent->served.effective = (mf_rate){.reason = "no rows"};
         run->rent = rent;
         break;
     case 11:
