@@ -69,8 +69,8 @@ typedef struct mf_step_row {
     char machine[96];
     double capacity_bytes;
     mf_price price;
-    size_t n_models;  /* that run */
-    size_t n_new;     /* that no smaller step ran */
+    size_t n_models;   /* that run */
+    size_t n_new;      /* that no smaller step ran */
     char largest[128]; /* of the new ones */
 } mf_step_row;
 
