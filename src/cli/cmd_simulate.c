@@ -111,7 +111,7 @@ static mf_status run_case(mf_simulation *simulation,
         status = mf_simulate_demand(simulation, &run, demand, err);
     }
     if (status == MF_OK && traced) {
-        mf_trace_end(&b.trace.text);
+        mf_trace_end(&b.trace.text, simulation->n_servers);
     }
     status = mf_ledger_close(&b.requests, status, err);
     return mf_ledger_close(&b.trace, status, err);

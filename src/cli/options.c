@@ -94,7 +94,7 @@ static const option_row options[] = {
     {"--trace", "FILE", AT(simulate.trace), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "requests of a CSV file, or of a published trace"},
     {"--speedup", "X", AT(simulate.speedup), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "the trace's requests come so many times faster (1)"},
     {"--requests", "FILE", AT(simulate.requests), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "write a line of CSV for every request"},
-    {"--trace-out", "FILE", AT(simulate.trace_out), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "write requests and steps for chrome://tracing or Perfetto"},
+    {"--trace-out", "FILE", AT(simulate.trace_out), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "write requests and steps for Perfetto or speedscope"},
     {"--replications", "N", AT(simulate.replications), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "run so often, from seeds of their own (1)"},
     {"--slo-ttft", "S", AT(simulate.promise.ttft_s), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "seconds to the first token; no --rate: find it"},
     {"--slo-tpot", "S", AT(simulate.promise.tpot_s), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "seconds per token after it that are promised"},

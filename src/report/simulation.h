@@ -40,7 +40,7 @@ double mf_simulation_joules(const mf_simulation_shown *shown);
 void mf_trace_begin(mf_str *out);
 void mf_trace_request(mf_str *out, uint64_t id, const mf_served_request *served);
 void mf_trace_steps(mf_str *out, const mf_served_steps *steps);
-void mf_trace_end(mf_str *out);
+void mf_trace_end(mf_str *out, uint32_t n_servers);
 
 /* The header line and one line of the per-request CSV. */
 void mf_served_csv_header(mf_str *out);

@@ -1,5 +1,5 @@
 /*
- * simulation_trace.c - a simulation in Chrome's trace format (Trace Event Format, JSON object form), as chrome://tracing and Perfetto
+ * simulation_trace.c - a simulation in Chrome's trace format (Trace Event Format, JSON object form), as Perfetto and speedscope
  * show it: requests as nested spans of time, steps and counters of each server.
  */
 #include <inttypes.h>
@@ -18,8 +18,16 @@ void mf_trace_begin(mf_str *out)
                "{\"name\": \"requests\"}}");
 }
 
-void mf_trace_end(mf_str *out)
+void mf_trace_end(mf_str *out, uint32_t n_servers)
 {
+    for (uint32_t i = 0; i < n_servers; i++) {
+        mf_str_printf(out,
+                      ",\n{\"ph\": \"M\", \"pid\": %" PRIu32
+                      ", \"tid\": 0, \"name\": \"process_name\", \"args\": {\"name\": "
+                      "\"server %" PRIu32 "\"}}",
+                      FIRST_SERVER + i,
+                      i + 1);
+    }
     mf_str_add(out, "\n]}\n");
 }
 
@@ -86,23 +94,30 @@ void mf_trace_request(mf_str *out, uint64_t id, const mf_served_request *served)
     mf_str_add(out, "}");
 }
 
-void mf_trace_steps(mf_str *out, const mf_served_steps *steps)
+/* Begin or end of steps. Ends say all again: viewers without ids match them by name and arguments. */
+static void add_steps(mf_str *out, char phase, const mf_served_steps *steps, double at_s)
 {
-    char begin[MF_NUMBER_SIZE];
-    char length[MF_NUMBER_SIZE];
-    const uint32_t pid = FIRST_SERVER + steps->server;
-    (void)us_text(begin, steps->begin_s);
+    char time[MF_NUMBER_SIZE];
     mf_str_printf(out,
-                  ",\n{\"ph\": \"X\", \"name\": \"%s\", \"pid\": %" PRIu32
-                  ", \"tid\": 0, \"ts\": %s, \"dur\": %s, \"args\": {\"steps\": %" PRIu64
+                  ",\n{\"ph\": \"%c\", \"name\": \"%s\", \"pid\": %" PRIu32
+                  ", \"tid\": 0, \"ts\": %s, \"args\": {\"steps\": %" PRIu64
                   ", \"decoding\": %" PRIu32 ", \"prompt_tokens\": %" PRIu32 "}}",
+                  phase,
                   steps->n_prompt_tokens > 0 ? "prompts" : "decoding",
-                  pid,
-                  begin,
-                  us_text(length, steps->end_s - steps->begin_s),
+                  FIRST_SERVER + steps->server,
+                  us_text(time, at_s),
                   steps->n_steps,
                   steps->n_decode,
                   steps->n_prompt_tokens);
+}
+
+void mf_trace_steps(mf_str *out, const mf_served_steps *steps)
+{
+    char begin[MF_NUMBER_SIZE];
+    const uint32_t pid = FIRST_SERVER + steps->server;
+    (void)us_text(begin, steps->begin_s);
+    /* Not begin and length: rounded or added up, a step would reach into the next, and viewers take it for nested. */
+    add_steps(out, 'B', steps, steps->begin_s);
     mf_str_printf(out,
                   ",\n{\"ph\": \"C\", \"name\": \"requests\", \"pid\": %" PRIu32
                   ", \"ts\": %s, \"args\": {\"in work\": %" PRIu32 ", \"waiting\": %" PRIu32 "}}"
@@ -115,4 +130,5 @@ void mf_trace_steps(mf_str *out, const mf_served_steps *steps)
                   pid,
                   begin,
                   steps->kv_tokens);
+    add_steps(out, 'E', steps, steps->end_s);
 }
