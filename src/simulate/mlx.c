@@ -138,7 +138,7 @@ walk_step(mf_server *server, bool decode, bool add, uint64_t *n_tokens, mf_error
             const bool gives = !wants_prompt(live);
             live->asked += gives ? 1 : 0;
             status = mf_batch_add(
-                &server->composed, (mf_part){.live = at, .n_tokens = n, .gives = gives}, err);
+                server->composed, (mf_part){.live = at, .n_tokens = n, .gives = gives}, err);
         }
     }
     return status;

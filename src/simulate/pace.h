@@ -64,6 +64,35 @@ typedef struct mf_load {
     uint32_t growing[MF_PACE_TERMS]; /* of these sequences, those below the term's limit */
 } mf_load;
 
+/* Terms that the pace does not have are left as they are: nobody reads them. */
+static inline void mf_load_clear(mf_load *load, const mf_pace *pace)
+{
+    load->n_decode = 0;
+    load->n_tokens = 0;
+    load->n_rows = 0;
+    load->n_chunks = 0;
+    load->n_stalled = 0;
+    load->chunks_ps = 0;
+    for (size_t k = 0; k < pace->n_terms; k++) {
+        load->seen[k] = 0;
+        load->growing[k] = 0;
+    }
+}
+
+static inline void mf_load_copy(mf_load *copy, const mf_load *load, const mf_pace *pace)
+{
+    copy->n_decode = load->n_decode;
+    copy->n_tokens = load->n_tokens;
+    copy->n_rows = load->n_rows;
+    copy->n_chunks = load->n_chunks;
+    copy->n_stalled = load->n_stalled;
+    copy->chunks_ps = load->chunks_ps;
+    for (size_t k = 0; k < pace->n_terms; k++) {
+        copy->seen[k] = load->seen[k];
+        copy->growing[k] = load->growing[k];
+    }
+}
+
 /* Adds a sequence that decodes and sees so many tokens, its own among them. */
 static inline void mf_load_decode(mf_load *load, const mf_pace *pace, uint64_t n_seen)
 {

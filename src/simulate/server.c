@@ -30,6 +30,9 @@ mf_status mf_server_open(mf_server *server,
         return status;
     }
     *server = made;
+    server->executing = &server->batches[0];
+    server->ahead = &server->batches[1];
+    server->composed = &server->batches[2];
     return MF_OK;
 }
 
@@ -38,9 +41,9 @@ void mf_server_close(mf_server *server)
     if (server->rules != NULL && server->rules->close != NULL) {
         server->rules->close(server);
     }
-    free(server->executing.parts);
-    free(server->ahead.parts);
-    free(server->composed.parts);
+    for (size_t i = 0; i < sizeof server->batches / sizeof server->batches[0]; i++) {
+        free(server->batches[i].parts);
+    }
     free(server->running);
     *server = (mf_server){0};
 }
@@ -77,9 +80,9 @@ mf_status mf_batch_grow(mf_batch *batch, mf_error *err)
     return MF_OK;
 }
 
-static void swap(mf_batch *a, mf_batch *b)
+static void swap(mf_batch **a, mf_batch **b)
 {
-    const mf_batch kept = *a;
+    mf_batch *const kept = *a;
     *a = *b;
     *b = kept;
 }
@@ -98,7 +101,7 @@ static uint32_t count_stalled(const mf_server *server)
 static void weigh(mf_server *server, mf_batch *batch)
 {
     bool uniform = batch->n_parts == server->n_running;
-    batch->load = (mf_load){0};
+    mf_load_clear(&batch->load, server->pace);
     for (size_t i = 0; i < batch->n_parts; i++) {
         const mf_part *part = &batch->parts[i];
         const mf_live *live = mf_server_live(server, part->live);
@@ -120,10 +123,10 @@ static void weigh(mf_server *server, mf_batch *batch)
 
 static mf_status compose(mf_server *server, mf_error *err)
 {
-    server->composed.n_parts = 0;
+    server->composed->n_parts = 0;
     const mf_status status = server->rules->compose(server, err);
-    if (status == MF_OK && server->composed.n_parts > 0) {
-        weigh(server, &server->composed);
+    if (status == MF_OK && server->composed->n_parts > 0) {
+        weigh(server, server->composed);
     }
     const uint64_t used = server->cache_used;
     uint64_t *peak = &server->counts.peak_cache_tokens;
@@ -131,11 +134,11 @@ static mf_status compose(mf_server *server, mf_error *err)
     return status;
 }
 
-static void start(mf_server *server, mf_batch *batch)
+static void start(mf_server *server, mf_batch **batch)
 {
     swap(&server->executing, batch);
     server->is_executing = true;
-    server->step_ps = mf_pace_step_ps(server->pace, &server->executing.load);
+    server->step_ps = mf_pace_step_ps(server->pace, &server->executing->load);
     server->begin = server->end;
     server->end = mf_clock_after(server->begin, server->step_ps);
 }
@@ -149,13 +152,13 @@ static mf_status go_on(mf_server *server, mf_error *err)
         start(server, &server->ahead);
     } else {
         status = compose(server, err);
-        if (status == MF_OK && server->composed.n_parts > 0) {
+        if (status == MF_OK && server->composed->n_parts > 0) {
             start(server, &server->composed);
         }
     }
     if (status == MF_OK && server->is_executing && server->rules->n_ahead > 0) {
         status = compose(server, err);
-        if (status == MF_OK && server->composed.n_parts > 0) {
+        if (status == MF_OK && server->composed->n_parts > 0) {
             swap(&server->ahead, &server->composed);
             server->is_ahead = true;
         }
@@ -212,7 +215,7 @@ static void report(const mf_server *server, mf_step_report *step)
 {
     if (server->hooks.stepped != NULL) {
         step->server = server->index;
-        step->load = &server->executing.load;
+        step->load = &server->executing->load;
         step->n_running = server->n_running;
         step->n_waiting = server->n_waiting;
         step->cache_tokens = server->cache_used;
@@ -235,8 +238,8 @@ static mf_status finish(mf_server *server, mf_error *err)
     server->counts.n_steps++;
     server->is_executing = false;
     report(server, &step);
-    for (size_t i = 0; status == MF_OK && i < server->executing.n_parts; i++) {
-        const mf_part *part = &server->executing.parts[i];
+    for (size_t i = 0; status == MF_OK && i < server->executing->n_parts; i++) {
+        const mf_part *part = &server->executing->parts[i];
         mf_live *live = mf_server_live(server, part->live);
         if (!part->gives) {
             continue;
@@ -274,10 +277,10 @@ static uint64_t steps_to_limits(const mf_server *server, uint64_t n, uint64_t se
 static uint64_t uniform_steps(const mf_server *server)
 {
     const bool ahead = server->rules->n_ahead > 0;
-    if (server->settings.one_by_one || !server->executing.is_uniform ||
-        server->executing.n_parts != server->n_running ||
-        (ahead && !(server->is_ahead && server->ahead.is_uniform &&
-                    server->ahead.n_parts == server->n_running))) {
+    if (server->settings.one_by_one || !server->executing->is_uniform ||
+        server->executing->n_parts != server->n_running ||
+        (ahead && !(server->is_ahead && server->ahead->is_uniform &&
+                    server->ahead->n_parts == server->n_running))) {
         return 0;
     }
     uint64_t n = UINT64_MAX;
@@ -290,29 +293,28 @@ static uint64_t uniform_steps(const mf_server *server)
     return n > 1 ? server->rules->steady(server, n) : n;
 }
 
-/* The load of a step in which every running sequence decodes, `later` steps behind the last one composed. */
-static mf_load uniform_load(const mf_server *server, uint32_t later)
+/* Steady: the load of a step in which every running sequence decodes, `later` steps behind the last one composed. */
+static void weigh_steady(mf_server *server, uint32_t later)
 {
-    mf_load load = {0};
+    mf_load *load = &server->steady;
+    mf_load_clear(load, server->pace);
     for (uint32_t i = 0; i < server->n_running; i++) {
         const uint64_t computed = mf_server_live(server, server->running[i])->computed;
-        mf_load_decode(&load, server->pace, computed + later);
+        mf_load_decode(load, server->pace, computed + later);
     }
-    return load;
 }
 
 /* The same sequences, so many steps on: none of them reaches a limit on the way. */
-static mf_load later_load(const mf_server *server, const mf_load *load, uint64_t n_steps)
+static void set_later(mf_load *later, const mf_server *server, uint64_t n_steps)
 {
-    mf_load later = *load;
+    mf_load_copy(later, &server->steady, server->pace);
     for (size_t k = 0; k < server->pace->n_terms; k++) {
-        later.seen[k] += n_steps * load->growing[k];
+        later->seen[k] += n_steps * later->growing[k];
     }
-    return later;
 }
 
 /* n steps at once. The i-th of them ends the batch that executes and composes one more of the same sequences. */
-static void leap(mf_server *server, const mf_load *load, const mf_run *run, uint64_t n)
+static void leap(mf_server *server, const mf_run *run, uint64_t n)
 {
     const bool ahead = server->rules->n_ahead > 0;
     const mf_clock last = mf_clock_after(server->end, mf_run_sum(run, n - 1));
@@ -345,9 +347,9 @@ static void leap(mf_server *server, const mf_load *load, const mf_run *run, uint
     server->begin = last;
     server->end = mf_clock_after(server->end, whole);
     server->step_ps = (uint64_t)(whole - mf_run_sum(run, n - 1));
-    server->executing.load = later_load(server, load, n - 1);
+    set_later(&server->executing->load, server, n - 1);
     if (ahead) {
-        server->ahead.load = later_load(server, load, n);
+        set_later(&server->ahead->load, server, n);
     }
 }
 
@@ -358,24 +360,24 @@ static void try_leap(mf_server *server, uint64_t until_ns)
     if (most < 2) {
         return;
     }
-    const mf_load load = uniform_load(server, server->rules->n_ahead > 0 ? 0 : 1);
-    const mf_run run = mf_pace_run(server->pace, &load);
+    weigh_steady(server, server->rules->n_ahead > 0 ? 0 : 1);
+    const mf_run run = mf_pace_run(server->pace, &server->steady);
     const mf_wide room = (mf_wide)until_ns * MF_PS_PER_NS - mf_clock_ps(server->end);
     const uint64_t n = 1 + mf_run_fit(&run, room, most - 1);
     if (n > 1) {
-        leap(server, &load, &run, n);
+        leap(server, &run, n);
     }
 }
 
 /* Until when the running sequences do nothing but decode. */
-static uint64_t quiet_until(const mf_server *server)
+static uint64_t quiet_until(mf_server *server)
 {
     const uint64_t most = uniform_steps(server);
     if (most < 2) {
         return server->end.ns;
     }
-    const mf_load load = uniform_load(server, server->rules->n_ahead > 0 ? 0 : 1);
-    const mf_run run = mf_pace_run(server->pace, &load);
+    weigh_steady(server, server->rules->n_ahead > 0 ? 0 : 1);
+    const mf_run run = mf_pace_run(server->pace, &server->steady);
     return mf_clock_after(server->end, mf_run_sum(&run, most)).ns;
 }
 
@@ -480,7 +482,7 @@ mf_status mf_group_step(const mf_group *group, mf_error *err)
     }
     for (uint32_t i = 0; i < group->n_servers; i++) {
         if (group->servers[i].is_executing) {
-            mf_group_load_add(&load, group->servers[i].pace, &group->servers[i].executing.load);
+            mf_group_load_add(&load, group->servers[i].pace, &group->servers[i].executing->load);
         }
     }
     for (uint32_t i = 0; i < group->n_servers; i++) {

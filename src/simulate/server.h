@@ -150,9 +150,11 @@ struct mf_server {
     uint32_t n_waiting;
     uint32_t *running;
     uint32_t n_running;
-    mf_batch executing;
-    mf_batch ahead;    /* composed, waits for the device */
-    mf_batch composed; /* what compose has filled */
+    mf_batch batches[3];
+    mf_batch *executing; /* these point into batches, by turns */
+    mf_batch *ahead;     /* composed, waits for the device */
+    mf_batch *composed;  /* what compose has filled */
+    mf_load steady;      /* of the step with which a run of steps of the same sequences begins */
     bool is_executing;
     bool is_ahead;
     uint64_t step_ps; /* of the executing batch */

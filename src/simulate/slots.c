@@ -297,7 +297,7 @@ static mf_status fill_batch(mf_server *server, mf_error *err)
             const bool gives = !wants_prompt(live);
             live->asked += gives ? 1 : 0;
             status = mf_batch_add(
-                &server->composed, (mf_part){.live = at->live, .n_tokens = n, .gives = gives}, err);
+                server->composed, (mf_part){.live = at->live, .n_tokens = n, .gives = gives}, err);
         }
     }
     return status;

@@ -276,7 +276,7 @@ static inline mf_status add_part(mf_server *server, uint32_t live, uint32_t n_to
     const bool gives = entry->computed == mf_live_tokens(entry);
     entry->asked += gives ? 1 : 0;
     const mf_part part = {.live = live, .n_tokens = n_tokens, .gives = gives};
-    const mf_status status = mf_batch_add(&server->composed, part, err);
+    const mf_status status = mf_batch_add(server->composed, part, err);
     return status == MF_OK && has_texts(server, entry)
                ? register_full(server, live, n_before, entry->computed, err)
                : status;
@@ -302,6 +302,14 @@ static mf_status track_blocks(mf_server *server, mf_error *err)
     return status;
 }
 
+/* What nearly every request does in nearly every step: one more token into a block that it has, which nobody else may find. */
+static inline bool goes_on(const vllm *v, const mf_live *entry)
+{
+    return entry->asked < entry->target && mf_live_tokens(entry) - entry->computed == 1 &&
+           entry->computed < (uint64_t)entry->n_blocks * v->block_tokens &&
+           (v->texts == NULL || !has_content(&entry->request));
+}
+
 static mf_status
 schedule_running(mf_server *server, uint32_t *budget, bool *preempted, mf_error *err)
 {
@@ -310,6 +318,14 @@ schedule_running(mf_server *server, uint32_t *budget, bool *preempted, mf_error 
     for (uint32_t i = 0; status == MF_OK && i<server->n_running && * budget> 0; i++) {
         const uint32_t live = server->running[i];
         mf_live *entry = mf_server_live(server, live);
+        if (goes_on(v, entry)) {
+            entry->computed++;
+            entry->asked++;
+            --*budget;
+            status = mf_batch_add(
+                server->composed, (mf_part){.live = live, .n_tokens = 1, .gives = true}, err);
+            continue;
+        }
         if (entry->asked >= entry->target) {
             continue; /* its last token is on the way */
         }
