@@ -246,6 +246,7 @@ static mf_status show_answer(const outcome *answer,
                                  .seed = demand->seed,
                                  .promise = a->simulate.promise,
                                  .unicode = mf_cli_text_options(a).unicode,
+                                 .draws = mf_cli_is_format(a, "html"),
                                  .search = answer->searched ? &answer->search : NULL};
     mf_status status = add_watts(&shown, database, loaded, err);
     if (status == MF_OK) {

@@ -23,6 +23,7 @@ typedef struct mf_simulation_shown {
     double active_w;
     double idle_w;
     bool unicode;            /* small charts of block characters */
+    bool draws;              /* the writer has drawings: small charts are left out */
     const mf_search *search; /* NULL: none */
 } mf_simulation_shown;
 

@@ -14,6 +14,9 @@
 static const char *time_text(char text[MF_NUMBER_SIZE + 16], double seconds)
 {
     enum { DIGITS = 3 };
+    if (seconds <= 0) {
+        return "0 s";
+    }
     return mf_quantity_text(text, seconds, MF_DIM_TIME, DIGITS);
 }
 
@@ -269,7 +272,7 @@ static void show_bounds(mf_document *d, const mf_simulation *s)
     if (!s->ttft_s.bounds_known[MF_P50] && !s->tpot_s.bounds_known[MF_P50]) {
         return;
     }
-    mf_document_begin(d, MF_BLOCK_TABLE, MF_QUANTILE_COUNT + 1, "Sure to 95 %");
+    mf_document_begin(d, MF_BLOCK_TABLE, MF_QUANTILE_COUNT + 1, "95 % intervals");
     mf_document_cell(d, " ");
     for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
         mf_document_cell(d, "%s", quantiles[q]);
@@ -378,17 +381,19 @@ static void show_streams(mf_document *d, const mf_simulation_shown *shown)
     char text[MF_NUMBER_SIZE + 16];
     mf_document_begin(d, MF_BLOCK_TABLE, COLUMNS, "Streams");
     static const char *const headings[COLUMNS] = {
-        " ", "requests", "within", "first token", "p95", "per token", "to the end"};
+        " ", "requests", "within", "first token", "its p95", "per token", "to the end"};
     for (size_t i = 0; i < COLUMNS; i++) {
         mf_document_cell(d, "%s", headings[i]);
     }
+    const mf_promise *p = &shown->promise;
+    const bool promised = p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0;
     for (size_t i = 0; i < s->n_streams; i++) {
         const mf_stream_measures *m = &s->streams[i];
         mf_document_cell(d, "%s", m->name);
         mf_document_cell(d, "%" PRIu64, m->n_requests);
         mf_document_cell(d,
                          "%s",
-                         m->n_requests > 0
+                         promised && m->n_requests > 0
                              ? mf_percent_text((char[MF_WORDING_SIZE]){0}, m->within_share, 1)
                              : "-");
         mf_document_cell(d, "%s", m->ttft_s.known ? time_text(text, m->ttft_s.mean) : "-");
@@ -437,7 +442,9 @@ void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
         }
         show_rates(document, shown);
         show_load_bars(document, s);
-        mf_show_simulation_over_time(document, s, shown->unicode);
+        if (!shown->draws) {
+            mf_show_simulation_over_time(document, s, shown->unicode);
+        }
         if (shown->search != NULL && shown->search->kind != MF_SEARCH_RATE) {
             show_trials(document, shown->search);
         }
