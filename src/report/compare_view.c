@@ -124,6 +124,35 @@ static void begin_table(mf_document *d, const char *heading, const char *rows)
     }
 }
 
+static const char *times(char out[MF_NUMBER_SIZE], const mf_rate *rate, const mf_rate *first)
+{
+    return rate->known && first->known ? mf_number_text(out, rate->tok_s / first->tok_s, 2) : "?";
+}
+
+/* One model on a few machines: each against the first, as who waits for the next one asks. */
+static void show_factors(mf_document *d, const mf_shown *shown, size_t n_shown)
+{
+    enum { FEW = 4 };
+    const mf_prediction *first = shown[0].prediction;
+    if (n_shown < 2 || n_shown > FEW || !first->decode.known) {
+        return;
+    }
+    mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+    for (size_t i = 1; i < n_shown; i++) {
+        char decode[MF_NUMBER_SIZE];
+        char prefill[MF_NUMBER_SIZE];
+        const mf_prediction *p = shown[i].prediction;
+        if (p->decode.known) {
+            mf_document_cell(d,
+                             "- %s: decode %s times, prefill %s times that of %s",
+                             shown[i].run->machine->id,
+                             times(decode, &p->decode, &first->decode),
+                             times(prefill, &p->prefill, &first->prefill),
+                             shown[0].run->machine->id);
+        }
+    }
+}
+
 /* One table for what has a model or a machine in common; otherwise one a model, so that names stay short. */
 void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
 {
@@ -147,5 +176,8 @@ void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_s
             }
             show_row(document, &shown[i], run->machine->id);
         }
+    }
+    if (model) {
+        show_factors(document, shown, n_shown);
     }
 }

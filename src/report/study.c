@@ -1,6 +1,7 @@
 #include "report/study.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -62,6 +63,39 @@ void mf_study_head(mf_document *document, const mf_study *study)
                      (unsigned long long)w->n_ctx,
                      (unsigned long long)w->n_prompt,
                      (unsigned long long)w->n_output);
+}
+
+/* A prompt of a few tokens, plus the attention of as many over all that stands in the cache: what the prediction's own
+   table loses at that depth. */
+mf_status mf_study_warm(double *seconds,
+                        const mf_study *study,
+                        const mf_case *run,
+                        const mf_prediction *prediction,
+                        mf_error *err)
+{
+    mf_case few = *run;
+    few.workload.n_prompt = MF_WARM_TOKENS;
+    *seconds = 0;
+    const mf_depth_point *shallow = prediction->n_depths > 0 ? &prediction->depths[0] : NULL;
+    const mf_depth_point *deep = shallow;
+    for (size_t i = 0; i < prediction->n_depths; i++) {
+        const mf_depth_point *point = &prediction->depths[i];
+        deep = point->depth_tokens <= run->workload.n_prompt && point->prefill.known ? point : deep;
+    }
+    if (shallow == NULL || !shallow->prefill.known) {
+        return MF_OK;
+    }
+    mf_prediction *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for a study");
+    }
+    const mf_status status = mf_predict(p, &few, study->calibration, err);
+    if (status == MF_OK && p->prefill.known) {
+        *seconds = MF_WARM_TOKENS *
+                   (1 / p->prefill.tok_s + 1 / deep->prefill.tok_s - 1 / shallow->prefill.tok_s);
+    }
+    free(p);
+    return status;
 }
 
 const char *mf_study_scheme(const mf_case *run)

@@ -44,6 +44,8 @@ mf_study_fn mf_study_crossover;
 mf_study_fn mf_study_depth;
 /* Machines by what they give for the money. */
 mf_study_fn mf_study_value;
+/* Where the model lies on each machine, how fast it is read there, what stands beside it. */
+void mf_study_paths(mf_document *document, const mf_study *study);
 /* Memory terms against the limit. */
 mf_study_fn mf_study_memory;
 /* Operators of a step under the machine's roofs. */
@@ -61,6 +63,15 @@ void mf_study_rate(mf_document *document,
                    const char *formula,
                    const mf_rate *rate,
                    const mf_case *run);
+
+/* Seconds to the first token of the case's prompt if all but MF_WARM_TOKENS of it are cached. 0: not known. `prediction` is
+   the case's own. */
+enum { MF_WARM_TOKENS = 64 };
+mf_status mf_study_warm(double *seconds,
+                        const mf_study *study,
+                        const mf_case *run,
+                        const mf_prediction *prediction,
+                        mf_error *err);
 
 /* A short name of a machine for a table: its id. */
 const char *mf_study_scheme(const mf_case *run);

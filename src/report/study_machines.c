@@ -174,6 +174,26 @@ wait_cell(mf_document *d, const mf_machine *machine, uint64_t n_prompt, const mf
     }
 }
 
+static void show_warm(
+    mf_document *d, const mf_study *study, const uint64_t *lengths, size_t n, const double *warm)
+{
+    char heading[96];
+    (void)snprintf(heading,
+                   sizeof heading,
+                   "The same with all but %d tokens of it in the cache",
+                   MF_WARM_TOKENS);
+    mf_document_begin(d, MF_BLOCK_TABLE, 1 + n, heading);
+    prompt_headings(d, lengths, n);
+    for (size_t m = 0; m < study->n_machines; m++) {
+        mf_document_cell(d, "%s", study->machines[m]->id);
+        for (size_t i = 0; i < n; i++) {
+            char time[MF_NUMBER_SIZE + 16];
+            const double s = warm[m * n + i];
+            mf_document_cell(d, "%s", s > 0 ? mf_quantity_text(time, s, MF_DIM_TIME, 2) : "-");
+        }
+    }
+}
+
 static void show_effective(mf_document *d,
                            const mf_study *study,
                            const uint64_t *lengths,
@@ -201,7 +221,8 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
     mf_prediction *p = calloc(1, sizeof *p);
     mf_duration *times = calloc(study->n_machines * N_PROMPTS + 1, sizeof *times);
     mf_rate *effective = calloc(study->n_machines * N_PROMPTS + 1, sizeof *effective);
-    mf_status status = p != NULL && times != NULL && effective != NULL
+    double *warm = calloc(study->n_machines * N_PROMPTS + 1, sizeof *warm);
+    mf_status status = p != NULL && times != NULL && effective != NULL && warm != NULL
                            ? MF_OK
                            : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
     for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
@@ -211,6 +232,7 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
             if (status == MF_OK && p->memory.fits) {
                 times[m * n + i] = p->ttft;
                 effective[m * n + i] = p->effective;
+                status = mf_study_warm(&warm[m * n + i], study, &run, p, err);
             }
         }
     }
@@ -226,16 +248,14 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
                 wait_cell(document, study->machines[m], lengths[i], &times[m * n + i]);
             }
         }
+        show_warm(document, study, lengths, n, warm);
         draw_prompts(document, study, lengths, n, times);
         show_effective(document, study, lengths, n, effective);
     }
     free(p);
     free(times);
     free(effective);
-    mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-    mf_document_cell(document,
-                     "- with the prompt in the cache only its new tokens are read: 'memfit plan "
-                     "--view switches' has that row");
+    free(warm);
     return status;
 }
 
@@ -294,6 +314,32 @@ show_depths(mf_document *d, const mf_study *study, const mf_prediction *all, siz
     }
 }
 
+/* How sure each of them is, and what that rests on. */
+static void
+show_depth_ranges(mf_document *d, const mf_study *study, const mf_prediction *all, size_t n_depths)
+{
+    mf_document_begin(d, MF_BLOCK_TABLE, 2 + n_depths, "90 % ranges, and what they rest on");
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "basis");
+    for (size_t i = 0; i < n_depths; i++) {
+        size_t m = 0;
+        while (all[m].n_depths < n_depths) {
+            m++;
+        }
+        mf_document_cell(d, "%llu", (unsigned long long)all[m].depths[i].depth_tokens);
+    }
+    for (size_t m = 0; m < study->n_machines; m++) {
+        const bool runs = all[m].memory.fits && all[m].decode.known;
+        mf_document_cell(d, "%s", study->machines[m]->id);
+        mf_document_cell(d, "%s", runs ? mf_basis_name(all[m].decode.basis) : "-");
+        for (size_t i = 0; i < n_depths; i++) {
+            text words;
+            const bool has = runs && i < all[m].n_depths;
+            mf_document_cell(d, "%s", has ? mf_range_text(words, &all[m].depths[i].decode) : "-");
+        }
+    }
+}
+
 mf_status mf_study_depth(mf_document *document, const mf_study *study, mf_error *err)
 {
     mf_prediction *all = calloc(study->n_machines + 1, sizeof *all);
@@ -307,6 +353,7 @@ mf_status mf_study_depth(mf_document *document, const mf_study *study, mf_error 
     if (status == MF_OK) {
         draw_depths(document, study, all);
         show_depths(document, study, all, n_depths);
+        show_depth_ranges(document, study, all, n_depths);
     }
     free(all);
     return status;
@@ -415,6 +462,7 @@ mf_status mf_study_value(mf_document *document, const mf_study *study, mf_error 
         }
     }
     free(p);
+    mf_study_paths(document, study);
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
     mf_document_cell(document,
                      "- a range of prices counts by its middle; a machine built around cards has "

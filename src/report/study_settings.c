@@ -188,24 +188,11 @@ static mf_case changed(const mf_study *study, const change *c)
     return run;
 }
 
-/* A cached prompt costs the attention of its last tokens over all that stand in the cache: the prefill rate at that
-   depth, read off the prediction's own table. */
-static double warm_ttft_s(const mf_prediction *p, const mf_case *run)
-{
-    enum { NEW_TOKENS = 64 };
-    double rate = 0;
-    for (size_t i = 0; i < p->n_depths; i++) {
-        if (p->depths[i].depth_tokens <= run->workload.n_prompt && p->depths[i].prefill.known) {
-            rate = p->depths[i].prefill.tok_s;
-        }
-    }
-    return rate > 0 ? NEW_TOKENS / rate : 0;
-}
-
 static void change_row(mf_document *d,
                        const change *c,
                        const mf_case *run,
                        const mf_prediction *p,
+                       double ttft_s,
                        const mf_prediction *base)
 {
     char bytes[MF_NUMBER_SIZE + 16];
@@ -222,9 +209,10 @@ static void change_row(mf_document *d,
     }
     mf_study_rate(d, c->name, DECODE, &p->decode, run);
     mf_study_rate(d, c->name, PREFILL, &p->prefill, run);
-    const double ttft = c->seen ? warm_ttft_s(p, run) : p->ttft.s;
-    mf_document_cell(
-        d, "%s", p->ttft.known && ttft > 0 ? mf_quantity_text(bytes, ttft, MF_DIM_TIME, 2) : "-");
+    mf_document_cell(d,
+                     "%s",
+                     p->ttft.known && ttft_s > 0 ? mf_quantity_text(bytes, ttft_s, MF_DIM_TIME, 2)
+                                                 : "-");
 }
 
 mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_error *err)
@@ -249,11 +237,15 @@ mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_err
             status = MF_OK; /* this model or engine has no such setting */
             continue;
         }
-        if (status != MF_OK) {
+        if (status != MF_OK || p == NULL) {
             status = mf_fail(err, status, "%s", why.message);
             continue;
         }
-        change_row(document, &changes[i], &run, p, base != NULL ? base : p);
+        double ttft_s = p->ttft.s;
+        if (changes[i].seen) {
+            status = mf_study_warm(&ttft_s, study, &run, p, err);
+        }
+        change_row(document, &changes[i], &run, p, ttft_s, base != NULL ? base : p);
         if (base == NULL) {
             base = p;
         } else {
