@@ -349,16 +349,15 @@ static mf_status read_pool(reader *r, mf_residual_pool *pool, const mf_node *ent
     const bool named =
         find_name(&test, mf_node_get(entry, "test"), test_at, MF_TEST_COUNT) &&
         find_name(&left_out, mf_node_get(entry, "left_out"), left_out_at, MF_LEFT_OUT_COUNT) &&
-        read_scope(pool, mf_node_get(entry, "of")) &&
-        mf_node_bool(&pool->deep, mf_node_get(entry, "deep"));
+        read_scope(pool, mf_node_get(entry, "of"));
     if (!named) {
         return mf_json_fail(
-            r->json, entry, r->err, "an interval needs 'test', 'left_out', 'of' and 'deep'");
+            r->json, entry, r->err, "an interval needs 'test', 'left_out' and 'of'");
     }
     pool->test = (mf_speed_test)test;
     pool->left_out = (mf_left_out)left_out;
-    double *const numbers[] = {&pool->half_width_log, &pool->mean_error, &pool->median_error};
-    static const char *const keys[] = {"half_width_log", "mean_error", "median_error"};
+    double *const numbers[] = {&pool->half_width_sds, &pool->mean_error, &pool->median_error};
+    static const char *const keys[] = {"half_width_sds", "mean_error", "median_error"};
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < sizeof keys / sizeof keys[0]; i++) {
         status = read_number(numbers[i], r, entry, keys[i], 0, MAX_LOG_SD);

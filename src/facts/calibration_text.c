@@ -150,14 +150,13 @@ static void add_pools(mf_str *text, const mf_calibration *c)
         char median[MF_NUMBER_SIZE];
         mf_str_printf(
             text,
-            "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"of\": \"%s\", \"deep\": %s,"
-            " \"half_width_log\": %s, \"mean_error\": %s, \"median_error\": %s, \"rows\": %u}",
+            "%s\n    {\"test\": \"%s\", \"left_out\": \"%s\", \"of\": \"%s\","
+            " \"half_width_sds\": %s, \"mean_error\": %s, \"median_error\": %s, \"rows\": %u}",
             i > 0 ? "," : "",
             mf_speed_test_name(pool->test),
             mf_left_out_name(pool->left_out),
             mf_residual_pool_name(pool),
-            pool->deep ? "true" : "false",
-            mf_number_text(width, pool->half_width_log, FILE_DIGITS),
+            mf_number_text(width, pool->half_width_sds, FILE_DIGITS),
             mf_number_text(mean, pool->mean_error, FILE_DIGITS),
             mf_number_text(median, pool->median_error, FILE_DIGITS),
             pool->n_rows);

@@ -10,13 +10,20 @@ typedef enum key_kind {
     KEY_CLASS,
     KEY_GENERATION,
     KEY_RUNTIME,
+    KEY_MATURE, /* the runtime that an early build became */
     KEY_FLASH,
     KEY_FORMAT,
     KEY_KIND_COUNT
 } key_kind;
 
 /* What an effect is multiplied with: a setting's continuous property. */
-typedef enum property { PROPERTY_ONE, PROPERTY_CLOCK, PROPERTY_DIES, PROPERTY_POWER } property;
+typedef enum property {
+    PROPERTY_ONE,
+    PROPERTY_CLOCK,
+    PROPERTY_DIES,
+    PROPERTY_POWER,
+    PROPERTY_EARLY
+} property;
 
 #define MAX_KEYS 3
 
@@ -77,7 +84,8 @@ static const family families[] = {
     {"work_by_generation",               BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_GENERATION}, 1,      0.2,  PROPERTY_ONE  },
     {"work_by_power",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0,      0.5,  PROPERTY_POWER},
     {"work_by_format",                   BIT(MF_KNOB_WORK),          {KEY_FORMAT},                1,      0.3,  PROPERTY_ONE  },
-    {"work_by_runtime_format",           BIT(MF_KNOB_WORK),          {KEY_RUNTIME, KEY_FORMAT},   1,      0.4,  PROPERTY_ONE  },
+    {"work_by_early",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0.7,    0.5,  PROPERTY_EARLY},
+    {"work_by_runtime_format",           BIT(MF_KNOB_WORK),          {KEY_MATURE, KEY_FORMAT},    1,      0.4,  PROPERTY_ONE  },
     {"work_by_class_runtime",            BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_RUNTIME},    1,      0.3,  PROPERTY_ONE  },
     {"work_by_class_format",             BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_FORMAT},     1,      0.2,  PROPERTY_ONE  },
     {"expert",                           BIT(MF_KNOB_EXPERT),        {KEY_NONE},                  1.9,    0.5,  PROPERTY_ONE  },
@@ -210,8 +218,28 @@ static const size_t key_sizes[KEY_KIND_COUNT] = {
     [KEY_CLASS] = MF_CLASS_COUNT,
     [KEY_GENERATION] = MF_GENERATION_COUNT,
     [KEY_RUNTIME] = MF_RUNTIME_COUNT,
+    [KEY_MATURE] = MF_RUNTIME_COUNT,
     [KEY_FLASH] = 2,
     [KEY_FORMAT] = MF_FORMAT_COUNT,
+};
+
+/* Builds of the first months of new hardware run kernels that were written for older. */
+static const mf_runtime mature_of[MF_RUNTIME_COUNT] = {
+    [MF_RUNTIME_METAL] = MF_RUNTIME_METAL,
+    [MF_RUNTIME_METAL_2024] = MF_RUNTIME_METAL_2024,
+    [MF_RUNTIME_MLX] = MF_RUNTIME_MLX,
+    [MF_RUNTIME_CUDA] = MF_RUNTIME_CUDA,
+    [MF_RUNTIME_CUDA_2024] = MF_RUNTIME_CUDA_2024,
+    [MF_RUNTIME_CUDA_2025] = MF_RUNTIME_CUDA,
+    [MF_RUNTIME_ROCM_2025] = MF_RUNTIME_ROCM,
+    [MF_RUNTIME_VULKAN_2025] = MF_RUNTIME_VULKAN,
+    [MF_RUNTIME_ROCM] = MF_RUNTIME_ROCM,
+    [MF_RUNTIME_ROCM_WMMA] = MF_RUNTIME_ROCM,
+    [MF_RUNTIME_VULKAN] = MF_RUNTIME_VULKAN,
+    [MF_RUNTIME_VULKAN_AMDVLK] = MF_RUNTIME_VULKAN,
+    [MF_RUNTIME_SYCL] = MF_RUNTIME_SYCL,
+    [MF_RUNTIME_CPU] = MF_RUNTIME_CPU,
+    [MF_RUNTIME_VLLM] = MF_RUNTIME_VLLM,
 };
 
 static size_t key_size(key_kind kind)
@@ -230,6 +258,8 @@ static size_t key_value(key_kind kind, const mf_setting *setting, mf_format form
         return setting->generation;
     case KEY_RUNTIME:
         return setting->runtime;
+    case KEY_MATURE:
+        return mature_of[setting->runtime];
     case KEY_FLASH:
         return setting->flash_attention ? 1 : 0;
     case KEY_FORMAT:
@@ -251,6 +281,7 @@ static const char *key_name(key_kind kind, size_t value)
     case KEY_GENERATION:
         return generation_names[value];
     case KEY_RUNTIME:
+    case KEY_MATURE:
         return runtime_names[value];
     case KEY_FLASH:
         return flash_names[value];
@@ -301,6 +332,8 @@ static double weight_of(property p, const mf_setting *setting)
         return setting->extra_dies;
     case PROPERTY_POWER:
         return setting->power_log;
+    case PROPERTY_EARLY:
+        return mature_of[setting->runtime] == setting->runtime ? 0 : 1;
     case PROPERTY_ONE:
         break;
     }
@@ -318,11 +351,14 @@ size_t mf_knob_effects(mf_effect_use uses[MF_MAX_KNOB_EFFECTS],
         const double weight = weight_of(families[f].property, setting);
         if ((families[f].knobs & BIT(knob)) != 0 && fabs(weight) > 0) {
             size_t index = 0;
+            bool by_format = false;
             for (size_t k = 0; k < MAX_KEYS; k++) {
                 const key_kind kind = families[f].keys[k];
                 index = index * key_sizes[kind] + key_value(kind, setting, format);
+                by_format = by_format || kind == KEY_FORMAT;
             }
-            uses[n] = (mf_effect_use){.index = offset + index, .weight = weight};
+            uses[n] =
+                (mf_effect_use){.index = offset + index, .weight = weight, .by_format = by_format};
             n++;
         }
         offset += family_size(&families[f]);
@@ -330,9 +366,26 @@ size_t mf_knob_effects(mf_effect_use uses[MF_MAX_KNOB_EFFECTS],
     return n;
 }
 
+/* An effect without rows is off as far as its kind scatters. */
+static double variance_of(const mf_effect *effect, double spread, bool known_chip)
+{
+    const double seen = known_chip ? 0 : effect->log_sd;
+    const double sd = effect->n_rows > 0 ? seen : spread;
+    return sd * sd;
+}
+
+static bool is_known(const mf_chip_effects *chip, size_t knob)
+{
+    return chip && (knob < MF_FIRST_PREFILL_KNOB ? chip->n_decode_rows : chip->n_prefill_rows) > 0;
+}
+
 /* Adds a family's effect to every knob and format that it multiplies. */
-static void
-add_family(mf_knob_logs *logs, const family *f, const mf_effect *effects, const mf_setting *setting)
+static void add_family(mf_knob_logs *logs,
+                       const family *f,
+                       const mf_effect *effects,
+                       double spread,
+                       const mf_setting *setting,
+                       const mf_chip_effects *chip)
 {
     size_t first = 0;
     size_t stride = 0;
@@ -344,13 +397,20 @@ add_family(mf_knob_logs *logs, const family *f, const mf_effect *effects, const 
     }
     const double weight = weight_of(f->property, setting);
     const bool formats = (f->knobs & (BIT(MF_KNOB_LANE) | BIT(MF_KNOB_WORK))) != 0;
-    double *const by_format = (f->knobs & BIT(MF_KNOB_LANE)) != 0 ? logs->lane : logs->work;
+    const bool lanes = (f->knobs & BIT(MF_KNOB_LANE)) != 0;
+    double *const by_format = lanes ? logs->lane : logs->work;
+    const bool known_format = is_known(chip, lanes ? MF_KNOB_LANE : MF_KNOB_WORK);
+    double *const own = lanes ? logs->variances.lane : logs->variances.work;
     for (size_t i = 0; formats && i < MF_FORMAT_COUNT; i++) {
-        by_format[i] += weight * effects[first + i * stride].log_value;
+        const mf_effect *effect = &effects[first + i * stride];
+        by_format[i] += weight * effect->log_value;
+        own[i] += stride > 0 ? variance_of(effect, spread, known_format) : 0;
     }
-    for (size_t k = 0; !formats && k < MF_KNOB_COUNT; k++) {
+    for (size_t k = 0; k < MF_KNOB_COUNT && stride == 0; k++) {
         if ((f->knobs & BIT(k)) != 0) {
-            logs->value[k] += weight * effects[first].log_value;
+            logs->value[k] += formats ? 0 : weight * effects[first].log_value;
+            logs->variances.value[k] +=
+                weight * weight * variance_of(&effects[first], spread, is_known(chip, k));
         }
     }
 }
@@ -359,13 +419,21 @@ mf_knob_logs mf_calibration_logs(const mf_calibration *calibration, const mf_set
 {
     mf_knob_logs logs = {0};
     size_t offset = 0;
+    const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
     for (size_t f = 0; f < N_FAMILIES; f++) {
-        add_family(&logs, &families[f], calibration->effects + offset, setting);
+        add_family(&logs,
+                   &families[f],
+                   calibration->effects + offset,
+                   calibration->spreads[f],
+                   setting,
+                   chip);
         offset += family_size(&families[f]);
     }
-    const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
-    for (size_t k = 0; chip && k < MF_KNOB_COUNT; k++) {
-        logs.value[k] += chip->knobs[k].log_value;
+    for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
+        const mf_effect own = chip ? chip->knobs[k] : (mf_effect){0};
+        logs.value[k] += own.log_value;
+        logs.variances.value[k] +=
+            variance_of(&own, calibration->chip_spreads[k], is_known(chip, k));
     }
     for (size_t f = 0; chip && f < MF_FORMAT_COUNT; f++) {
         logs.lane[f] += chip->knobs[MF_KNOB_LANE].log_value + chip->lane_log[f];
@@ -373,8 +441,10 @@ mf_knob_logs mf_calibration_logs(const mf_calibration *calibration, const mf_set
     }
     const mf_architecture_effects *model =
         mf_calibration_architecture(calibration, setting->architecture);
-    for (size_t t = 0; model && t < MF_TEST_COUNT; t++) {
-        logs.test[t] = model->tests[t].log_value;
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        const mf_effect own = model ? model->tests[t] : (mf_effect){0};
+        logs.test[t] = own.log_value;
+        logs.variances.test[t] = variance_of(&own, calibration->architecture_spreads[t], false);
     }
     return logs;
 }

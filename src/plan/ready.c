@@ -89,22 +89,13 @@ static mf_status build_path(mf_ready_machine *ready, const mf_ready_model *model
     return status;
 }
 
-/* Between these depths an interval turns from the width of short contexts into that of long ones. */
-static const double shallow_tokens = MF_DEEP_TOKENS / 2.0;
-static const double deep_tokens = MF_DEEP_TOKENS * 2.0;
-
 static void fill_intervals(mf_ready_machine *ready)
 {
     const mf_setting *setting = &ready->path.segments[0].setting;
     for (size_t t = 0; t < MF_TEST_COUNT; t++) {
         const mf_speed_test test = (mf_speed_test)t;
         ready->basis[t] = mf_interval_basis(ready->calibration, setting, test);
-        for (size_t deep = 0; deep < 2; deep++) {
-            const double half_width = mf_interval_half_width(
-                ready->calibration, setting, test, ready->basis[t], deep == 1 ? deep_tokens : 0);
-            ready->low_factor[t][deep] = exp(-half_width);
-            ready->high_factor[t][deep] = exp(half_width);
-        }
+        ready->widths[t] = mf_interval_width_of(ready->calibration, setting, test, ready->basis[t]);
     }
 }
 
@@ -316,56 +307,34 @@ bool mf_ready_fits(uint64_t *total,
            (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
 }
 
-typedef mf_rate (*find_rate)(mf_ready_machine *m,
+typedef mf_rate (*find_rate)(const mf_ready_machine *m,
                              const mf_path *path,
                              const mf_path_time *time,
                              mf_speed_test test,
-                             double n_tokens,
-                             double depth);
+                             double n_tokens);
 
-/* Contexts are few, models many: the oldest depth makes room. */
-static mf_ready_ends
-ends_between(mf_ready_machine *m, const mf_setting *setting, mf_speed_test test, double depth)
-{
-    mf_ready_ends *known = m->between[test];
-    for (size_t i = 0; i < MF_READY_DEPTHS && i < m->n_between[test]; i++) {
-        if (fabs(known[i].depth - depth) < 0.25) { /* depths are halves of tokens */
-            return known[i];
-        }
-    }
-    const double half_width =
-        mf_interval_half_width(m->calibration, setting, test, m->basis[test], depth);
-    const mf_ready_ends ends = {.depth = depth, .low = exp(-half_width), .high = exp(half_width)};
-    known[m->n_between[test]++ % MF_READY_DEPTHS] = ends;
-    return ends;
-}
-
-/* On the machine's own path, whose intervals are worked out but for the depths between. */
-static mf_rate ready_rate(mf_ready_machine *m,
+/* On the machine's own path, whose intervals' widths are known. */
+static mf_rate ready_rate(const mf_ready_machine *m,
                           const mf_path *path,
                           const mf_path_time *time,
                           mf_speed_test test,
-                          double n_tokens,
-                          double depth)
+                          double n_tokens)
 {
-    const size_t deep = depth >= deep_tokens ? 1 : 0;
-    mf_ready_ends ends = {.low = m->low_factor[test][deep], .high = m->high_factor[test][deep]};
-    if (depth > shallow_tokens && depth < deep_tokens) {
-        ends = ends_between(m, &path->segments[0].setting, test, depth);
-    }
-    mf_rate rate = mf_interval_between(time, n_tokens, ends.low, ends.high, m->machine);
+    (void)path;
+    const double half_width = mf_interval_log(m->widths[test], time->log_sd);
+    mf_rate rate =
+        mf_interval_between(time, n_tokens, exp(-half_width), exp(half_width), m->machine);
     rate.basis = m->basis[test];
     return rate;
 }
 
-static mf_rate placed_rate(mf_ready_machine *m,
+static mf_rate placed_rate(const mf_ready_machine *m,
                            const mf_path *path,
                            const mf_path_time *time,
                            mf_speed_test test,
-                           double n_tokens,
-                           double depth)
+                           double n_tokens)
 {
-    return mf_interval_rate(path, m->calibration, m->machine, time, test, n_tokens, depth);
+    return mf_interval_rate(path, m->calibration, m->machine, time, test, n_tokens);
 }
 
 static mf_ready_speed
@@ -380,7 +349,7 @@ speed_on(mf_ready_machine *m, const mf_path *path, const mf_workload *w, find_ra
     if (!(decode.total_s > 0)) {
         return (mf_ready_speed){0};
     }
-    const mf_rate d = rate_of(m, path, &decode, MF_TEST_DECODE, 1, prompt + output / 2);
+    const mf_rate d = rate_of(m, path, &decode, MF_TEST_DECODE, 1);
     mf_ready_speed speed = {.known = true,
                             .decode_tok_s = d.tok_s,
                             .decode_low_tok_s = d.low_tok_s,
@@ -391,8 +360,7 @@ speed_on(mf_ready_machine *m, const mf_path *path, const mf_workload *w, find_ra
     step.depth = 0;
     step.n_tokens = fmax(1, prompt);
     if (mf_path_prefill(&prefill, &reason, path, step) && prefill.total_s > 0) {
-        const mf_rate p =
-            rate_of(m, path, &prefill, MF_TEST_PREFILL, step.n_tokens, step.n_tokens / 2);
+        const mf_rate p = rate_of(m, path, &prefill, MF_TEST_PREFILL, step.n_tokens);
         speed.prefill_tok_s = p.tok_s;
         speed.prefill_low_tok_s = p.low_tok_s;
         speed.prefill_high_tok_s = p.high_tok_s;

@@ -5,7 +5,7 @@
  * Nothing is predicted here. Memory comes from mf_memory_need: weights do not depend on context and cache format, the
  * rest does not depend on the quantization, and machines whose devices stand in the same proportions hold the same, so
  * one breakdown serves many cases. Speed is mf_path_decode and mf_path_prefill on the path of mf_path_build, whose work
- * is exchanged; the interval is that of mf_interval_half_width. A test compares all of it with mf_predict.
+ * is exchanged; the interval is that of mf_interval_width_of. A test compares all of it with mf_predict.
  */
 #ifndef MF_PLAN_READY_H
 #define MF_PLAN_READY_H
@@ -13,15 +13,6 @@
 #include "memfit/predict.h"
 #include "speed/interval.h"
 #include "speed/path.h"
-
-/* Factors of an interval's ends where it turns from the width of short contexts into that of long ones. */
-typedef struct mf_ready_ends {
-    double depth;
-    double low;
-    double high;
-} mf_ready_ends;
-
-enum { MF_READY_DEPTHS = 4 };
 
 /* A machine with its engine, ready for any model. */
 typedef struct mf_ready_machine {
@@ -36,10 +27,7 @@ typedef struct mf_ready_machine {
     const char *no_speed;      /* why there is none; NULL if there is */
     bool mixed; /* devices differ: a model's parts can't be exchanged for another's */
     mf_basis basis[MF_TEST_COUNT];
-    double low_factor[MF_TEST_COUNT][2]; /* of the interval's ends; shallow, deep */
-    double high_factor[MF_TEST_COUNT][2];
-    mf_ready_ends between[MF_TEST_COUNT][MF_READY_DEPTHS]; /* at depths that were asked for */
-    size_t n_between[MF_TEST_COUNT];
+    mf_interval_width widths[MF_TEST_COUNT]; /* of the intervals */
 } mf_ready_machine;
 
 /* A model in one quantization (NULL: as stored). */

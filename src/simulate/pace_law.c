@@ -72,8 +72,10 @@ static void fill_tables(mf_pace *pace, const law *l)
 }
 
 /* The weakest ground, and the widest interval of decoding: that of prompts is wider. */
-static mf_pace_ground ground_of(const mf_path *path, const mf_calibration *calibration)
+static mf_pace_ground
+ground_of(const mf_path *path, const mf_calibration *calibration, mf_step step)
 {
+    const double log_sd = mf_path_decode(path, step).log_sd;
     mf_basis worst = MF_BASIS_MEASURED;
     double width = 0;
     for (size_t i = 0; i < path->n_segments; i++) {
@@ -83,7 +85,9 @@ static mf_pace_ground ground_of(const mf_path *path, const mf_calibration *calib
             worst = basis > worst ? basis : worst;
         }
         const mf_basis basis = mf_interval_basis(calibration, setting, MF_TEST_DECODE);
-        width = fmax(width, mf_interval_half_width(calibration, setting, MF_TEST_DECODE, basis, 0));
+        const mf_interval_width own =
+            mf_interval_width_of(calibration, setting, MF_TEST_DECODE, basis);
+        width = fmax(width, mf_interval_log(own, log_sd));
     }
     return (mf_pace_ground){.basis = worst, .slowest = exp(-width), .fastest = exp(width)};
 }
@@ -119,7 +123,7 @@ mf_status mf_pace_from_law(mf_pace *pace,
                                             .prompt_s = prompt_depth_s,
                                             .context = &l});
         fill_tables(&made, &l);
-        *ground = ground_of(path, calibration);
+        *ground = ground_of(path, calibration, l.steps->step);
         *pace = made;
     }
     mf_step_law_free(l.steps);

@@ -15,7 +15,7 @@ static const char data_text[] =
     "tests/truth/speed.csv: rows of trust high and medium, one device, one sequence";
 static const char method_text[] =
     "log residuals, Huber 1.5, effects drawn to 1 by estimated spreads (docs/speed.md); intervals: "
-    "90 % of the residuals of cases left out of the fit";
+    "90 % of the residuals of cases left out of the fit, each over its own log sd";
 
 typedef struct left_out_residuals {
     mf_residuals of[MF_LEFT_OUT_COUNT];
@@ -70,11 +70,10 @@ add_scopes(mf_calibration *to, const mf_residuals *list, mf_residual_pool pool, 
 static mf_status add_pools(mf_calibration *to, const left_out_residuals *left, mf_error *err)
 {
     mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < 2 * (size_t)MF_LEFT_OUT_COUNT * MF_TEST_COUNT; i++) {
+    for (size_t i = 0; status == MF_OK && i < (size_t)MF_LEFT_OUT_COUNT * MF_TEST_COUNT; i++) {
         const mf_residual_pool pool = {
-            .deep = i % 2 == 1,
-            .left_out = (mf_left_out)(i / 2 % MF_LEFT_OUT_COUNT),
-            .test = (mf_speed_test)(i / 2 / MF_LEFT_OUT_COUNT),
+            .left_out = (mf_left_out)(i % MF_LEFT_OUT_COUNT),
+            .test = (mf_speed_test)(i / MF_LEFT_OUT_COUNT),
         };
         status = add_scopes(to, &left->of[pool.left_out], pool, err);
     }

@@ -6,6 +6,7 @@
 
 #include "speed/arrow.h"
 #include "speed/fit_columns.h"
+#include "speed/spread.h"
 
 #define HUBER_K 1.5
 #define MAX_STEPS 60
@@ -20,12 +21,6 @@
 #define LEAST_SPREAD 0.01
 #define UNUSED_KNOB                                                                                \
     100.0 /* multiplies nothing; far from the limits of physics, which cost time to bend */
-
-/* Spread of a good row about the law (decode: sources differ by 8 %, the law's form adds the rest). */
-static const double row_sd[MF_TEST_COUNT] = {
-    [MF_TEST_DECODE] = 0.12,
-    [MF_TEST_PREFILL] = 0.18,
-};
 
 /* The p of overlapping memory and lanes makes local minima, and so do outliers that are none: kernels ten times slower
    than their kind. A plain sum and plain squares first; each fit starts from the last. */
@@ -113,7 +108,7 @@ static double objective(const mf_fit *fit, const bool *used, const double *x)
     double sum = 0;
     for (size_t i = 0; i < fit->n_rows; i++) {
         if (!used || used[i]) {
-            const double u = log_error(fit, &fit->rows[i], x, NULL) / row_sd[fit->test];
+            const double u = log_error(fit, &fit->rows[i], x, NULL) / mf_row_log_sd(fit->test);
             sum += fit->rows[i].weight * huber_loss(u, fit->huber_k);
         }
     }
@@ -191,7 +186,7 @@ static void assemble(normal *e, const mf_fit *fit, const bool *used, const doubl
             continue;
         }
         const double error = fill_row(&sparse, fit, &fit->rows[i], x);
-        const double sd = row_sd[fit->test];
+        const double sd = mf_row_log_sd(fit->test);
         const double weight =
             fit->rows[i].weight * huber_weight(error / sd, fit->huber_k) / (sd * sd);
         add_row(e, &sparse, weight, error, squares);
@@ -448,37 +443,125 @@ static mf_status descend(normal *e, const mf_fit *fit, const bool *used, double 
     return done ? MF_OK : minimise(e, fit, used, x, err);
 }
 
+/* What the solution without some rows leaves open. */
+typedef struct openness {
+    double *columns;   /* variances */
+    bool *seen;        /* columns that a used row has */
+    bool *known_chips; /* that have used rows */
+} openness;
+
+static void openness_free(openness *o)
+{
+    free(o->columns);
+    free(o->seen);
+    free(o->known_chips);
+}
+
+/* The diagonal of the inverse, for the columns that rows left out have. Needs the matrix's factors. */
+static void fill_columns(openness *o, normal *e, const mf_fit *fit, const bool *used)
+{
+    for (size_t i = 0; i < fit->n_rows; i++) {
+        o->known_chips[fit->rows[i].chip] = o->known_chips[fit->rows[i].chip] || used[i];
+    }
+    for (size_t c = 0; c < fit->n_columns; c++) {
+        const double spread = fit->spreads[fit->columns[c].spread];
+        o->seen[c] = e->place[c] != SIZE_MAX;
+        o->columns[c] = spread * spread;
+        if (o->seen[c] && fit->columns[c].kind != COLUMN_CHIP) {
+            gsl_vector_set_zero(e->step);
+            gsl_vector_set(e->step, e->place[c], 1);
+            mf_arrow_solve(&e->arrow, e->step);
+            o->columns[c] = gsl_vector_get(e->step, e->place[c]);
+        }
+    }
+}
+
+static mf_status find_openness(
+    openness *out, normal *e, const mf_fit *fit, const bool *used, const double *x, mf_error *err)
+{
+    openness o = {.columns = calloc(fit->n_columns + 1, sizeof *o.columns),
+                  .seen = calloc(fit->n_columns + 1, sizeof *o.seen),
+                  .known_chips = calloc(fit->n_chips + 1, sizeof *o.known_chips)};
+    if (!o.columns || !o.seen || !o.known_chips) {
+        openness_free(&o);
+        return mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    }
+    assemble(e, fit, used, x, true);
+    if (!factor(e, 0)) {
+        openness_free(&o);
+        return mf_fail(err, MF_E_INTERNAL, "the fit ended where it has no minimum");
+    }
+    fill_columns(&o, e, fit, used);
+    *out = o;
+    return MF_OK;
+}
+
+/* As mf_calibration_logs makes them of a calibration. */
+static mf_knob_variances knob_variances(const mf_fit *fit, const fit_row *r, const openness *o)
+{
+    mf_knob_variances v = {0};
+    for (size_t i = 0; i < r->n_slots; i++) {
+        const slot *s = &r->slots[i];
+        double shared = 0;
+        double own = 0;
+        for (size_t u = 0; u < s->n_uses; u++) {
+            const fit_use *use = &s->uses[u];
+            const bool known = o->known_chips[r->chip] && o->seen[use->column];
+            *(use->by_format ? &own : &shared) +=
+                known ? 0 : use->weight * use->weight * o->columns[use->column];
+        }
+        v.value[s->knob] = shared;
+        if (s->knob == MF_KNOB_LANE || s->knob == MF_KNOB_WORK) {
+            (s->knob == MF_KNOB_LANE ? v.lane : v.work)[s->format] = own;
+        }
+    }
+    v.test[fit->test] = o->columns[r->scale];
+    return v;
+}
+
+static mf_fit_error
+error_of(const mf_fit *fit, const fit_row *r, const double *x, const openness *o)
+{
+    mf_knobs knobs = knobs_at(fit, r, x);
+    knobs.variances = knob_variances(fit, r, o);
+    return (mf_fit_error){.log_error = log_error(fit, r, x, NULL),
+                          .log_sd = mf_speed_row_log_sd(r->row, &knobs)};
+}
+
 static mf_status
-leave_out(double *log_errors, const mf_fit *fit, const bool *used, bool in_full, mf_error *err)
+leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, bool in_full, mf_error *err)
 {
     normal e = {0};
     double *x = calloc(fit->n_columns + 1, sizeof *x);
+    openness o = {0};
     mf_status status = x ? normal_new(&e, fit, used, err)
                          : mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
     if (status == MF_OK) {
         read_values(x, fit);
         reset_unseen(&e, fit, x);
         status = in_full ? minimise(&e, fit, used, x, err) : descend(&e, fit, used, x, err);
+        status = status == MF_OK ? find_openness(&o, &e, fit, used, x, err) : status;
         normal_free(&e);
     }
     for (size_t i = 0; status == MF_OK && i < fit->n_rows; i++) {
         if (!used[i]) {
-            log_errors[i] = log_error(fit, &fit->rows[i], x, NULL);
+            errors[i] = error_of(fit, &fit->rows[i], x, &o);
         }
     }
     free(x);
+    openness_free(&o);
     return status;
 }
 
-mf_status mf_fit_leave_out(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err)
+mf_status mf_fit_leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err)
 {
-    return leave_out(log_errors, fit, used, false, err);
+    return leave_out(errors, fit, used, false, err);
 }
 
 mf_status
-mf_fit_leave_out_in_full(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err)
+mf_fit_leave_out_in_full(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err)
 {
-    return leave_out(log_errors, fit, used, true, err);
+    return leave_out(errors, fit, used, true, err);
 }
 
 double mf_fit_log_error(const mf_fit *fit, size_t i)

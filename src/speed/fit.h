@@ -19,15 +19,24 @@ mf_status mf_fit_new(
     mf_fit **out, const mf_speed_rows *rows, mf_speed_test test, const bool *wanted, mf_error *err);
 void mf_fit_free(mf_fit *fit);
 
+/* What a row counts beside others, of a device with so many: one with 257 shall not outvote seventy others. */
+double mf_row_weight(double n_of_device);
+
 size_t mf_fit_row_count(const mf_fit *fit);
 const mf_speed_row *mf_fit_row(const mf_fit *fit, size_t i);
 
 /* Fits all rows from the priors, and the spreads of effects with them. */
 mf_status mf_fit_solve(mf_fit *fit, mf_error *err);
 
-/* Fits again without the rows whose used[i] is false, from the full solution and with its spreads, and writes
-   ln(predicted time / measured time) of the rows left out to their places in log_errors. The full solution stays. */
-mf_status mf_fit_leave_out(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err);
+typedef struct mf_fit_error {
+    double log_error; /* ln(predicted time / measured time) */
+    double log_sd;    /* for what the rows that stayed tell of the coefficients (spread.h) */
+} mf_fit_error;
+
+/* Fits again without the rows whose used[i] is false, from the full solution and with its spreads, and writes what becomes
+   of the rows left out to their places in errors. The full solution stays. */
+mf_status
+mf_fit_leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err);
 
 /* ln(predicted time / measured time) of row i with the full solution. */
 double mf_fit_log_error(const mf_fit *fit, size_t i);

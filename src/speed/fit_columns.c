@@ -7,10 +7,8 @@
 
 #include "base/str.h"
 
-/* How unequal numbers of rows count: a chip with 257 of them shall not outvote seventy others, nor repeats of a case the
-   rest of its chip. */
 #define DEVICE_POWER (-0.6)
-#define CASE_POWER (-0.3)
+#define CASE_POWER (-0.3) /* repeats of a case shall not outvote the rest of their chip */
 
 static bool is_fitted(const mf_speed_row *row, mf_speed_test test)
 {
@@ -88,11 +86,12 @@ static void add_slot(mf_fit *fit, fit_row *r, size_t chip, mf_knob knob, mf_form
     mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
     const size_t n = mf_knob_effects(uses, knob, &r->row->setting, format);
     for (size_t i = 0; i < n; i++) {
-        s->uses[i] = (fit_use){effect_column(fit, uses[i].index), uses[i].weight};
+        s->uses[i] =
+            (fit_use){effect_column(fit, uses[i].index), uses[i].weight, uses[i].by_format};
     }
     s->n_uses = n;
     if (mf_chip_effect_sd(knob) > 0) {
-        s->uses[n] = (fit_use){chip_column(fit, chip, knob), 1};
+        s->uses[n] = (fit_use){chip_column(fit, chip, knob), 1, false};
         s->n_uses++;
     }
 }
@@ -185,6 +184,11 @@ static void add_slots(mf_fit *fit, fit_row *r, size_t chip)
     }
 }
 
+double mf_row_weight(double n_of_device)
+{
+    return pow(n_of_device, DEVICE_POWER);
+}
+
 static void weigh_rows(mf_fit *fit)
 {
     double sum = 0;
@@ -201,7 +205,7 @@ static void weigh_rows(mf_fit *fit)
                           ? 1
                           : 0;
         }
-        fit->rows[i].weight = pow(n_device, DEVICE_POWER) * pow(n_case, CASE_POWER);
+        fit->rows[i].weight = mf_row_weight(n_device) * pow(n_case, CASE_POWER);
         sum += fit->rows[i].weight;
     }
     for (size_t i = 0; i < fit->n_rows; i++) {
@@ -258,6 +262,7 @@ static void add_row(mf_fit *fit, const mf_speed_row *row)
     fit_row *r = &fit->rows[fit->n_rows];
     fit->n_rows++;
     r->row = row;
+    r->chip = chip;
     r->scale = architecture_column(fit, row->setting.architecture);
     fit->columns[r->scale].n_rows++;
     add_slots(fit, r, chip);

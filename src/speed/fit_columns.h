@@ -14,6 +14,7 @@
 typedef struct fit_use {
     size_t column;
     double weight;
+    bool by_format; /* formats don't share it */
 } fit_use;
 
 /* One knob of one row: the columns whose weighted sum is its logarithm. */
@@ -26,6 +27,7 @@ typedef struct slot {
 
 typedef struct fit_row {
     const mf_speed_row *row;
+    size_t chip;
     double weight;
     size_t scale; /* column of the model's architecture */
     size_t n_slots;
@@ -79,6 +81,6 @@ struct mf_fit {
 
 /* What mf_fit_leave_out gives, by damped steps to the end: for the test that compares both. */
 mf_status
-mf_fit_leave_out_in_full(double *log_errors, const mf_fit *fit, const bool *used, mf_error *err);
+mf_fit_leave_out_in_full(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err);
 
 #endif

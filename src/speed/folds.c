@@ -20,15 +20,14 @@ static mf_basis basis_of(const mf_fit *fit, const bool *used, const mf_speed_row
     return basis;
 }
 
-static mf_status
-leave_fold(mf_left_row *out, const mf_fit *fit, const bool *used, double *log_errors, mf_error *err)
+static mf_status leave_fold(
+    mf_left_row *out, const mf_fit *fit, const bool *used, mf_fit_error *errors, mf_error *err)
 {
-    const mf_status status = mf_fit_leave_out(log_errors, fit, used, err);
+    const mf_status status = mf_fit_leave_out(errors, fit, used, err);
     for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
         if (!used[i]) {
-            out[i] = (mf_left_row){.left = true,
-                                   .basis = basis_of(fit, used, mf_fit_row(fit, i)),
-                                   .log_error = log_errors[i]};
+            out[i] = (mf_left_row){
+                .left = true, .basis = basis_of(fit, used, mf_fit_row(fit, i)), .error = errors[i]};
         }
     }
     return status;
@@ -39,8 +38,8 @@ mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_
 {
     const size_t n = mf_fit_row_count(fit);
     bool *used = calloc(n + 1, sizeof *used);
-    double *log_errors = calloc(n + 1, sizeof *log_errors);
-    mf_status status = used && log_errors ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
+    mf_fit_error *errors = calloc(n + 1, sizeof *errors);
+    mf_status status = used && errors ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
     for (size_t i = 0; i < n; i++) {
         out[i] = (mf_left_row){0};
     }
@@ -51,10 +50,10 @@ mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_
         for (size_t i = 0; i < n; i++) {
             used[i] = folds[i] != folds[first];
         }
-        status = leave_fold(out, fit, used, log_errors, err);
+        status = leave_fold(out, fit, used, errors, err);
     }
     free(used);
-    free(log_errors);
+    free(errors);
     return status;
 }
 
@@ -116,7 +115,7 @@ mf_status mf_folds_residuals(
     }
     for (size_t i = 0; status == MF_OK && i < n; i++) {
         if (left[i].basis == mf_folds_basis(left_out)) {
-            mf_residual one = mf_residual_of(mf_fit_row(fit, i), left[i].log_error);
+            mf_residual one = mf_residual_of(mf_fit_row(fit, i), left[i].error);
             one.fold = keys ? keys[i] : one.fold;
             status = mf_residuals_add(list, one, err);
         }

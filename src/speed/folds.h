@@ -12,9 +12,9 @@
 
 /* One row of a fit that was left out. */
 typedef struct mf_left_row {
-    bool left;        /* false: its fold is MF_NO_FOLD */
-    mf_basis basis;   /* what the rows that stayed say of its chip */
-    double log_error; /* predicted time over measured */
+    bool left;      /* false: its fold is MF_NO_FOLD */
+    mf_basis basis; /* what the rows that stayed say of its chip */
+    mf_fit_error error;
 } mf_left_row;
 
 /* Fits again without each fold and writes what becomes of its rows; folds[i] is that of the fit's row i. */

@@ -13,9 +13,14 @@ static const double assumed_log[MF_TEST_COUNT] = {
     [MF_TEST_PREFILL] = 1.4,
 };
 
-double mf_interval_assumed(mf_speed_test test)
+mf_interval_width mf_interval_assumed(mf_speed_test test)
 {
-    return assumed_log[test];
+    return (mf_interval_width){.log = assumed_log[test]};
+}
+
+double mf_interval_log(mf_interval_width width, double log_sd)
+{
+    return width.sds * log_sd + width.log;
 }
 
 mf_basis
@@ -53,50 +58,47 @@ static bool speaks_for(const mf_residual_pool *pool, mf_chip_class chip_class)
 static double pool_width(const mf_calibration *calibration,
                          const mf_setting *setting,
                          mf_speed_test test,
-                         mf_left_out left_out,
-                         bool deep)
+                         mf_left_out left_out)
 {
     const mf_residual_pool *best = NULL;
     for (size_t i = 0; i < calibration->n_pools; i++) {
         const mf_residual_pool *pool = &calibration->pools[i];
-        const bool fits = pool->test == test && pool->left_out == left_out && pool->deep == deep &&
+        const bool fits = pool->test == test && pool->left_out == left_out &&
                           speaks_for(pool, setting->chip_class);
         if (fits && (!best || pool->scope > best->scope)) {
             best = pool;
         }
     }
-    return best ? best->half_width_log : 0;
+    return best ? best->half_width_sds : 0;
 }
 
-static double width_at(const mf_calibration *calibration,
-                       const mf_setting *setting,
-                       mf_speed_test test,
-                       mf_left_out left_out,
-                       double depth)
+static mf_interval_width width_at(const mf_calibration *calibration,
+                                  const mf_setting *setting,
+                                  mf_speed_test test,
+                                  mf_left_out left_out)
 {
-    const double shallow = pool_width(calibration, setting, test, left_out, false);
-    const double deep = pool_width(calibration, setting, test, left_out, true);
-    const double width = mf_residuals_blend(shallow, deep, depth);
-    return width > 0 ? width : assumed_log[test];
+    const double sds = pool_width(calibration, setting, test, left_out);
+    return sds > 0 ? (mf_interval_width){.sds = sds} : mf_interval_assumed(test);
 }
 
-double mf_interval_half_width(const mf_calibration *calibration,
-                              const mf_setting *setting,
-                              mf_speed_test test,
-                              mf_basis basis,
-                              double depth)
+mf_interval_width mf_interval_width_of(const mf_calibration *calibration,
+                                       const mf_setting *setting,
+                                       mf_speed_test test,
+                                       mf_basis basis)
 {
-    const double width = width_at(calibration, setting, test, mf_folds_left_out(basis), depth);
+    const mf_interval_width width = width_at(calibration, setting, test, mf_folds_left_out(basis));
     if (basis != MF_BASIS_CALIBRATED) {
         return width;
     }
     const mf_chip_effects *chip = mf_calibration_chip(calibration, setting->chip);
     if (chip && chip->half_width_log[test] > 0) {
-        return chip->half_width_log[test];
+        return (mf_interval_width){.log = chip->half_width_log[test]};
     }
     /* Microbenchmarks tell the chip's rates but not the engine's kernels: half way between a chip with rows and one
        that only its class speaks for. */
-    return (width + width_at(calibration, setting, test, MF_LEFT_OUT_CHIP, depth)) / 2;
+    const mf_interval_width stranger = width_at(calibration, setting, test, MF_LEFT_OUT_CHIP);
+    return (mf_interval_width){.sds = (width.sds + stranger.sds) / 2,
+                               .log = (width.log + stranger.log) / 2};
 }
 
 static mf_bound bound_of(const mf_path_time *t)
@@ -139,17 +141,16 @@ mf_rate mf_interval_rate(const mf_path *path,
                          const mf_machine *machine,
                          const mf_path_time *time,
                          mf_speed_test test,
-                         double n_tokens,
-                         double depth)
+                         double n_tokens)
 {
     double half_width = 0;
     mf_basis weakest = MF_BASIS_MEASURED;
     for (size_t i = 0; i < path->n_segments; i++) {
         const mf_setting *setting = &path->segments[i].setting;
         const mf_basis basis = mf_interval_basis(calibration, setting, test);
-        const double width = mf_interval_half_width(calibration, setting, test, basis, depth);
+        const mf_interval_width width = mf_interval_width_of(calibration, setting, test, basis);
         weakest = basis > weakest ? basis : weakest;
-        half_width = fmax(half_width, width);
+        half_width = fmax(half_width, mf_interval_log(width, time->log_sd));
     }
     mf_rate rate = mf_interval_between(time, n_tokens, exp(-half_width), exp(half_width), machine);
     rate.basis = weakest;

@@ -12,15 +12,22 @@
 mf_basis
 mf_interval_basis(const mf_calibration *calibration, const mf_setting *setting, mf_speed_test test);
 
-/* Half width where no residual speaks, as a logarithm. */
-double mf_interval_assumed(mf_speed_test test);
+/* Half width of a 90 % interval as a logarithm: sds times the case's log sd, plus log. One of them is 0. */
+typedef struct mf_interval_width {
+    double sds;
+    double log;
+} mf_interval_width;
 
-/* Half width of the 90 % interval as a logarithm, from the pool of the class, else of its vendor's, else assumed. */
-double mf_interval_half_width(const mf_calibration *calibration,
-                              const mf_setting *setting,
-                              mf_speed_test test,
-                              mf_basis basis,
-                              double depth);
+double mf_interval_log(mf_interval_width width, double log_sd);
+
+/* Where no residual speaks. */
+mf_interval_width mf_interval_assumed(mf_speed_test test);
+
+/* From the pool of the class, else of its vendor's, else assumed. */
+mf_interval_width mf_interval_width_of(const mf_calibration *calibration,
+                                       const mf_setting *setting,
+                                       mf_speed_test test,
+                                       mf_basis basis);
 
 /* A rate on a path: the weakest ground and the widest interval of its segments decide, a machine without a fan may fall to
    its sustained speed, nothing is faster than the ceiling. */
@@ -29,8 +36,7 @@ mf_rate mf_interval_rate(const mf_path *path,
                          const mf_machine *machine,
                          const mf_path_time *time,
                          mf_speed_test test,
-                         double n_tokens,
-                         double depth);
+                         double n_tokens);
 
 /* The same where the ends are known as factors of the rate; basis is not set. */
 mf_rate mf_interval_between(const mf_path_time *time,

@@ -111,7 +111,7 @@ bool mf_skips_tail(mf_runtime runtime)
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
 {
     const mf_knob_logs logs = mf_calibration_logs(calibration, setting);
-    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime)};
+    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime), .variances = logs.variances};
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         knobs.value[k] = exp(logs.value[k]);
     }

@@ -48,6 +48,7 @@ typedef struct mf_knobs {
     double ease[MF_KNOB_COUNT];
     double lane_ease[MF_FORMAT_COUNT]; /* what is left of it goes to the format with fewer bits */
     double work_ease[MF_FORMAT_COUNT];
+    mf_knob_variances variances; /* of the logarithms as calibrated */
 } mf_knobs;
 
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "speed/spread.h"
+
 /* Of a link's specified rate; PCIe 5.0 x16 and NVLink 4 measure 0.88 (stas00, ml-engineering). */
 #define LINK_EFFICIENCY 0.88
 /* An NCCL all-reduce of 16 KB between PCIe cards: about 3 x 9 us (ik_llama.cpp PR 1022). */
@@ -298,6 +300,7 @@ void mf_path_join(mf_path_time *sum, const mf_path_time *one, bool parallel)
     sum->compute_s += one->compute_s;
     sum->overhead_s += one->overhead_s;
     sum->ceiling_s += one->ceiling_s;
+    sum->log_sd = fmax(sum->log_sd, one->log_sd);
 }
 
 double mf_path_hop_s(const mf_path *path, double n_tokens, double n_batches)
@@ -319,7 +322,8 @@ mf_path_time mf_segment_decode(const mf_segment *s, mf_step step)
                           .bandwidth_s = t.weights_s - lanes + t.kv_s,
                           .compute_s = lanes + t.mla_s,
                           .overhead_s = t.layer_s + t.moe_s + t.linear_s,
-                          .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step)};
+                          .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step),
+                          .log_sd = mf_decode_log_sd(&t, &s->peaks, &s->knobs)};
 }
 
 mf_path_time mf_path_decode(const mf_path *path, mf_step step)
@@ -341,7 +345,8 @@ static mf_path_time segment_prefill(const mf_segment *s, mf_step step)
                           .bandwidth_s = t.touch_s,
                           .compute_s = t.compute_s + t.attention_s + t.latent_s,
                           .overhead_s = t.pass_s,
-                          .ceiling_s = mf_ceiling_prefill_s(&s->work, &s->peaks, step)};
+                          .ceiling_s = mf_ceiling_prefill_s(&s->work, &s->peaks, step),
+                          .log_sd = mf_prefill_log_sd(&t, &s->knobs)};
 }
 
 /* Kernels that a micro-batch of a prompt launches on each of the devices. Quantized weights are unpacked or their factors

@@ -43,6 +43,7 @@ typedef struct mf_path_time {
     double overhead_s;
     double link_s;
     double ceiling_s; /* at full peaks */
+    double log_sd;    /* of the least certain segment (spread.h) */
 } mf_path_time;
 
 /* memory may be NULL: devices then share the layers equally. *reason (static storage) is set when there is no ground for

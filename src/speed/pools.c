@@ -4,17 +4,16 @@
 #include <stdlib.h>
 
 #define COVERAGE 0.9
-#define LEAST_POOL 10        /* residuals below which a pool speaks for nobody */
+#define LEAST_POOL 3         /* residuals below which a pool speaks for nobody */
 #define CHIPS_OF_PARENT 10.0 /* the vendor's, or everybody's, width counts as that many chips */
 
-mf_residual mf_residual_of(const mf_speed_row *row, double log_error)
+mf_residual mf_residual_of(const mf_speed_row *row, mf_fit_error error)
 {
     return (mf_residual){.test = row->measurement->test,
                          .chip_class = row->setting.chip_class,
                          .device = row->device,
                          .fold = row->device,
-                         .depth = row->step.depth + row->step.n_tokens / 2,
-                         .log_error = log_error};
+                         .error = error};
 }
 
 mf_status mf_residuals_add(mf_residuals *list, mf_residual one, mf_error *err)
@@ -39,15 +38,9 @@ void mf_residuals_free(mf_residuals *list)
     *list = (mf_residuals){0};
 }
 
-static bool is_deep(double depth)
-{
-    return depth >= MF_DEEP_TOKENS;
-}
-
 static bool in_scope(const mf_residual *r, const mf_residual *like, mf_pool_scope scope)
 {
-    const bool same = r->test == like->test && is_deep(r->depth) == is_deep(like->depth);
-    if (!same || r->fold == like->fold) {
+    if (r->test != like->test || r->fold == like->fold) {
         return false;
     }
     switch (scope) {
@@ -61,25 +54,32 @@ static bool in_scope(const mf_residual *r, const mf_residual *like, mf_pool_scop
     return true;
 }
 
+/* A residual in its log sds, its chip and what it counts. */
+typedef struct sampled {
+    double size;
+    size_t device;
+    double weight;
+} sampled;
+
 static int by_size(const void *a, const void *b)
 {
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
+    const double x = ((const sampled *)a)->size;
+    const double y = ((const sampled *)b)->size;
     return (x > y) - (x < y);
 }
 
-static int by_number(const void *a, const void *b)
+static int by_device(const void *a, const void *b)
 {
-    const size_t x = *(const size_t *)a;
-    const size_t y = *(const size_t *)b;
+    const size_t x = ((const sampled *)a)->device;
+    const size_t y = ((const sampled *)b)->device;
     return (x > y) - (x < y);
 }
 
-/* Sizes of log errors and numbers of chips of one scope. */
+/* The residuals of one scope. */
 typedef struct scope_sample {
-    double *sizes;
-    size_t *devices;
+    sampled *items;
     size_t n;
+    double n_chips;
 } scope_sample;
 
 typedef struct scope_step {
@@ -87,6 +87,24 @@ typedef struct scope_step {
     double level;
     double parent; /* width of the next wider scope */
 } scope_step;
+
+/* Rows of a chip count less the more it has, as in the fit. */
+static void weigh_sample(scope_sample *sample)
+{
+    qsort(sample->items, sample->n, sizeof *sample->items, by_device);
+    sample->n_chips = 0;
+    for (size_t start = 0; start < sample->n;) {
+        size_t end = start;
+        while (end < sample->n && sample->items[end].device == sample->items[start].device) {
+            end++;
+        }
+        const double weight = mf_row_weight((double)(end - start));
+        for (; start < end; start++) {
+            sample->items[start].weight = weight;
+        }
+        sample->n_chips++;
+    }
+}
 
 static void take_sample(scope_sample *sample,
                         const mf_residuals *list,
@@ -97,29 +115,30 @@ static void take_sample(scope_sample *sample,
     for (size_t i = 0; i < list->n_items; i++) {
         const mf_residual *r = &list->items[i];
         if (in_scope(r, like, scope)) {
-            sample->sizes[sample->n] = fabs(r->log_error);
-            sample->devices[sample->n] = r->device;
+            sample->items[sample->n] =
+                (sampled){.size = fabs(r->error.log_error) / r->error.log_sd, .device = r->device};
             sample->n++;
         }
     }
+    weigh_sample(sample);
 }
 
-static double count_chips(scope_sample *sample)
-{
-    qsort(sample->devices, sample->n, sizeof *sample->devices, by_number);
-    size_t distinct = sample->n > 0 ? 1 : 0;
-    for (size_t i = 1; i < sample->n; i++) {
-        distinct += sample->devices[i] != sample->devices[i - 1] ? 1 : 0;
-    }
-    return (double)distinct;
-}
-
-/* The smallest size that at least `level` of the sample do not exceed. */
+/* The smallest size that at least `level` of the sample's weight does not exceed. */
 static double quantile(scope_sample *sample, double level)
 {
-    qsort(sample->sizes, sample->n, sizeof *sample->sizes, by_size);
-    const size_t rank = (size_t)ceil((double)sample->n * level);
-    return sample->sizes[(rank < 1 ? 1 : rank < sample->n ? rank : sample->n) - 1];
+    static const double rounding = 1e-9;
+    double all = 0;
+    qsort(sample->items, sample->n, sizeof *sample->items, by_size);
+    for (size_t i = 0; i < sample->n; i++) {
+        all += sample->items[i].weight;
+    }
+    size_t at = 0;
+    double sum = sample->items[0].weight;
+    while (at + 1 < sample->n && sum < (level - rounding) * all) {
+        at++;
+        sum += sample->items[at].weight;
+    }
+    return sample->items[at].size;
 }
 
 /* One step from a parent's width to a scope's own quantile; a parent of 0 has no say. */
@@ -130,25 +149,18 @@ narrow(const mf_residuals *list, const mf_residual *like, scope_step step, scope
     if (sample->n < LEAST_POOL) {
         return step.parent;
     }
-    const double n_chips = count_chips(sample);
     const double parent = step.parent > 0 ? CHIPS_OF_PARENT * log(step.parent) : 0;
-    const double weight = n_chips + (step.parent > 0 ? CHIPS_OF_PARENT : 0);
-    return exp((n_chips * log(quantile(sample, step.level)) + parent) / weight);
+    const double weight = sample->n_chips + (step.parent > 0 ? CHIPS_OF_PARENT : 0);
+    return exp((sample->n_chips * log(quantile(sample, step.level)) + parent) / weight);
 }
 
-/* From everybody's residuals down to the scope's. Long contexts have a handful of chips: theirs start from the width of
-   short ones. */
+/* From everybody's residuals down to the scope's. */
 static double
 half_width(scope_sample *sample, const mf_residuals *list, const mf_residual *like, size_t scope)
 {
-    mf_residual shallow = *like;
-    shallow.depth = 0;
-    take_sample(sample, list, &shallow, MF_POOL_ALL);
-    const double n_chips = fmax(1, count_chips(sample));
+    take_sample(sample, list, like, MF_POOL_ALL);
+    const double n_chips = fmax(1, sample->n_chips);
     scope_step step = {.level = fmin(1, COVERAGE * (n_chips + 1) / n_chips)};
-    if (is_deep(like->depth)) {
-        step.parent = narrow(list, &shallow, step, sample);
-    }
     for (size_t s = 0; s <= scope; s++) {
         step.scope = (mf_pool_scope)s;
         step.parent = narrow(list, like, step, sample);
@@ -158,41 +170,16 @@ half_width(scope_sample *sample, const mf_residuals *list, const mf_residual *li
 
 static bool make_sample(scope_sample *sample, const mf_residuals *list)
 {
-    sample->sizes = calloc(list->n_items + 1, sizeof *sample->sizes);
-    sample->devices = calloc(list->n_items + 1, sizeof *sample->devices);
-    return sample->sizes && sample->devices;
-}
-
-static void free_sample(scope_sample *sample)
-{
-    free(sample->sizes);
-    free(sample->devices);
-}
-
-double mf_residuals_blend(double shallow, double deep, double depth)
-{
-    if (shallow <= 0 || deep <= 0) {
-        return fmax(shallow, deep);
-    }
-    /* from half to twice the border */
-    const double at = 0.5 + log2(fmax(depth, 1) / MF_DEEP_TOKENS) / 2;
-    const double share = fmax(0, fmin(1, at));
-    return exp((1 - share) * log(shallow) + share * log(deep));
+    sample->items = calloc(list->n_items + 1, sizeof *sample->items);
+    return sample->items != NULL;
 }
 
 double mf_residuals_half_width(const mf_residuals *list, const mf_residual *like)
 {
     scope_sample sample = {0};
-    double width = 0;
-    if (make_sample(&sample, list)) {
-        mf_residual at = *like;
-        at.depth = 0;
-        const double shallow = half_width(&sample, list, &at, MF_POOL_CLASS);
-        at.depth = MF_DEEP_TOKENS;
-        const double deep = half_width(&sample, list, &at, MF_POOL_CLASS);
-        width = mf_residuals_blend(shallow, deep, like->depth);
-    }
-    free_sample(&sample);
+    const double width =
+        make_sample(&sample, list) ? half_width(&sample, list, like, MF_POOL_CLASS) : 0;
+    free(sample.items);
     return width;
 }
 
@@ -205,8 +192,8 @@ static void measure_errors(mf_residual_pool *pool,
     sample->n = 0;
     for (size_t i = 0; i < list->n_items; i++) {
         if (in_scope(&list->items[i], like, pool->scope)) {
-            const double error = fabs(expm1(-list->items[i].log_error));
-            sample->sizes[sample->n] = error;
+            const double error = fabs(expm1(-list->items[i].error.log_error));
+            sample->items[sample->n] = (sampled){.size = error, .weight = 1};
             sample->n++;
             sum += error;
         }
@@ -234,7 +221,6 @@ bool mf_residuals_pool(mf_residual_pool *pool, const mf_residuals *list)
         .test = pool->test,
         .chip_class = pool->scope == MF_POOL_CLASS ? pool->chip_class : any_class_of(pool->vendor),
         .fold = SIZE_MAX,
-        .depth = pool->deep ? MF_DEEP_TOKENS : 0,
     };
     scope_sample sample = {0};
     bool made = make_sample(&sample, list);
@@ -243,8 +229,8 @@ bool mf_residuals_pool(mf_residual_pool *pool, const mf_residuals *list)
         made = pool->n_rows > 0;
     }
     if (made) {
-        pool->half_width_log = half_width(&sample, list, &like, pool->scope);
+        pool->half_width_sds = half_width(&sample, list, &like, pool->scope);
     }
-    free_sample(&sample);
-    return made && pool->half_width_log > 0;
+    free(sample.items);
+    return made && pool->half_width_sds > 0;
 }

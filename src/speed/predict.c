@@ -54,9 +54,9 @@ typedef struct speed {
 } speed;
 
 static mf_rate
-rate_of(const speed *s, const mf_path_time *time, mf_speed_test test, double n_tokens, double depth)
+rate_of(const speed *s, const mf_path_time *time, mf_speed_test test, double n_tokens)
 {
-    return mf_interval_rate(s->path, s->calibration, s->run->machine, time, test, n_tokens, depth);
+    return mf_interval_rate(s->path, s->calibration, s->run->machine, time, test, n_tokens);
 }
 
 static mf_rate decode_at(const speed *s, double depth, double n_tokens)
@@ -65,7 +65,7 @@ static mf_rate decode_at(const speed *s, double depth, double n_tokens)
     step.depth = depth;
     step.n_tokens = n_tokens;
     const mf_path_time time = mf_path_decode(s->path, step);
-    return time.total_s > 0 ? rate_of(s, &time, MF_TEST_DECODE, 1, depth + n_tokens / 2)
+    return time.total_s > 0 ? rate_of(s, &time, MF_TEST_DECODE, 1)
                             : unknown_rate("the model has no weights to read");
 }
 
@@ -79,7 +79,7 @@ static mf_rate prefill_at(const speed *s, double depth, double n_tokens)
     if (!mf_path_prefill(&time, &reason, s->path, step) || time.total_s <= 0) {
         return unknown_rate(reason ? reason : "the model has no weights to read");
     }
-    return rate_of(s, &time, MF_TEST_PREFILL, n_tokens, depth + n_tokens / 2);
+    return rate_of(s, &time, MF_TEST_PREFILL, n_tokens);
 }
 
 static void fill_depths(mf_prediction *p, const speed *s)

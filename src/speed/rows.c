@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "memfit/memory.h"
+#include "speed/spread.h"
 
 #define UNSTATED_RUN_TOKENS 128.0 /* llama-bench's tg128 */
 
@@ -282,6 +283,16 @@ double mf_speed_row_tok_s(const mf_speed_row *row, const mf_knobs *knobs)
         return 1 / mf_law_decode(row->work, &row->peaks, knobs, row->step).total_s;
     }
     return row->step.n_tokens / mf_law_prefill(row->work, &row->peaks, knobs, row->step).total_s;
+}
+
+double mf_speed_row_log_sd(const mf_speed_row *row, const mf_knobs *knobs)
+{
+    if (row->measurement->test == MF_TEST_DECODE) {
+        const mf_decode_time t = mf_law_decode(row->work, &row->peaks, knobs, row->step);
+        return mf_decode_log_sd(&t, &row->peaks, knobs);
+    }
+    const mf_prefill_time t = mf_law_prefill(row->work, &row->peaks, knobs, row->step);
+    return mf_prefill_log_sd(&t, knobs);
 }
 
 double mf_speed_row_predict(const mf_speed_row *row, const mf_calibration *calibration)

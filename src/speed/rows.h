@@ -39,4 +39,7 @@ double mf_speed_row_predict(const mf_speed_row *row, const mf_calibration *calib
 /* The law's seconds as the row's speed is counted. */
 double mf_speed_row_tok_s(const mf_speed_row *row, const mf_knobs *knobs);
 
+/* Log sd of that, for what is known of the knobs (spread.h). */
+double mf_speed_row_log_sd(const mf_speed_row *row, const mf_knobs *knobs);
+
 #endif

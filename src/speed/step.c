@@ -112,6 +112,15 @@ static mf_rate widened(const mf_rate *one,
     return rate;
 }
 
+/* What is known of the coefficients is known of one sequence. */
+static double log_sd_at(const mf_step_law *law, double depth)
+{
+    mf_step step = law->step;
+    step.depth = depth;
+    step.n_tokens = 0;
+    return mf_path_decode(&law->path, step).log_sd;
+}
+
 mf_rate mf_step_rate(const mf_step_law *law,
                      const mf_calibration *calibration,
                      const mf_machine *machine,
@@ -121,8 +130,9 @@ mf_rate mf_step_rate(const mf_step_law *law,
     const double n = n_sequences;
     mf_path_time time = batch(law, n, depth);
     time.total_s = decode_s(law, n, depth);
+    time.log_sd = log_sd_at(law, depth);
     const mf_rate one =
-        mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n, depth);
+        mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n);
     return n_sequences < 2 ? one : widened(&one, law, machine, &time, n);
 }
 
@@ -133,9 +143,9 @@ mf_rate mf_step_rate_of(const mf_step_law *law,
                         double seconds,
                         double depth)
 {
-    const mf_path_time time = {.total_s = seconds};
+    const mf_path_time time = {.total_s = seconds, .log_sd = log_sd_at(law, depth)};
     const mf_rate one =
-        mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n_tokens, depth);
+        mf_interval_rate(&law->path, calibration, machine, &time, MF_TEST_DECODE, n_tokens);
     mf_rate rate = widened(&one, law, machine, &time, n_tokens);
     rate.ceiling_tok_s = 0;
     return rate;

@@ -80,10 +80,13 @@ static void predict_rows(validator *v)
         }
         const mf_speed_test test = row->measurement->test;
         to->rate.basis = mf_interval_basis(c, &row->setting, test);
+        const mf_knobs knobs = mf_knobs_of(c, &row->setting);
+        const mf_interval_width width =
+            mf_interval_width_of(c, &row->setting, test, to->rate.basis);
         set_rate(to,
                  row,
-                 mf_speed_row_predict(row, c),
-                 mf_interval_half_width(c, &row->setting, test, to->rate.basis, to->depth_tokens));
+                 mf_speed_row_tok_s(row, &knobs),
+                 mf_interval_log(width, mf_speed_row_log_sd(row, &knobs)));
     }
 }
 
@@ -130,10 +133,11 @@ width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_er
         w->made[kind] = true;
     }
     if (status == MF_OK) {
-        mf_residual like = mf_residual_of(row, left->log_error);
+        mf_residual like = mf_residual_of(row, left->error);
         like.fold = w->keys[i];
-        *width = mf_residuals_half_width(&w->lists[kind], &like);
-        *width = *width > 0 ? *width : mf_interval_assumed(like.test);
+        const mf_interval_width known = {.sds = mf_residuals_half_width(&w->lists[kind], &like)};
+        *width = mf_interval_log(known.sds > 0 ? known : mf_interval_assumed(like.test),
+                                 left->error.log_sd);
     }
     return status;
 }
@@ -153,7 +157,7 @@ static mf_status set_left(
         }
         status = width_of(&width, &w, i, &left[i], err);
         to->rate.basis = left[i].basis;
-        set_rate(to, row, row->measurement->tok_s * exp(-left[i].log_error), width);
+        set_rate(to, row, row->measurement->tok_s * exp(-left[i].error.log_error), width);
     }
     for (size_t l = 0; l < MF_LEFT_OUT_COUNT; l++) {
         mf_residuals_free(&w.lists[l]);

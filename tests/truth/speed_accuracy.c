@@ -42,8 +42,9 @@ is_covered(const mf_calibration *c, const mf_speed_row *row, mf_setting setting,
 {
     const mf_speed_test test = row->measurement->test;
     const mf_basis basis = mf_interval_basis(c, &setting, test);
-    const double middle = row->step.depth + row->step.n_tokens / 2;
-    return fabs(log1p(error)) <= mf_interval_half_width(c, &setting, test, basis, middle);
+    const mf_interval_width width = mf_interval_width_of(c, &setting, test, basis);
+    const mf_knobs knobs = mf_knobs_of(c, &setting);
+    return fabs(log1p(error)) <= mf_interval_log(width, mf_speed_row_log_sd(row, &knobs));
 }
 
 static scored score(const mf_calibration *c, const mf_speed_row *row)
@@ -193,17 +194,16 @@ static void print_groups(const scores *all, mf_speed_test test, const char *titl
 
 static void print_left_out(const mf_calibration *c)
 {
-    printf("\nleft out of the fit (mean and median error, 90 %% within, rows)\n");
+    printf("\nleft out of the fit (mean and median error, log sds that hold 90 %%, rows)\n");
     for (size_t i = 0; i < c->n_pools; i++) {
         const mf_residual_pool *p = &c->pools[i];
-        printf("  %-8s %-6s %-16s %-8s %5.1f %5.1f  %4.0f %%  %5u\n",
+        printf("  %-8s %-6s %-16s %5.1f %5.1f  %5.2f  %5u\n",
                mf_speed_test_name(p->test),
                mf_left_out_name(p->left_out),
                mf_residual_pool_name(p),
-               p->deep ? "deep" : "shallow",
                100 * p->mean_error,
                100 * p->median_error,
-               100 * expm1(p->half_width_log),
+               p->half_width_sds,
                p->n_rows);
     }
 }

@@ -150,13 +150,14 @@ typedef struct mf_effect {
     uint32_t n_rows;
 } mf_effect;
 
-#define MF_MAX_KNOB_EFFECTS 9
+#define MF_MAX_KNOB_EFFECTS 10
 
 /* An effect's part in a knob: the knob's logarithm is the sum of weight times value. The weight is 1 but for effects of a
    setting's continuous properties. */
 typedef struct mf_effect_use {
     size_t index;
     double weight;
+    bool by_format; /* formats don't share it */
 } mf_effect_use;
 
 /* The effects that make a knob's value in a setting; format matters for LANE and WORK only. Returns their number.
@@ -208,7 +209,8 @@ typedef struct mf_architecture_effects {
 
 MF_API double mf_architecture_effect_sd(mf_speed_test test); /* prior sd */
 
-/* How far off the law was on cases left out of the fit: half width that holds 90 % of |ln(measured / predicted)|.
+/* How far off the law was on cases left out of the fit: how many of a case's own log sds (speed/spread.h) hold 90 % of
+   |ln(measured / predicted)|.
    left_out: "model" (the chip has rows of others), "chip" (it has none, its class has), "class" (neither has). */
 typedef enum mf_left_out {
     MF_LEFT_OUT_MODEL,
@@ -226,14 +228,11 @@ typedef struct mf_residual_pool {
     mf_pool_scope scope;
     mf_vendor vendor;
     mf_chip_class chip_class;
-    bool deep; /* at MF_DEEP_TOKENS and beyond */
-    double half_width_log;
+    double half_width_sds;
     double mean_error; /* of |predicted / measured - 1|, and its median */
     double median_error;
     uint32_t n_rows;
 } mf_residual_pool;
-
-#define MF_DEEP_TOKENS 8192
 
 typedef struct mf_calibration {
     char *engine;
@@ -282,6 +281,16 @@ MF_API const mf_chip_effects *mf_calibration_chip(const mf_calibration *calibrat
 MF_API const mf_architecture_effects *mf_calibration_architecture(const mf_calibration *calibration,
                                                                   const char *name);
 
+/* How far the knobs' logarithms may be off, as variances: sums over their effects, as if these were off independently. For
+   a chip with rows of its own the sum is known much better than its parts: effects with rows then count as known.
+   LANE and WORK have in `value` what all formats share, in lane and work what a format has of its own. */
+typedef struct mf_knob_variances {
+    double value[MF_KNOB_COUNT];
+    double lane[MF_FORMAT_COUNT];
+    double work[MF_FORMAT_COUNT];
+    double test[MF_TEST_COUNT];
+} mf_knob_variances;
+
 /* Logarithms of all knobs in a setting, the chip's own effects included; `test` what the model's architecture adds to
    the time of each test. LANE and WORK are in lane and work, one a format. */
 typedef struct mf_knob_logs {
@@ -289,6 +298,7 @@ typedef struct mf_knob_logs {
     double lane[MF_FORMAT_COUNT];
     double work[MF_FORMAT_COUNT];
     double test[MF_TEST_COUNT];
+    mf_knob_variances variances;
 } mf_knob_logs;
 
 MF_API mf_knob_logs mf_calibration_logs(const mf_calibration *calibration,

@@ -169,10 +169,10 @@ Test(apply, a_cpu_is_what_was_measured)
               "products run on the integer units");
     cr_assert(eq(
         int, mf_interval_basis(b.calibration, &b.setting, MF_TEST_PREFILL), MF_BASIS_CALIBRATED));
-    cr_assert(lt(
-        dbl,
-        mf_interval_half_width(b.calibration, &b.setting, MF_TEST_DECODE, MF_BASIS_CALIBRATED, 0),
-        0.4));
+    cr_assert(
+        lt(dbl,
+           mf_interval_width_of(b.calibration, &b.setting, MF_TEST_DECODE, MF_BASIS_CALIBRATED).log,
+           0.4));
     mf_calibration_free(b.calibration);
 }
 

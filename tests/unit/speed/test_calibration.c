@@ -47,8 +47,7 @@ Test(calibration, what_is_written_reads_the_same)
                                      .left_out = MF_LEFT_OUT_CHIP,
                                      .scope = MF_POOL_VENDOR,
                                      .vendor = MF_VENDOR_NVIDIA,
-                                     .deep = true,
-                                     .half_width_log = 0.25,
+                                     .half_width_sds = 0.25,
                                      .n_rows = 40};
     c->n_pools = 1;
     c->architectures = calloc(1, sizeof *c->architectures);
@@ -176,28 +175,28 @@ Test(calibration, the_pool_of_the_class_goes_before_that_of_its_vendor)
 {
     mf_calibration *c = priors();
     const mf_residual_pool pools[] = {
-        {.left_out = MF_LEFT_OUT_CHIP,    .half_width_log = 0.1},
+        {.left_out = MF_LEFT_OUT_CHIP,    .half_width_sds = 0.1},
         { .left_out = MF_LEFT_OUT_CHIP,
          .scope = MF_POOL_CLASS,
          .chip_class = MF_CLASS_AMD_GDDR,
-         .half_width_log = 0.4},
+         .half_width_sds = 0.4},
         {                                  .left_out = MF_LEFT_OUT_CHIP,
          .scope = MF_POOL_VENDOR,
          .vendor = MF_VENDOR_AMD,
-         .half_width_log = 0.2},
+         .half_width_sds = 0.2},
     };
     c->pools = malloc(sizeof pools);
     memcpy(c->pools, pools, sizeof pools);
     c->n_pools = 3;
     mf_setting setting = {.chip_class = MF_CLASS_AMD_GDDR};
     const mf_basis family = MF_BASIS_FAMILY;
-    cr_assert(epsilon_eq(
-        dbl, mf_interval_half_width(c, &setting, MF_TEST_DECODE, family, 0), 0.4, 1e-12));
+    cr_assert(
+        epsilon_eq(dbl, mf_interval_width_of(c, &setting, MF_TEST_DECODE, family).sds, 0.4, 1e-12));
     setting.chip_class = MF_CLASS_AMD_UNIFIED;
-    cr_assert(epsilon_eq(
-        dbl, mf_interval_half_width(c, &setting, MF_TEST_DECODE, family, 0), 0.2, 1e-12));
+    cr_assert(
+        epsilon_eq(dbl, mf_interval_width_of(c, &setting, MF_TEST_DECODE, family).sds, 0.2, 1e-12));
     setting.chip_class = MF_CLASS_INTEL_ARC;
-    cr_assert(gt(dbl, mf_interval_half_width(c, &setting, MF_TEST_DECODE, family, 0), 0.5));
-    cr_assert(gt(dbl, mf_interval_half_width(c, &setting, MF_TEST_PREFILL, family, 0), 0.5));
+    cr_assert(gt(dbl, mf_interval_width_of(c, &setting, MF_TEST_DECODE, family).log, 0.5));
+    cr_assert(gt(dbl, mf_interval_width_of(c, &setting, MF_TEST_PREFILL, family).log, 0.5));
     mf_calibration_free(c);
 }

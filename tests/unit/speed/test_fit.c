@@ -9,6 +9,7 @@
 #include "speed/arrow.h"
 #include "speed/fit_columns.h"
 #include "speed/folds.h"
+#include "speed/spread.h"
 
 /* A small generator of our own: the same numbers everywhere. */
 static double noise(unsigned *state)
@@ -175,15 +176,68 @@ Test(fit, a_card_left_out_is_predicted_from_the_others, .init = mf_init)
     plant_fill(&p);
     mf_fit *fit = solved(&p);
     bool used[N_ROWS];
-    double log_errors[N_ROWS] = {0};
+    mf_fit_error errors[N_ROWS] = {0};
     for (size_t i = 0; i < N_ROWS; i++) {
         used[i] = i / N_SIZES != 2;
     }
-    cr_assert(eq(int, mf_fit_leave_out(log_errors, fit, used, NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
     for (size_t i = 0; i < N_ROWS; i++) {
-        cr_assert(lt(dbl, fabs(log_errors[i]), 0.05), "row %zu", i);
-        cr_assert(used[i] == (fabs(log_errors[i]) <= 0), "only rows left out get one");
+        cr_assert(lt(dbl, fabs(errors[i].log_error), 0.05), "row %zu", i);
+        cr_assert(used[i] == (fabs(errors[i].log_error) <= 0), "only rows left out get one");
     }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+/* A card that stays in the fit by other rows has an effect of its own, with less of a spread than a stranger's. */
+Test(fit, a_stranger_is_less_certain_than_a_card_with_rows, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    unsigned state = 5;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        p.measurements[i].tok_s *= exp(0.5 * noise(&state));
+    }
+    mf_fit *fit = solved(&p);
+    bool used[N_ROWS];
+    mf_fit_error stranger[N_ROWS] = {0};
+    mf_fit_error known[N_ROWS] = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        used[i] = i / N_SIZES != 2;
+    }
+    cr_assert(eq(int, mf_fit_leave_out(stranger, fit, used, NULL), MF_OK));
+    for (size_t i = 2 * N_SIZES; i < 3 * N_SIZES; i++) {
+        used[i] = i != 2 * N_SIZES + 1;
+    }
+    cr_assert(eq(int, mf_fit_leave_out(known, fit, used, NULL), MF_OK));
+    const size_t row = 2 * N_SIZES + 1;
+    cr_assert(gt(dbl, stranger[row].log_sd, known[row].log_sd));
+    cr_assert(gt(dbl, known[row].log_sd, 1.001 * mf_row_log_sd(MF_TEST_DECODE)));
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+/* The fold's spread and the one that a calibration made of the same fit gives are two ways to the same sum. */
+Test(fit, the_spread_of_a_fold_is_that_of_its_calibration, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    mf_fit *fit = solved(&p);
+    mf_calibration *fitted = NULL;
+    bool used[N_ROWS];
+    mf_fit_error errors[N_ROWS] = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        used[i] = i != 7;
+    }
+    cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
+    cr_assert(eq(int, mf_calibration_new(&fitted, "llama.cpp", NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_export(fitted, fit, MF_ENGINE_LLAMACPP, NULL), MF_OK));
+    const mf_knobs knobs = mf_knobs_of(fitted, &p.items[7].setting);
+    const double all = mf_speed_row_log_sd(&p.items[7], &knobs);
+    /* the calibration has one row of 18 more */
+    cr_assert(epsilon_eq(dbl, errors[7].log_sd, all, 0.05 * all));
+    cr_assert(gt(dbl, errors[7].log_sd, all));
+    mf_calibration_free(fitted);
     mf_fit_free(fit);
     plant_free(&p);
 }
@@ -199,15 +253,18 @@ Test(fit, few_steps_with_one_factor_end_where_full_steps_do, .init = mf_init)
     mf_fit *fit = solved(&p);
     for (size_t card = 0; card < N_CARDS; card++) {
         bool used[N_ROWS];
-        double quick[N_ROWS] = {0};
-        double full[N_ROWS] = {0};
+        mf_fit_error quick[N_ROWS] = {0};
+        mf_fit_error full[N_ROWS] = {0};
         for (size_t i = 0; i < N_ROWS; i++) {
             used[i] = i / N_SIZES != card;
         }
         cr_assert(eq(int, mf_fit_leave_out(quick, fit, used, NULL), MF_OK));
         cr_assert(eq(int, mf_fit_leave_out_in_full(full, fit, used, NULL), MF_OK));
         for (size_t i = 0; i < N_ROWS; i++) {
-            cr_assert(epsilon_eq(dbl, quick[i], full[i], 2e-3), "card %zu row %zu", card, i);
+            cr_assert(epsilon_eq(dbl, quick[i].log_error, full[i].log_error, 2e-3),
+                      "card %zu row %zu",
+                      card,
+                      i);
         }
     }
     mf_fit_free(fit);
@@ -259,13 +316,14 @@ Test(folds, every_row_is_predicted_without_its_fold, .init = mf_init)
     for (size_t i = 0; i < N_ROWS; i++) {
         const size_t card = i / N_SIZES;
         bool used[N_ROWS];
-        double log_errors[N_ROWS] = {0};
+        mf_fit_error errors[N_ROWS] = {0};
         for (size_t j = 0; j < N_ROWS; j++) {
             used[j] = folds[j] != card;
         }
-        cr_assert(eq(int, mf_fit_leave_out(log_errors, fit, used, NULL), MF_OK));
+        cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
         cr_assert(left[i].left == (card != 4));
-        cr_assert(epsilon_eq(dbl, left[i].log_error, log_errors[i], 1e-12), "row %zu", i);
+        cr_assert(
+            epsilon_eq(dbl, left[i].error.log_error, errors[i].log_error, 1e-12), "row %zu", i);
         if (card != 4) {
             const mf_basis alone = card == 1 ? MF_BASIS_DATASHEET : MF_BASIS_FAMILY;
             cr_assert(eq(int, left[i].basis, alone), "row %zu", i);

@@ -4,14 +4,13 @@
 
 #include "speed/pools.h"
 
-static void add(mf_residuals *list, mf_chip_class chip_class, size_t device, double depth, double e)
+static void add(mf_residuals *list, mf_chip_class chip_class, size_t device, double e)
 {
     const mf_residual one = {
         .chip_class = chip_class,
         .device = device,
         .fold = device,
-        .depth = depth,
-        .log_error = e,
+        .error = {.log_error = e, .log_sd = 1},
     };
     cr_assert(eq(int, mf_residuals_add(list, one, NULL), MF_OK));
 }
@@ -21,10 +20,10 @@ static mf_residuals two_classes(void)
 {
     mf_residuals list = {0};
     for (size_t i = 0; i < 20; i++) {
-        add(&list, MF_CLASS_NVIDIA_GDDR, i, 0, i % 2 == 0 ? 0.1 : -0.1);
+        add(&list, MF_CLASS_NVIDIA_GDDR, i, i % 2 == 0 ? 0.1 : -0.1);
     }
     for (size_t i = 0; i < 10; i++) {
-        add(&list, MF_CLASS_AMD_GDDR, 20, 0, 0.4);
+        add(&list, MF_CLASS_AMD_GDDR, 20, 0.4);
     }
     return list;
 }
@@ -36,7 +35,7 @@ Test(pools, a_class_of_few_chips_is_drawn_towards_all)
         .scope = MF_POOL_CLASS, .vendor = MF_VENDOR_AMD, .chip_class = MF_CLASS_AMD_GDDR};
     cr_assert(mf_residuals_pool(&pool, &list));
     /* all: 0.4 at 94 % of 30; vendor and class: 0.4 too */
-    cr_assert(epsilon_eq(dbl, pool.half_width_log, 0.4, 1e-12));
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.4, 1e-12));
     cr_assert(eq(u32, pool.n_rows, 10));
     cr_assert(epsilon_eq(dbl, pool.mean_error, fabs(expm1(-0.4)), 1e-12));
     pool.chip_class = MF_CLASS_NVIDIA_GDDR;
@@ -45,7 +44,7 @@ Test(pools, a_class_of_few_chips_is_drawn_towards_all)
     /* twice two thirds of the way from 0.4 to 0.1: 20 chips against the parent's 10 */
     const double vendor = (20 * log(0.1) + 10 * log(0.4)) / 30;
     const double expected = exp((20 * log(0.1) + 10 * vendor) / 30);
-    cr_assert(epsilon_eq(dbl, pool.half_width_log, expected, 1e-12));
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, expected, 1e-12));
     mf_residuals_free(&list);
 }
 
@@ -57,17 +56,35 @@ Test(pools, a_row_is_not_judged_by_its_own_fold)
     mf_residuals_free(&list);
 }
 
-Test(pools, a_few_bad_rows_at_depth_do_not_speak_alone)
+Test(pools, an_error_counts_in_what_was_known_of_its_case)
 {
-    mf_residuals list = two_classes();
-    for (size_t i = 0; i < 10; i++) {
-        add(&list, MF_CLASS_NVIDIA_GDDR, i % 2, 2 * MF_DEEP_TOKENS, 1.6);
+    mf_residuals sure = two_classes();
+    mf_residuals unsure = two_classes();
+    for (size_t i = 0; i < unsure.n_items; i++) {
+        unsure.items[i].error.log_sd = 4;
     }
-    mf_residual_pool pool = {.deep = true};
+    const mf_residual like = {.chip_class = MF_CLASS_AMD_GDDR, .fold = SIZE_MAX};
+    cr_assert(epsilon_eq(dbl,
+                         mf_residuals_half_width(&sure, &like),
+                         4 * mf_residuals_half_width(&unsure, &like),
+                         1e-12));
+    mf_residuals_free(&sure);
+    mf_residuals_free(&unsure);
+}
+
+Test(pools, many_rows_of_one_chip_do_not_outvote_many_chips)
+{
+    mf_residuals list = {0};
+    for (size_t i = 0; i < 50; i++) {
+        add(&list, MF_CLASS_AMD_GDDR, i, 0.3);
+    }
+    for (size_t i = 0; i < 450; i++) {
+        add(&list, MF_CLASS_AMD_GDDR, 50, 0.1);
+    }
+    mf_residual_pool pool = {0};
     cr_assert(mf_residuals_pool(&pool, &list));
-    /* two chips against the ten that the width of short contexts counts as */
-    const double expected = exp((2 * log(1.6) + 10 * log(0.4)) / 12);
-    cr_assert(epsilon_eq(dbl, pool.half_width_log, expected, 1e-12));
+    /* nine tenths of the rows are 0.1, but they count as 450^0.4 = 11.5 of 61.5 */
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.3, 1e-12));
     mf_residuals_free(&list);
 }
 
@@ -75,21 +92,13 @@ Test(pools, the_level_is_conformal_in_chips)
 {
     mf_residuals list = {0};
     for (size_t i = 0; i < 20; i++) {
-        add(&list, MF_CLASS_AMD_GDDR, i, 0, 0.01 * (double)(i + 1));
+        add(&list, MF_CLASS_AMD_GDDR, i, 0.01 * (double)(i + 1));
     }
     mf_residual_pool pool = {0};
     cr_assert(mf_residuals_pool(&pool, &list));
     /* 0.9 * 21 / 20 of 20: the 19th, not the 18th */
-    cr_assert(epsilon_eq(dbl, pool.half_width_log, 0.19, 1e-12));
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.19, 1e-12));
     mf_residuals_free(&list);
-}
-
-Test(pools, the_width_grows_from_half_to_twice_the_border)
-{
-    cr_assert(epsilon_eq(dbl, mf_residuals_blend(0.1, 0.4, MF_DEEP_TOKENS / 4.0), 0.1, 1e-12));
-    cr_assert(epsilon_eq(dbl, mf_residuals_blend(0.1, 0.4, MF_DEEP_TOKENS), 0.2, 1e-12));
-    cr_assert(epsilon_eq(dbl, mf_residuals_blend(0.1, 0.4, MF_DEEP_TOKENS * 4.0), 0.4, 1e-12));
-    cr_assert(epsilon_eq(dbl, mf_residuals_blend(0, 0.4, 0), 0.4, 1e-12));
 }
 
 Test(pools, without_residuals_there_is_no_width)
