@@ -99,6 +99,7 @@ static const mf_gguf_arch archs[] = {
     ARCH(.name = "laguna", .windows = MF_WINDOW_OPTIONAL, .window_period = 4, .full_first = true),
     ARCH(.name = "llama4", .windows = MF_WINDOW_CHUNKED, .window = 8192, .window_period = 4),
     ARCH(.name = "mimo2", .windows = MF_WINDOW_REQUIRED),
+    ARCH(.name = "muse-glimmer", .windows = MF_WINDOW_REQUIRED),
     ARCH(.name = "olmo2", .windows = MF_WINDOW_OPTIONAL, .window_period = 4),
     ARCH(.name = "plamo3", .windows = MF_WINDOW_OPTIONAL, .window_period = 8),
     ARCH(.name = "smallthinker",

@@ -50,6 +50,11 @@ typedef struct graph_traits {
     bool parallel;        /* attention and feed forward read the same normed input */
     bool relu_squared;
     bool residual_first; /* the last sum of a layer is residual + result, not the other way round */
+    bool bare_norms;     /* no weights (OLMo) */
+    bool norm_embedding;
+    bool norm_results; /* of attention and feed forward: not by build_norm, and before rows are picked */
+    uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
+    uint32_t n_sparse; /* layers whose gate keeps its largest activations only (Gemma 3n): the first ones */
     uint32_t rope_period; /* every so manieth layer has none */
     uint32_t n_positions; /* per token; 0 is 1 (multimodal rope: 4) */
 } graph_traits;

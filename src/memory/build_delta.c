@@ -22,7 +22,13 @@ static delta_widths widths_of(const build_layer *l)
     return w;
 }
 
-/* Strength of the update and decay, a number for every value head each. */
+/* A state cache, and its states of this batch. */
+typedef struct state_pair {
+    graph_tensor cache;
+    graph_tensor states;
+} state_pair;
+
+/* Strength of the update and decay, a number for every value head each; Kimi: the decay for every channel. */
 typedef struct delta_gates {
     graph_tensor beta;
     graph_tensor decay;
@@ -139,22 +145,29 @@ graph_tensor mf_build_delta(builder *b, const build_layer *l, graph_tensor x)
     return mf_build_project_back(b, l, PART_SSM_OUT, gate_output(b, l, &w, y, z));
 }
 
-/* One of q, k, v of Kimi's delta attention, convolved on its own. */
-static graph_tensor
-kimi_branch(builder *b, const build_layer *l, block_part weight, block_part kernel, graph_tensor x)
+/* Kimi's delta attention: one of queries, keys and values, convolved on its own with a third of the kept channels. */
+static graph_tensor kimi_branch(builder *b,
+                                const build_layer *l,
+                                block_part weight,
+                                block_part kernel,
+                                graph_tensor x,
+                                const state_pair *tail)
 {
     const uint64_t taps = mf_build_dim(l, kernel, 0);
-    graph_tensor y = mf_build_linear(b, l, weight, PART_COUNT, x);
-    y = mf_build_by_sequence(b, y);
+    const uint64_t ns = b->n_sequences;
+    graph_tensor y = mf_build_by_sequence(b, mf_build_linear(b, l, weight, PART_COUNT, x));
     const uint64_t width = mf_build_ne(b, y, 0);
-    const graph_tensor tail = mf_build_state_cache(b, l, (taps - 1) * width);
-    graph_tensor kept = mf_build_read_state(b, tail, NULL);
-    kept = mf_build_reshape(b, kept, taps - 1, width, b->n_sequences, 1);
-    const convolution c = mf_build_convolution(b, tail, kept, y);
-    return mf_build_convolve(b, l, kernel, PART_COUNT, &c);
+    const uint64_t t = mf_build_ne(b, y, 1);
+    const uint64_t third = (taps - 1) * width;
+    const graph_tensor kept =
+        mf_graph_slice(b->g, tail->states, 3 * third, third, GRAPH_SHAPE(taps - 1, width, ns, 1));
+    const convolution c = mf_build_convolution(b, tail->cache, kept, y);
+    const graph_tensor w = mf_build_reshape(b, mf_build_weight(b, l, kernel), taps, width, 1, 1);
+    y = mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(width, t, ns, 1), GRAPH_SOURCES(c.input, w));
+    return mf_build_in_place(b, mf_build_reshape(b, y, width, b->n_tokens, 1, 1), GRAPH_NONE);
 }
 
-/* A decay for every channel, low rank. */
 static graph_tensor
 low_rank(builder *b, const build_layer *l, block_part a, block_part up, graph_tensor x)
 {
@@ -162,41 +175,70 @@ low_rank(builder *b, const build_layer *l, block_part a, block_part up, graph_te
     return mf_build_linear(b, l, up, PART_COUNT, x);
 }
 
-graph_tensor mf_build_channel_delta(builder *b, const build_layer *l, graph_tensor x)
+/* A decay for every channel and a strength for every head. */
+static delta_gates
+kimi_gates(builder *b, const build_layer *l, const delta_widths *w, graph_tensor x)
 {
     const uint64_t ns = b->n_sequences;
     const uint64_t t = b->n_tokens / ns;
+    const graph_tensor a =
+        mf_build_reshape(b, mf_build_weight(b, l, PART_SSM_A), 1, w->n_value_heads, 1, 1);
+    delta_gates g = {.decay = low_rank(b, l, PART_SSM_F_A, PART_SSM_F_B, x),
+                     .beta = mf_build_linear(b, l, PART_SSM_BETA, PART_COUNT, x)};
+    g.decay = mf_build_in_place(b, g.decay, mf_build_weight(b, l, PART_SSM_DT_B));
+    g.decay = mf_build_in_place(b, g.decay, GRAPH_NONE);
+    g.decay = mf_build_reshape(b, g.decay, w->key, w->n_value_heads, b->n_tokens, 1);
+    g.decay = mf_build_in_place(b, g.decay, a);
+    g.decay = mf_build_reshape(b, g.decay, w->key, w->n_value_heads, t, ns);
+    g.beta = mf_build_reshape(b, g.beta, 1, w->n_value_heads, t, ns);
+    g.beta = mf_build_in_place(b, g.beta, GRAPH_NONE);
+    return g;
+}
+
+static graph_tensor kimi_output(
+    builder *b, const build_layer *l, const delta_widths *w, graph_tensor y, graph_tensor x)
+{
+    const graph_shape heads = GRAPH_SHAPE(w->key, w->n_value_heads, b->n_tokens, 1);
+    graph_tensor z = mf_build_has(l, PART_SSM_G_B)
+                         ? low_rank(b, l, PART_SSM_G_A, PART_SSM_G_B, x)
+                         : low_rank(b, l, PART_COUNT, PART_ATTN_GATE, x);
+    z = mf_build_in_place(b, mf_graph_view(b->g, z, heads), GRAPH_NONE);
+    y = mf_graph_view(b->g, mf_build_own(b, y, GRAPH_NONE), heads);
+    y = mf_build_in_place(b, mf_build_norm(b, l, PART_SSM_NORM, PART_COUNT, y), z);
+    return mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(w->inner, b->n_tokens, 1, 1), GRAPH_SOURCES(y));
+}
+
+graph_tensor mf_build_channel_delta(builder *b, const build_layer *l, graph_tensor x)
+{
+    const uint64_t ns = b->n_sequences;
     const uint64_t key = mf_build_dim(l, PART_SSM_NORM, 0);
     const uint64_t inner = mf_build_dim(l, PART_ATTN_Q, 1);
-    if (key == 0 || inner % key != 0 || mf_build_dim(l, PART_SSM_CONV_Q, 0) == 0) {
+    const uint64_t taps = mf_build_dim(l, PART_SSM_CONV_Q, 0);
+    if (key == 0 || inner % key != 0 || taps == 0) {
         b->g->status = MF_E_DATA;
         return GRAPH_NONE;
     }
     const delta_widths w = {.key = key, .value = key, .inner = inner, .n_value_heads = inner / key};
-    const graph_shape by_head = GRAPH_SHAPE(key, w.n_value_heads, t, ns);
-    graph_tensor q = kimi_branch(b, l, PART_ATTN_Q, PART_SSM_CONV_Q, x);
-    graph_tensor k = kimi_branch(b, l, PART_ATTN_K, PART_SSM_CONV_K, x);
-    graph_tensor v = kimi_branch(b, l, PART_ATTN_V, PART_SSM_CONV_V, x);
-    q = mf_build_own(b, mf_graph_view(b->g, q, by_head), GRAPH_NONE);
-    k = mf_build_own(b, mf_graph_view(b->g, k, by_head), GRAPH_NONE);
-    v = mf_graph_view(b->g, v, by_head);
-    graph_tensor decay = low_rank(b, l, PART_SSM_F_A, PART_SSM_F_B, x);
-    decay = mf_build_in_place(b, decay, mf_build_weight(b, l, PART_SSM_DT_B));
-    decay = mf_build_in_place(b, decay, GRAPH_NONE);
-    decay = mf_build_in_place(
-        b, mf_graph_view(b->g, decay, by_head), mf_build_weight(b, l, PART_SSM_A));
-    graph_tensor beta = mf_build_linear(b, l, PART_SSM_BETA, PART_COUNT, x);
-    beta = mf_build_in_place(b, mf_build_reshape(b, beta, 1, w.n_value_heads, t, ns), GRAPH_NONE);
+    const graph_shape by_head = GRAPH_SHAPE(key, w.n_value_heads, b->n_tokens / ns, ns);
+    mf_graph_expand(b->g, x);
+    state_pair tail = {.cache = mf_build_state_cache(b, l, 3 * (taps - 1) * inner)};
+    tail.states = mf_build_read_state(b, tail.cache, NULL);
+    graph_tensor q = kimi_branch(b, l, PART_ATTN_Q, PART_SSM_CONV_Q, x, &tail);
+    graph_tensor k = kimi_branch(b, l, PART_ATTN_K, PART_SSM_CONV_K, x, &tail);
+    const graph_tensor v = kimi_branch(b, l, PART_ATTN_V, PART_SSM_CONV_V, x, &tail);
+    const delta_gates g = kimi_gates(b, l, &w, x);
     const graph_tensor states = mf_build_state_cache(b, l, key * inner);
     graph_tensor state = mf_build_read_state(b, states, NULL);
     state = mf_build_reshape(b, state, key, key, w.n_value_heads, ns);
-    const graph_tensor all = run_delta(b, &w, GRAPH_SOURCES(q, k, v, decay, beta, state));
+    q = mf_build_own(b, mf_graph_view(b->g, q, by_head), GRAPH_NONE);
+    k = mf_build_own(b, mf_graph_view(b->g, k, by_head), GRAPH_NONE);
+    const graph_sources in =
+        GRAPH_SOURCES(q, k, mf_graph_view(b->g, v, by_head), g.decay, g.beta, state);
+    const graph_tensor all = run_delta(b, &w, in);
     const graph_tensor y = mf_graph_view(b->g, all, by_head);
     mf_build_write_state(b, states, mf_build_reshape(b, all, key * inner, ns, 1, 1));
-    const graph_tensor z = mf_build_has(l, PART_SSM_G_B)
-                               ? low_rank(b, l, PART_SSM_G_A, PART_SSM_G_B, x)
-                               : low_rank(b, l, PART_COUNT, PART_ATTN_GATE, x);
-    return mf_build_project_back(b, l, PART_ATTN_OUT, gate_output(b, l, &w, y, z));
+    return mf_build_linear(b, l, PART_ATTN_OUT, PART_COUNT, kimi_output(b, l, &w, y, x));
 }
 
 graph_tensor mf_build_short_convolution(builder *b, const build_layer *l, graph_tensor x)

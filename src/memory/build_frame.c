@@ -136,7 +136,9 @@ void mf_build_output(builder *b, graph_tensor x)
         x = mf_build_get_rows(b, x, b->output_rows);
     }
     x = mf_build_rms(b, x);
-    x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
+    if (!t->bare_norms) {
+        x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
+    }
     if (b->footprint->output_norm_bias) {
         x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
     }

@@ -25,7 +25,7 @@ const graph_arch *mf_graph_arch_get(const char *architecture);
 
 bool mf_routing_or(mf_routing said, bool usual);
 
-/* graph_plain.c, graph_latent.c, graph_gemma.c, graph_hybrid.c */
+/* One file for each family: graph_plain.c, graph_latent.c, ... */
 void mf_graph_plain(builder *b);
 void mf_graph_llama4(builder *b);
 void mf_graph_latent(builder *b);
@@ -40,6 +40,9 @@ void mf_graph_compressed(builder *b);
 /* Shared by them: queries, keys and values of plain attention, one case ready to be attended. */
 attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x);
 graph_tensor mf_graph_latent_attention(builder *b, const build_layer *l, graph_tensor x);
+/* Gemma 3, 3n and 4: attention, and the per-layer inputs or GRAPH_NONE. */
+graph_tensor mf_graph_gemma_attention(builder *b, const build_layer *l, graph_tensor x);
+graph_tensor mf_graph_gemma_inputs(builder *b, graph_tensor x);
 /* Dense or experts with a shared one beside them. */
 graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tensor x);
 

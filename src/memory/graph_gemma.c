@@ -1,10 +1,10 @@
 /*
- * graph_gemma.c - Gemma 3, 3n and 4 (src/models/gemma3.cpp, gemma3n.cpp, gemma4.cpp). Gemma 1 and 2 are plain.
+ * graph_gemma.c - Gemma 3 and 4 (src/models/gemma3.cpp, gemma4.cpp). Gemma 1 and 2 are plain.
  */
 #include "memory/graph_arch.h"
 
 /* Per-layer inputs: a slice of a second table, joined with a projection of the embedding. */
-static graph_tensor per_layer_inputs(builder *b, graph_tensor x)
+graph_tensor mf_graph_gemma_inputs(builder *b, graph_tensor x)
 {
     enum { I32_BYTES = 4 };
     const mf_tensor *table = b->footprint->per_layer_table;
@@ -45,7 +45,7 @@ add_per_layer(builder *b, const build_layer *l, graph_tensor x, graph_tensor inp
 }
 
 /* Without attn_v the keys' projection serves the values too; Gemma 4 norms values. */
-static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
+graph_tensor mf_graph_gemma_attention(builder *b, const build_layer *l, graph_tensor x)
 {
     const mf_attention *a = &l->shape->attention;
     const uint64_t u = b->n_tokens;
@@ -97,13 +97,13 @@ static graph_tensor feed_forward(builder *b, const build_layer *l, graph_tensor 
 void mf_graph_gemma(builder *b)
 {
     graph_tensor x = mf_build_in_place(b, mf_build_embedding(b), GRAPH_NONE);
-    const graph_tensor inputs = per_layer_inputs(b, x);
+    const graph_tensor inputs = mf_graph_gemma_inputs(b, x);
     for (size_t i = 0; i < b->n_layers; i++) {
         const build_layer *l = &b->layers[i];
         mf_build_begin_layer(b, i);
         graph_tensor residual = x;
         graph_tensor y = mf_build_norm(b, l, PART_ATTN_NORM, PART_COUNT, x);
-        y = attend(b, l, y);
+        y = mf_graph_gemma_attention(b, l, y);
         mf_build_pick(b, l, &y, &residual);
         y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
         residual = mf_build_in_place(b, y, residual);
@@ -116,83 +116,4 @@ void mf_graph_gemma(builder *b)
                 : x;
     }
     mf_build_output(b, x);
-}
-
-/* Gemma 3n keeps four versions of the hidden state; one is active in a layer, the others are predicted from it and
-   corrected by it (altup), with a low-rank branch beside attention (laurel). */
-enum { VERSIONS = 4 };
-
-static graph_tensor all_versions(builder *b, graph_tensor x)
-{
-    const graph_shape s = mf_build_shape(b, x);
-    const graph_shape stacked = GRAPH_SHAPE(s.ne[0], s.ne[1], VERSIONS, 1);
-    const graph_shape others = GRAPH_SHAPE(s.ne[0], s.ne[1], VERSIONS - 1, 1);
-    const graph_tensor project =
-        mf_build_global(b, GRAPH_SHAPE(s.ne[0], s.ne[0], VERSIONS - 1, 1), b->input_place);
-    graph_tensor added = mf_graph_op(b->g, GRAPH_PLAIN, others, GRAPH_SOURCES(project, x));
-    added = mf_build_in_place(b, mf_build_own(b, added, GRAPH_NONE), GRAPH_NONE);
-    return mf_graph_op(b->g, GRAPH_PLAIN, stacked, GRAPH_SOURCES(x, added));
-}
-
-static graph_tensor coefficients(builder *b, const build_layer *l, block_part w, graph_tensor x)
-{
-    graph_tensor r = mf_build_norm(b, l, PART_ALTUP_ROUTER_NORM, PART_COUNT, x);
-    r = mf_build_linear(b, l, PART_ALTUP_ROUTER, PART_COUNT, mf_build_in_place(b, r, GRAPH_NONE));
-    return mf_build_linear(b, l, w, PART_COUNT, mf_build_in_place(b, r, GRAPH_NONE));
-}
-
-static graph_tensor laurel(builder *b, const build_layer *l, graph_tensor x)
-{
-    graph_tensor y = mf_build_linear(b, l, PART_LAUREL_L, PART_COUNT, x);
-    y = mf_build_linear(b, l, PART_LAUREL_R, PART_COUNT, y);
-    y = mf_build_norm(b, l, PART_LAUREL_POST_NORM, PART_COUNT, y);
-    return mf_build_in_place(b, y, x);
-}
-
-static graph_tensor layer_3n(builder *b, const build_layer *l, graph_tensor active)
-{
-    const graph_tensor in = mf_build_norm(b, l, PART_ATTN_NORM, PART_COUNT, active);
-    const graph_tensor low = laurel(b, l, in);
-    graph_tensor y = attend(b, l, in);
-    y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
-    y = mf_build_in_place(b, mf_build_in_place(b, y, active), low);
-    const graph_tensor residual = mf_build_in_place(b, y, GRAPH_NONE);
-    y = mf_build_ffn(b, l, mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, residual));
-    y = mf_build_norm(b, l, PART_FFN_POST_NORM, PART_COUNT, y);
-    return mf_build_in_place(b, y, residual);
-}
-
-void mf_graph_gemma3n(builder *b)
-{
-    graph_tensor x = mf_build_in_place(b, mf_build_embedding(b), GRAPH_NONE);
-    const graph_tensor inputs = per_layer_inputs(b, x);
-    graph_tensor all = all_versions(b, x);
-    for (size_t i = 0; i < b->n_layers; i++) {
-        const build_layer *l = &b->layers[i];
-        mf_build_begin_layer(b, i);
-        const graph_shape one = mf_build_shape(b, x);
-        const graph_tensor first = mf_graph_view(b->g, all, one);
-        const graph_tensor predict = coefficients(b, l, PART_ALTUP_PREDICT, first);
-        graph_tensor predicted = mf_build_own(b, all, predict);
-        predicted = mf_build_in_place(b, mf_build_own(b, predicted, GRAPH_NONE), all);
-        const graph_tensor active = mf_graph_view(b->g, predicted, one);
-        const graph_tensor activated = layer_3n(b, l, active);
-        const graph_tensor correct = coefficients(b, l, PART_ALTUP_CORRECT, activated);
-        const graph_tensor innovation = mf_build_own(b, activated, active);
-        graph_tensor spread = mf_build_own(b, predicted, innovation);
-        spread = mf_build_in_place(b, spread, correct);
-        graph_tensor corrected = mf_build_in_place(b, spread, predicted);
-        const graph_tensor scaled = mf_build_in_place(
-            b, mf_graph_view(b->g, corrected, one), mf_build_weight(b, l, PART_ALTUP_SCALE));
-        const graph_tensor added =
-            inputs != GRAPH_NONE ? add_per_layer(b, l, scaled, inputs) : scaled;
-        corrected = mf_build_own(b, corrected, added);
-        all = mf_build_own(b, corrected, GRAPH_NONE);
-    }
-    graph_tensor merged = mf_graph_op(
-        b->g, GRAPH_PLAIN, mf_build_shape(b, x), GRAPH_SOURCES(mf_build_own(b, all, GRAPH_NONE)));
-    if (b->traits->rows == ROWS_IN_LAST_LAYER) {
-        merged = mf_build_get_rows(b, merged, b->output_rows);
-    }
-    mf_build_output(b, merged);
 }

@@ -45,8 +45,10 @@ static void project_latent(builder *b, latent *m, graph_tensor x)
     const graph_tensor both = mf_build_linear(b, l, PART_ATTN_KV_A_MQA, PART_COUNT, x);
     m->kv = mf_graph_slice(b->g, both, row, m->rank, GRAPH_SHAPE(m->rank, b->n_tokens, 1, 1));
     m->k_pe = mf_graph_slice(b->g, both, row, m->rope, GRAPH_SHAPE(m->rope, 1, b->n_tokens, 1));
-    m->q_pe = mf_build_rope(b, m->q_pe);
-    m->k_pe = mf_build_rope(b, m->k_pe);
+    if (!b->traits->no_rope) {
+        m->q_pe = mf_build_rope(b, m->q_pe);
+        m->k_pe = mf_build_rope(b, m->k_pe);
+    }
     m->kv = mf_build_norm(b, l, PART_ATTN_KV_A_NORM, PART_COUNT, m->kv);
 }
 

@@ -10,7 +10,8 @@
 static bool has_rope(const builder *b, const build_layer *l)
 {
     const graph_traits *t = b->traits;
-    if (t->no_rope || (t->rope_period > 0 && (l->index + 1) % t->rope_period == 0)) {
+    if (t->no_rope || (t->rope_period > 0 && (l->index + 1) % t->rope_period == 0) ||
+        (t->rope_depth > 0 && t->rope_depth != b->footprint->n_run)) {
         return false;
     }
     return !t->rope_in_windows || !b->two_caches || l->shape->attention.window > 0;
@@ -112,6 +113,26 @@ static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
     return mf_build_linear(b, l, PART_ATTN_OUT, PART_ATTN_OUT_B, y);
 }
 
+/* A norm whose weight the layer may not have at all. */
+static graph_tensor
+norm_input(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x)
+{
+    return mf_build_has(l, w) || b->traits->bare_norms ? mf_build_norm(b, l, w, bias, x) : x;
+}
+
+static graph_tensor norm_result(builder *b, const build_layer *l, block_part w, graph_tensor x)
+{
+    if (!b->traits->norm_results) {
+        return mf_build_norm(b, l, w, PART_COUNT, x);
+    }
+    return mf_build_in_place(b, mf_build_rms(b, x), mf_build_weight(b, l, w));
+}
+
+static bool is_sandwich(const build_layer *l)
+{
+    return mf_build_has(l, PART_FFN_NORM) || mf_build_has(l, PART_FFN_POST_NORM);
+}
+
 /* Blocks of Nemotron-NAS may have lost their attention or their feed forward. */
 static graph_tensor
 attention_part(builder *b, const build_layer *l, graph_tensor x, graph_tensor *residual)
@@ -119,31 +140,26 @@ attention_part(builder *b, const build_layer *l, graph_tensor x, graph_tensor *r
     if (l->shape->attention.kind == MF_ATTENTION_NONE) {
         return x;
     }
-    const graph_tensor in = mf_build_has(l, PART_ATTN_NORM)
-                                ? mf_build_norm(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x)
-                                : x;
-    graph_tensor y = attend(b, l, in);
+    const bool normed = is_sandwich(l) && mf_build_has(l, PART_ATTN_POST_NORM);
+    graph_tensor y = attend(b, l, norm_input(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x));
+    y = normed && b->traits->norm_results ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
     mf_build_pick(b, l, &y, residual);
-    return y;
+    return normed && !b->traits->norm_results ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
 }
 
 static graph_tensor layer(builder *b, const build_layer *l, graph_tensor x)
 {
-    const bool sandwich = mf_build_has(l, PART_FFN_NORM) || mf_build_has(l, PART_FFN_POST_NORM);
-    const block_part before = sandwich ? PART_FFN_NORM : PART_ATTN_POST_NORM;
+    const block_part before = is_sandwich(l) ? PART_FFN_NORM : PART_ATTN_POST_NORM;
     graph_tensor residual = x;
     graph_tensor y = attention_part(b, l, x, &residual);
-    if (sandwich && mf_build_has(l, PART_ATTN_POST_NORM)) {
-        y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
-    }
     residual = y != x ? mf_build_in_place(b, mf_build_scaled(b, y), residual) : x;
     if (l->shape->ffn.kind == MF_FFN_NONE) {
         return residual;
     }
-    y = mf_build_has(l, before) ? mf_build_norm(b, l, before, PART_FFN_NORM_B, residual) : residual;
+    y = norm_input(b, l, before, PART_FFN_NORM_B, residual);
     y = mf_graph_feed_forward(b, l, y);
     if (mf_build_has(l, PART_FFN_POST_NORM)) {
-        y = mf_build_norm(b, l, PART_FFN_POST_NORM, PART_COUNT, y);
+        y = norm_result(b, l, PART_FFN_POST_NORM, y);
     }
     y = mf_build_scaled(b, y);
     return b->traits->residual_first ? mf_build_in_place(b, residual, y)
@@ -171,6 +187,7 @@ void mf_graph_plain(builder *b)
         x = mf_build_in_place(b, x, GRAPH_NONE);
         mf_graph_expand(b->g, x);
     }
+    x = b->traits->norm_embedding ? mf_build_rms(b, x) : x;
     for (size_t i = 0; i < b->n_layers; i++) {
         const build_layer *l = &b->layers[i];
         mf_build_begin_layer(b, i);

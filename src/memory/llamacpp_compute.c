@@ -109,7 +109,9 @@ static bool same_layer(const work *w, size_t a, size_t b)
     const uint32_t *kinds = w->setup->footprint->kinds;
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
-    return kinds[a] == kinds[b] && same_rope && same_places(&w->all[a], &w->all[b]);
+    const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
+    return kinds[a] == kinds[b] && same_rope && same_gate &&
+           same_places(&w->all[a], &w->all[b]);
 }
 
 static void place_layers(work *w)
