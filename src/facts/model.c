@@ -118,6 +118,14 @@ bool mf_tensor_stays_f32(const char *name, uint32_t n_dims)
     return false;
 }
 
+mf_tensor_type mf_tensor_converted_type(const char *name, uint32_t n_dims)
+{
+    if (strstr(name, "ffn_gate_tid2eid.weight") != NULL) {
+        return MF_TYPE_I32; /* DeepSeek V4: the experts of every token */
+    }
+    return mf_tensor_stays_f32(name, n_dims) ? MF_TYPE_F32 : MF_TYPE_F16;
+}
+
 mf_status mf_tensor_elements(uint64_t *n, const mf_tensor *tensor, mf_error *err)
 {
     uint64_t product = 1;

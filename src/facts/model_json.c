@@ -249,7 +249,7 @@ static bool set_tensor(mf_tensor *tensor, const char *text, int32_t layer)
     int32_t found = MF_GLOBAL_TENSOR;
     tensor->role = mf_tensor_role_of(tensor->name, &found);
     tensor->layer = layer;
-    tensor->type = mf_tensor_stays_f32(tensor->name, tensor->n_dims) ? MF_TYPE_F32 : MF_TYPE_F16;
+    tensor->type = mf_tensor_converted_type(tensor->name, tensor->n_dims);
     return found == layer;
 }
 

@@ -243,7 +243,7 @@ static void add(mf_hf *hf, const char *name, int32_t layer, const uint64_t dims[
     }
     int32_t found = MF_GLOBAL_TENSOR;
     tensor->role = mf_tensor_role_of(tensor->name, &found);
-    tensor->type = mf_tensor_stays_f32(tensor->name, tensor->n_dims) ? MF_TYPE_F32 : MF_TYPE_F16;
+    tensor->type = mf_tensor_converted_type(tensor->name, tensor->n_dims);
     model->n_tensors++;
 }
 

@@ -78,7 +78,11 @@ static const mf_hf_family families[] = {
         .bias_key = "add_qkv_bias",
         .fused_qkv = true,
         .fused_ffn = true),
-    ROW("muse_glimmer_text", "muse-glimmer", .build = mf_hf_build_muse, SANDWICH),
+    ROW("muse_glimmer_text",
+        "muse-glimmer",
+        .build = mf_hf_build_muse,
+        SANDWICH,
+        .qk_norm = MF_HF_QK_HEAD), /* converters write them: ones, and a constant factor */
 
     /* Experts */
     ROW("mixtral", "llama", PLAIN, PRE_NORMS, .experts = true),

@@ -8,8 +8,8 @@
 static void add_per_layer_inputs(mf_hf *hf, uint32_t width)
 {
     const uint64_t all = (uint64_t)width * hf->n_layers;
-    const uint32_t vocabulary = mf_hf_count(hf, "vocab_size_per_layer_input");
-    mf_hf_add_global(hf, "per_layer_token_embd.weight", all, vocabulary, 0);
+    /* "vocab_size_per_layer_input" may be smaller: converters fill the table up (Gemma 3n). */
+    mf_hf_add_global(hf, "per_layer_token_embd.weight", all, hf->model->vocabulary, 0);
     mf_hf_add_global(hf, "per_layer_model_proj.weight", hf->hidden, all, 0);
     mf_hf_add_global(hf, "per_layer_proj_norm.weight", width, 0, 0);
 }

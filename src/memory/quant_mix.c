@@ -204,7 +204,12 @@ static mf_tensor_type fallback(mf_tensor_type type, uint64_t row)
 /* Small tensors that llama-quantize leaves as they are (tensor_allows_quantization). */
 static bool stays(const mf_tensor *tensor)
 {
-    static const char *const kept[] = {"altup", "laurel", "per_layer_model_proj"};
+    static const char *const kept[] = {"altup",
+                                       "laurel",
+                                       "per_layer_model_proj",
+                                       "ffn_gate_tid2eid",
+                                       "indexer.k_proj",
+                                       "indexer.q_proj"};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         if (strstr(tensor->name, kept[i]) != NULL) {
             return true;
@@ -298,7 +303,9 @@ static void plain_types(mf_tensor_type *types, const mf_model *model, mf_tensor_
 {
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
-        types[i] = mf_tensor_stays_f32(tensor->name, tensor->n_dims) ? tensor->type : type;
+        const bool kept =
+            tensor->type == MF_TYPE_I32 || mf_tensor_stays_f32(tensor->name, tensor->n_dims);
+        types[i] = kept ? tensor->type : type;
     }
 }
 
@@ -348,7 +355,9 @@ static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf
                             (quant->family == MF_QUANT_MLX || !table);
         const mf_tensor_type type = tensor->role == MF_ROLE_EXPERT ? quant->base : others;
         const bool whole = tensor->dims[0] % mf_tensor_type_get(type)->block_elements == 0;
-        types[i] = linear && whole ? type : MF_TYPE_BF16;
+        types[i] = tensor->type == MF_TYPE_I32 ? MF_TYPE_I32
+                   : linear && whole           ? type
+                                               : MF_TYPE_BF16;
     }
 }
 

@@ -188,6 +188,9 @@ MF_API mf_tensor_role mf_tensor_role_of(const char *name, int32_t *layer);
    biases (llama-quant.cpp: tensor_allows_quantization). */
 MF_API bool mf_tensor_stays_f32(const char *name, uint32_t n_dims);
 
+/* As a converter stores it in 16 bit: F16, F32 or, of a table of numbers, I32. Thread-safe. */
+MF_API mf_tensor_type mf_tensor_converted_type(const char *name, uint32_t n_dims);
+
 /* Product of the dimensions. MF_E_OVERFLOW. */
 MF_API mf_status mf_tensor_elements(uint64_t *n, const mf_tensor *tensor, mf_error *err);
 
