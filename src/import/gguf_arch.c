@@ -86,6 +86,7 @@ static const mf_gguf_arch archs[] = {
     /* Sliding windows. */
     ARCH(.name = "afmoe", .windows = MF_WINDOW_OPTIONAL, .window_period = 4),
     ARCH(.name = "cohere2", .windows = MF_WINDOW_REQUIRED, .window_period = 4),
+    ARCH(.name = "deepseek4", .windows = MF_WINDOW_REQUIRED, .compresses = true),
     ARCH(.name = "exaone-moe", .windows = MF_WINDOW_OPTIONAL, .window = 128, .window_period = 4),
     ARCH(.name = "exaone4", .windows = MF_WINDOW_OPTIONAL, .window_period = 4),
     ARCH(.name = "gemma2", .windows = MF_WINDOW_OPTIONAL, .window = 4096, .window_period = 2),

@@ -23,7 +23,9 @@ typedef struct mf_gguf_arch {
     uint32_t
         window_period; /* without a pattern in the file: the last layer of so many sees everything; 0: a pattern
                                is required */
-    bool full_first;             /* the first instead of the last */
+    bool full_first; /* the first instead of the last */
+    bool
+        compresses; /* DeepSeek V4: all layers slide, entries for several tokens stand for the rest */
     mf_recurrent_kind recurrent; /* of layers that have state tensors */
     bool attention_beside_state; /* such layers attend as well (Falcon-H1) */
     bool nextn_has_cache;        /* llama.cpp allocates a KV cache for NextN blocks */

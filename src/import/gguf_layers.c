@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "import/compressor.h"
 #include "import/gguf_seen.h"
 
 /* What the metadata says for all layers at once, read before the layers. */
@@ -13,6 +14,7 @@ typedef struct plan {
     mf_gguf_per_layer expert_width;
     mf_gguf_per_layer windows; /* pattern: sliding or not */
     mf_gguf_per_layer recurs;  /* pattern: with a state or not */
+    mf_gguf_per_layer ratios;  /* DeepSeek V4: tokens for one compressed entry; 0: none */
     uint32_t key_dim;          /* 0: hidden / heads */
     uint32_t value_dim;
     uint32_t key_dim_swa; /* 0: as in the other layers */
@@ -92,6 +94,7 @@ static const plan_key layer_keys[] = {
     INTO("feed_forward_length", ffn_width),
     INTO("expert_feed_forward_length", expert_width),
     INTO("attention.recurrent_layers", recurs),
+    INTO("attention.compress_ratios", ratios),
 };
 
 /* Pattern key: an array says it layer by layer, a scalar is the period. */
@@ -124,7 +127,7 @@ static mf_status plan_windows(plan *p, const mf_gguf_meta *meta, mf_error *err)
     } else if (pattern != NULL) {
         status =
             mf_gguf_meta_u32(&p->window_period, meta, "attention.sliding_window_pattern", 0, err);
-    } else if (p->window_period == 0) {
+    } else if (p->window_period == 0 && !arch->compresses) {
         status = mf_fail(err,
                          MF_E_DATA,
                          "%s: the key '%s.attention.sliding_window_pattern' is missing",
@@ -246,6 +249,9 @@ static mf_status check_projections(const mf_attention *a, const site *at, mf_err
 {
     const mf_tensor *qkv = at->seen->of[MF_SEEN_ATTN_QKV];
     const mf_tensor *output = at->seen->of[MF_SEEN_ATTN_OUTPUT];
+    if (output == NULL) {
+        return MF_OK; /* in two parts: read_heads */
+    }
     const uint64_t q = (uint64_t)a->n_heads * a->key_dim;
     const uint64_t kv = (uint64_t)a->n_kv_heads * ((uint64_t)a->key_dim + a->value_dim);
     if (output->dims[0] != (uint64_t)a->n_heads * a->value_dim) {
@@ -305,9 +311,44 @@ read_heads(bool *attends, uint32_t *n_heads, uint32_t *n_kv_heads, const site *a
     if (*n_kv_heads == 0 || *n_heads % *n_kv_heads != 0) {
         return bad_heads(at, "attention.head_count_kv", err);
     }
+    if (meta->arch->compresses) {
+        return at->seen->of[MF_SEEN_ATTN_OUTPUT_B] != NULL
+                   ? MF_OK
+                   : site_fail(at, err, "has no 'attn_output_b.weight', but attends");
+    }
     return at->seen->of[MF_SEEN_ATTN_OUTPUT] != NULL
                ? MF_OK
                : site_fail(at, err, "has no 'attn_output.weight', but attends by its metadata");
+}
+
+/* One vector is key and value; entries for several tokens, if the layer has them, follow from its ratio. */
+static mf_status fill_compressed(mf_layer *layer, const site *at, mf_error *err)
+{
+    const plan *p = at->plan;
+    mf_attention *a = &layer->attention;
+    uint32_t ratio = 0;
+    const mf_status status = mf_gguf_meta_item(&ratio, at->meta, p->ratios, at->layer, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    if (a->n_kv_heads != 1 || p->rope_dim == 0 || p->rope_dim >= a->key_dim) {
+        return site_fail(at,
+                         err,
+                         "has compressed attention, but 'attention.head_count_kv', "
+                         "'attention.key_length' and 'rope.dimension_count' do not fit together");
+    }
+    a->value_is_key = true;
+    a->rope_dim = p->rope_dim;
+    a->compress_ratio = ratio;
+    if (ratio == MF_OVERLAPPING_RATIO) {
+        a->index_dim = p->index_dim;
+        a->n_index_heads = p->n_index_heads;
+        a->index_top_k = p->index_top_k;
+    }
+    if (ratio > 0) {
+        layer->recurrent = mf_compressor_state(ratio, a->key_dim, p->index_dim);
+    }
+    return MF_OK;
 }
 
 static mf_status fill_attention(mf_attention *a, const site *at, mf_error *err)
@@ -514,7 +555,8 @@ static mf_status fill_layer(mf_layer *layer, const site *at, mf_error *err)
     layer->nextn_has_cache = at->is_nextn && at->meta->arch->nextn_has_cache;
     mf_status status = fill_attention(&layer->attention, at, err);
     if (status == MF_OK) {
-        status = fill_recurrent(&layer->recurrent, at, err);
+        status = at->meta->arch->compresses ? fill_compressed(layer, at, err)
+                                            : fill_recurrent(&layer->recurrent, at, err);
     }
     return status == MF_OK ? fill_ffn(&layer->ffn, at, err) : status;
 }

@@ -101,3 +101,12 @@ mf_status mf_gguf_meta_layer(uint32_t *out,
     }
     return item_u32(out, meta, value, layer < value->n ? layer : value->n - 1, err);
 }
+
+mf_status mf_gguf_meta_item(
+    uint32_t *out, const mf_gguf_meta *meta, mf_gguf_per_layer value, uint32_t layer, mf_error *err)
+{
+    if (value == NULL || value->type != MF_GGUF_ARRAY || value->n <= meta->n_layers) {
+        return mf_gguf_meta_layer(out, meta, value, layer, 0, err);
+    }
+    return item_u32(out, meta, value, layer, err);
+}

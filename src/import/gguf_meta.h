@@ -38,6 +38,13 @@ mf_status mf_gguf_meta_layer(uint32_t *out,
                              uint32_t fallback,
                              mf_error *err);
 
+/* The same of an array that may be longer; 0 if the file does not say. */
+mf_status mf_gguf_meta_item(uint32_t *out,
+                            const mf_gguf_meta *meta,
+                            mf_gguf_per_layer value,
+                            uint32_t layer,
+                            mf_error *err);
+
 /* Fails with the byte and the key: 'KEY' what. */
 mf_status mf_gguf_meta_fail(const mf_gguf_meta *meta,
                             const mf_gguf_value *value,

@@ -11,6 +11,7 @@
 /* X(name, what follows "blk.N.") */
 #define MF_SEEN_LIST(X)                                                                            \
     X(MF_SEEN_ATTN_OUTPUT, "attn_output.weight")                                                   \
+    X(MF_SEEN_ATTN_OUTPUT_B, "attn_output_b.weight")                                               \
     X(MF_SEEN_ATTN_QKV, "attn_qkv.weight")                                                         \
     X(MF_SEEN_FFN_DOWN, "ffn_down.weight")                                                         \
     X(MF_SEEN_FFN_GATE, "ffn_gate.weight")                                                         \

@@ -1,6 +1,7 @@
 /*
  * hf_latent.c - models that cache one latent vector a token, or compressed entries (DeepSeek, Kimi, GLM-5, MiniCPM3).
  */
+#include "import/compressor.h"
 #include "import/hf_family.h"
 
 /* The indexer of sparse attention: one key a token is cached. Layers whose type is not "full" use the selection of the
@@ -99,12 +100,11 @@ void mf_hf_build_minicpm3(mf_hf *hf, const mf_hf_family *f)
 }
 
 /* DeepSeek V4: compressor of a layer, one entry for `ratio` tokens; ratio 4 overlaps two blocks and has an indexer. */
-enum { OVERLAPPING = 4, BLOCKS = 2 };
-
 static void add_compressor(mf_hf *hf, uint32_t ratio, uint32_t head_dim)
 {
     const uint64_t d = hf->hidden;
-    const uint64_t wide = (uint64_t)head_dim * (ratio == OVERLAPPING ? BLOCKS : 1);
+    const uint64_t wide =
+        (uint64_t)head_dim * (ratio == MF_OVERLAPPING_RATIO ? MF_OVERLAPPING_BLOCKS : 1);
     const uint32_t n_heads = mf_hf_count(hf, "index_n_heads");
     const uint32_t index_dim = mf_hf_count(hf, "index_head_dim");
     if (hf->status != MF_OK || ratio == 0) {
@@ -112,29 +112,29 @@ static void add_compressor(mf_hf *hf, uint32_t ratio, uint32_t head_dim)
     }
     mf_layer *layer = hf->layer;
     layer->attention.compress_ratio = ratio;
-    layer->recurrent.kind = MF_RECURRENT_COMPRESSOR;
-    layer->recurrent.state_elements = 2 * (uint64_t)ratio * head_dim;
+    layer->recurrent = mf_compressor_state(ratio, head_dim, index_dim);
     mf_hf_add_matrix(hf, "attn_compressor_kv.weight", d, wide);
     mf_hf_add_matrix(hf, "attn_compressor_gate.weight", d, wide);
     mf_hf_add_matrix(hf, "attn_compressor_ape.weight", wide, ratio);
     mf_hf_add_vector(hf, "attn_compressor_norm.weight", head_dim);
-    if (ratio != OVERLAPPING) {
+    if (ratio != MF_OVERLAPPING_RATIO) {
         return;
     }
     layer->attention.index_dim = index_dim;
     layer->attention.n_index_heads = n_heads;
     layer->attention.index_top_k = mf_hf_count(hf, "index_topk");
-    layer->recurrent.state_elements =
-        2 * (uint64_t)BLOCKS * ratio * BLOCKS * ((uint64_t)head_dim + index_dim);
     mf_hf_add_matrix(hf, "indexer.proj.weight", d, n_heads);
     mf_hf_add_matrix(hf,
                      "indexer.attn_q_b.weight",
                      mf_hf_count(hf, "q_lora_rank"),
                      (uint64_t)n_heads * index_dim);
-    mf_hf_add_matrix(hf, "indexer.compressor_kv.weight", d, BLOCKS * (uint64_t)index_dim);
-    mf_hf_add_matrix(hf, "indexer.compressor_gate.weight", d, BLOCKS * (uint64_t)index_dim);
-    mf_hf_add_matrix(hf, "indexer.compressor_ape.weight", BLOCKS * (uint64_t)index_dim, ratio);
-    mf_hf_add_vector(hf, "indexer.compressor_norm.weight", index_dim);
+    mf_hf_add_matrix(
+        hf, "indexer_compressor_kv.weight", d, MF_OVERLAPPING_BLOCKS * (uint64_t)index_dim);
+    mf_hf_add_matrix(
+        hf, "indexer_compressor_gate.weight", d, MF_OVERLAPPING_BLOCKS * (uint64_t)index_dim);
+    mf_hf_add_matrix(
+        hf, "indexer_compressor_ape.weight", MF_OVERLAPPING_BLOCKS * (uint64_t)index_dim, ratio);
+    mf_hf_add_vector(hf, "indexer_compressor_norm.weight", index_dim);
 }
 
 /* Mixes hc_mult copies of the hidden state before and after a part. */
@@ -171,7 +171,7 @@ static void add_deepseek4_attention(mf_hf *hf, uint32_t head_dim)
     mf_hf_add_vector(hf, "attn_q_a_norm.weight", rank);
     mf_hf_add_matrix(hf, "attn_q_b.weight", rank, wide);
     mf_hf_add_matrix(hf, "attn_kv.weight", d, head_dim);
-    mf_hf_add_vector(hf, "attn_kv_norm.weight", head_dim);
+    mf_hf_add_vector(hf, "attn_kv_a_norm.weight", head_dim);
     mf_hf_add(hf, "attn_output_a.weight", wide / n_groups, output_rank, n_groups);
     mf_hf_add_matrix(hf, "attn_output_b.weight", (uint64_t)n_groups * output_rank, d);
 }
@@ -236,13 +236,13 @@ static void add_delta_attention(mf_hf *hf)
     mf_hf_add_matrix(hf, "attn_q.weight", d, wide);
     mf_hf_add_matrix(hf, "attn_k.weight", d, wide);
     mf_hf_add_matrix(hf, "attn_v.weight", d, wide);
-    mf_hf_add_matrix(hf, "ssm_conv1d_q.weight", kernel, wide);
-    mf_hf_add_matrix(hf, "ssm_conv1d_k.weight", kernel, wide);
-    mf_hf_add_matrix(hf, "ssm_conv1d_v.weight", kernel, wide);
+    mf_hf_add(hf, "ssm_conv1d_q.weight", kernel, 1, wide);
+    mf_hf_add(hf, "ssm_conv1d_k.weight", kernel, 1, wide);
+    mf_hf_add(hf, "ssm_conv1d_v.weight", kernel, 1, wide);
     mf_hf_add_matrix(hf, "ssm_f_a.weight", d, width);
     mf_hf_add_matrix(hf, "ssm_f_b.weight", width, wide);
     mf_hf_add_matrix(hf, "ssm_beta.weight", d, n_heads);
-    mf_hf_add_vector(hf, "ssm_a", n_heads);
+    mf_hf_add_matrix(hf, "ssm_a", 1, n_heads);
     mf_hf_add_vector(hf, "ssm_dt.bias", wide);
     if (full_gate) {
         mf_hf_add_matrix(hf, "attn_gate.weight", d, wide);

@@ -22,6 +22,7 @@ typedef enum gating {
     GATE_SOFTMAX,
     GATE_SIGMOID,
     GATE_SOFTMAX_CHOSEN, /* over the chosen experts only (gpt-oss) */
+    GATE_SOFTPLUS,       /* its square root (DeepSeek V4) */
 } gating;
 
 /* Whose kernels' scratch lies behind the data of what they compute. */
@@ -52,9 +53,11 @@ typedef struct graph_traits {
     bool residual_first; /* the last sum of a layer is residual + result, not the other way round */
     bool bare_norms;     /* no weights (OLMo) */
     bool norm_embedding;
-    bool norm_results; /* of attention and feed forward: not by build_norm, and before rows are picked */
+    bool
+        norm_results; /* of attention and feed forward: not by build_norm, and before rows are picked */
     uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
-    uint32_t n_sparse; /* layers whose gate keeps its largest activations only (Gemma 3n): the first ones */
+    uint32_t
+        n_sparse; /* layers whose gate keeps its largest activations only (Gemma 3n): the first ones */
     uint32_t rope_period; /* every so manieth layer has none */
     uint32_t n_positions; /* per token; 0 is 1 (multimodal rope: 4) */
 } graph_traits;
@@ -110,6 +113,7 @@ typedef struct builder {
     graph_tensor
         selected; /* the cells that it attends: of this layer, or of an earlier one that shares them */
     state_inputs states;
+    graph_tensor tokens;
     graph_tensor positions;
     graph_tensor output_rows;
     graph_tensor attention_scale; /* Llama 4: temperature by position */
@@ -162,8 +166,49 @@ typedef struct attention_case {
 /* One row of keys per token goes to its cache; all of that cache. */
 graph_tensor
 mf_build_store_keys(builder *b, const build_layer *l, graph_tensor k, const cache_inputs *in);
+/* Keys as they lie in a cache of that many cells, to be read. */
+graph_tensor mf_build_cache(builder *b, const build_layer *l, uint64_t width, uint64_t cells);
 graph_tensor mf_build_attention(builder *b, const attention_case *c);
+
+/* What is attended: width x heads x cells x streams. */
+typedef struct attention_parts {
+    graph_tensor q, k, v, mask, sinks;
+} attention_parts;
+
+graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_parts in);
+/* By the Hadamard matrix of a quantized cache, or as it is. */
+graph_tensor mf_build_rotate(builder *b, graph_tensor x, graph_tensor rotation);
+/* A mask in which only the selected cells are seen; they are unmasked by zeros of so many bytes. */
+graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes);
+uint64_t mf_build_row_bytes(mf_tensor_type type, uint64_t width);
 attention_case mf_build_plain_case(const build_layer *l);
+
+/* build_compressor.c: caches with one entry for every so many tokens. */
+typedef struct entry_kind {
+    uint64_t ratio;
+    uint64_t width;
+    bool overlaps;      /* an entry reads the tokens of the one before as well */
+    bool selects;       /* scored by the fused kernel, which reads a mask of halves */
+    bool always_turned; /* by a Hadamard matrix, not only where quantized */
+    block_part kv, gate, place, norm;
+} entry_kind;
+
+typedef struct entry_inputs {
+    entry_kind kind;
+    uint64_t n_new;  /* entries that a micro-batch completes */
+    uint64_t n_rows; /* of the compressor's state, all sequences */
+    uint64_t n_kept;
+    cache_inputs cache;
+    graph_tensor place, kept, kept_rows, read, positions;
+} entry_inputs;
+
+entry_inputs mf_build_entry_inputs(builder *b, const entry_kind *kind);
+/* Completes entries from x and stores them, and the state. */
+void mf_build_compress(builder *b, const build_layer *l, const entry_inputs *in, graph_tensor x);
+/* All entries: width x 1 x entries x streams. */
+graph_tensor mf_build_entries(builder *b, const build_layer *l, const entry_inputs *in);
+/* The last `rope` elements of every head turned. */
+graph_tensor mf_build_turn_tail(builder *b, graph_tensor x, uint64_t rope, graph_tensor positions);
 
 /* build_ffn.c */
 graph_tensor mf_build_ffn(builder *b, const build_layer *l, graph_tensor x);
@@ -176,6 +221,7 @@ typedef struct moe_case {
     bool scale_weights;
     bool weight_first;   /* Llama 4: before the experts */
     graph_tensor logits; /* GRAPH_NONE: from the router */
+    graph_tensor chosen; /* GRAPH_NONE: the experts of the highest scores */
 } moe_case;
 
 graph_tensor mf_build_moe(builder *b, const moe_case *c, graph_tensor x);
@@ -214,6 +260,8 @@ graph_tensor mf_build_short_convolution(builder *b, const build_layer *l, graph_
 
 /* build_frame.c: what stands around the layers. */
 void mf_build_inputs(builder *b);
+/* Of a cache with one head of keys: the Hadamard matrix if its type or `always` asks for one. */
+graph_tensor mf_build_key_rotation(builder *b, uint64_t width, bool always);
 graph_tensor mf_build_embedding(builder *b);
 void mf_build_begin_layer(builder *b, size_t i);
 /* What a block adds to the residual, times the model's factor where it has one. */

@@ -6,14 +6,14 @@
 
 enum { F16_BYTES = 2, F32_BYTES = 4 };
 
-static uint64_t row_bytes(mf_tensor_type type, uint64_t width)
+uint64_t mf_build_row_bytes(mf_tensor_type type, uint64_t width)
 {
     const mf_tensor_type_info *info = mf_tensor_type_get(type);
     return width / info->block_elements * info->block_bytes;
 }
 
 /* Quantized caches hold rotated values, so that outliers spread over a row. */
-static graph_tensor rotate(builder *b, graph_tensor x, graph_tensor rotation)
+graph_tensor mf_build_rotate(builder *b, graph_tensor x, graph_tensor rotation)
 {
     const graph_shape s = mf_build_shape(b, x);
     const uint64_t n = mf_build_ne(b, rotation, 0);
@@ -32,7 +32,7 @@ cache(builder *b, const build_layer *l, uint64_t width, uint64_t cells, mf_tenso
     const graph_tensor t =
         mf_graph_external(b->g, GRAPH_SHAPE(width, cells, b->n_streams, 1), l->cache_place, false);
     if (t != GRAPH_NONE) {
-        b->g->nodes[t].bytes = row_bytes(type, width) * cells * b->n_streams;
+        b->g->nodes[t].bytes = mf_build_row_bytes(type, width) * cells * b->n_streams;
     }
     return t;
 }
@@ -65,14 +65,15 @@ static uint64_t unpacked(mf_tensor_type type, uint64_t width)
 
 /* Metal: the padded tail of K, V and mask, a map of masked tiles, partial results of 32 parts
    (ggml-metal-ops.cpp: ggml_metal_op_flash_attn_ext_extra_pad, _blk, _tmp). */
-static uint64_t metal_scratch(const builder *b, const attention_case *c, uint64_t n_heads)
+static uint64_t
+metal_scratch(const builder *b, const attention_case *c, uint64_t n_heads, uint64_t cells)
 {
     enum { TAIL = 64, TILE = 8, ROWS = 32, PARTS = 32, ALIGNMENT = 32 };
     const uint64_t u = b->n_tokens / b->n_streams;
-    const uint64_t cells = c->window ? b->window.cells : b->full.cells;
-    const uint64_t key = row_bytes(b->workload->kv_type_k, c->key_dim * c->n_kv_heads);
+    const uint64_t key = mf_build_row_bytes(b->workload->kv_type_k, c->key_dim * c->n_kv_heads);
     const uint64_t value =
-        c->value_in_key ? key : row_bytes(b->workload->kv_type_v, c->value_dim * c->n_kv_heads);
+        c->value_in_key ? key
+                        : mf_build_row_bytes(b->workload->kv_type_v, c->value_dim * c->n_kv_heads);
     const uint64_t tail = TAIL * b->n_streams * (c->n_kv_heads * (key + value) + F16_BYTES * u);
     const uint64_t tiles = (cells + TAIL - 1) / TAIL * ((u + TILE - 1) / TILE) * b->n_streams;
     const uint64_t rows = u < ROWS ? u : ROWS;
@@ -82,11 +83,11 @@ static uint64_t metal_scratch(const builder *b, const attention_case *c, uint64_
 
 /* CUDA and HIP: the kernels for prompts read halves, so that caches of other types are unpacked behind the result
    (fattn-common.cuh: ggml_cuda_flash_attn_ext_get_f16_extra_data). */
-static uint64_t cuda_scratch(const builder *b, const attention_case *c, graph_tensor x)
+static uint64_t
+cuda_scratch(const builder *b, const attention_case *c, graph_tensor x, uint64_t cells)
 {
     enum { ALIGNMENT = 128 };
     const mf_workload *w = b->workload;
-    const uint64_t cells = (c->window ? b->window.cells : b->full.cells) * b->n_streams;
     const uint64_t widths[] = {unpacked(w->kv_type_k, c->key_dim),
                                c->value_in_key ? 0 : unpacked(w->kv_type_v, c->value_dim)};
     const uint64_t begin = mf_graph_get(b->g, x)->bytes;
@@ -94,19 +95,20 @@ static uint64_t cuda_scratch(const builder *b, const attention_case *c, graph_te
     for (size_t i = 0; i < 2; i++) {
         if (widths[i] > 0) {
             end = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-            end += widths[i] * c->n_kv_heads * cells * F16_BYTES;
+            end += widths[i] * c->n_kv_heads * cells * b->n_streams * F16_BYTES;
         }
     }
     return end - begin;
 }
 
-static uint64_t flash_scratch(const builder *b, const attention_case *c, graph_tensor x)
+static uint64_t
+flash_scratch(const builder *b, const attention_case *c, graph_tensor x, uint64_t cells)
 {
     switch (b->scratch) {
     case SCRATCH_METAL:
-        return metal_scratch(b, c, mf_build_ne(b, x, 1));
+        return metal_scratch(b, c, mf_build_ne(b, x, 1), cells);
     case SCRATCH_CUDA:
-        return cuda_scratch(b, c, x);
+        return cuda_scratch(b, c, x, cells);
     case SCRATCH_NONE:
         break;
     }
@@ -124,11 +126,7 @@ static graph_tensor to_half(builder *b, graph_tensor x, mf_tensor_type type)
     return y;
 }
 
-typedef struct qkv {
-    graph_tensor q, k, v, mask, sinks;
-} qkv;
-
-static graph_tensor flash(builder *b, const attention_case *c, const qkv *in)
+static graph_tensor flash(builder *b, const attention_case *c, const attention_parts *in)
 {
     const graph_shape s = mf_build_shape(b, in->q); /* width, tokens, heads, streams */
     const graph_tensor k = to_half(b, in->k, b->workload->kv_type_k);
@@ -138,7 +136,7 @@ static graph_tensor flash(builder *b, const attention_case *c, const qkv *in)
                                  GRAPH_SHAPE(c->value_dim, s.ne[2], s.ne[1], s.ne[3]),
                                  GRAPH_SOURCES(in->q, k, v, in->mask, in->sinks));
     if (x != GRAPH_NONE) {
-        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, x);
+        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, x, mf_build_ne(b, in->k, 1));
     }
     if (c->v_up != GRAPH_NONE) {
         x = mf_build_mul_mat(b, c->v_up, mf_build_swap(b, x, 1, 2));
@@ -149,7 +147,8 @@ static graph_tensor flash(builder *b, const attention_case *c, const qkv *in)
 }
 
 /* The scores of all heads stand as one matrix. */
-static graph_tensor scores_and_values(builder *b, const attention_case *c, const qkv *in)
+static graph_tensor
+scores_and_values(builder *b, const attention_case *c, const attention_parts *in)
 {
     const graph_shape s = mf_build_shape(b, in->q);
     const uint64_t cells = mf_build_ne(b, in->k, 1);
@@ -182,7 +181,7 @@ static graph_tensor scores_and_values(builder *b, const attention_case *c, const
                        GRAPH_SOURCES(x));
 }
 
-static graph_tensor attend(builder *b, const attention_case *c, qkv in)
+graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_parts in)
 {
     const graph_shape s = mf_build_shape(b, in.q);
     in.q = mf_build_reshape(b, in.q, s.ne[0], s.ne[1], s.ne[2] / b->n_streams, b->n_streams);
@@ -202,39 +201,63 @@ static graph_tensor head_of_rows(builder *b, graph_tensor k, const attention_cas
     const graph_tensor v =
         mf_graph_view(b->g, k, GRAPH_SHAPE(c->value_dim, s.ne[1], s.ne[2], s.ne[3]));
     if (v != GRAPH_NONE) {
-        const uint64_t row = row_bytes(b->workload->kv_type_k, c->key_dim);
-        const uint64_t head = row_bytes(b->workload->kv_type_k, c->value_dim);
+        const uint64_t row = mf_build_row_bytes(b->workload->kv_type_k, c->key_dim);
+        const uint64_t head = mf_build_row_bytes(b->workload->kv_type_k, c->value_dim);
         b->g->nodes[v].bytes = mf_graph_get(b->g, k)->bytes - (row - head);
     }
     return v;
+}
+
+graph_tensor mf_build_cache(builder *b, const build_layer *l, uint64_t width, uint64_t cells)
+{
+    const graph_tensor keys = cache(b, l, width, cells, b->workload->kv_type_k);
+    return mf_build_reshape(b, keys, width, 1, cells, b->n_streams);
 }
 
 graph_tensor
 mf_build_store_keys(builder *b, const build_layer *l, graph_tensor k, const cache_inputs *in)
 {
     const uint64_t width = mf_build_ne(b, k, 0);
-    const uint64_t cells = b->full.cells;
+    const uint64_t cells = in->cells;
     const graph_tensor keys = cache(b, l, width, cells, b->workload->kv_type_k);
     store(b, keys, k, in->k_rows, false);
     return mf_build_reshape(b, keys, width, 1, cells, b->n_streams);
 }
 
-/* Everything masked but the selected cells (llama-graph.cpp: build_attn with top_k). */
-static graph_tensor mask_of(builder *b, const attention_case *c, graph_tensor mask)
+/* A layer's part of the values. Transposed, every stream is as wide as the widest layer, and a view of a narrower one has
+   a gap behind each stream but the last (llama-kv-cache.cpp: get_v). */
+static graph_tensor
+values_of(builder *b, const attention_case *c, graph_tensor values, uint64_t cells)
 {
-    if (c->selected == GRAPH_NONE) {
+    const graph_tensor v =
+        mf_build_reshape(b, values, c->value_dim, c->n_kv_heads, cells, b->n_streams);
+    if (v != GRAPH_NONE && !b->workload->flash_attention) {
+        const mf_tensor_type type = b->workload->kv_type_v;
+        const uint64_t all = mf_build_row_bytes(type, b->full.widest_value) * cells;
+        const uint64_t own = mf_build_row_bytes(type, c->value_dim * c->n_kv_heads) * cells;
+        b->g->nodes[v].bytes = all * (b->n_streams - 1) + own;
+    }
+    return v;
+}
+
+/* Everything masked but the selected cells (llama-graph.cpp: build_attn with top_k). */
+graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes)
+{
+    if (selected == GRAPH_NONE) {
         return mask;
     }
     const graph_shape s = mf_build_shape(b, mask); /* cells, tokens, 1, streams */
-    const graph_shape chosen = mf_build_shape(b, c->selected);
+    const graph_shape chosen = mf_build_shape(b, selected);
     graph_tensor all = mf_build_in_place(b, mask, GRAPH_NONE);
     mf_graph_retype(b->g, all, b->workload->flash_attention ? F16_BYTES : F32_BYTES);
     all = mf_build_reshape(b, all, 1, s.ne[0], s.ne[1], s.ne[3]);
     const graph_tensor rows =
-        mf_build_reshape(b, c->selected, chosen.ne[0], chosen.ne[1], chosen.ne[3], 1);
+        mf_build_reshape(b, selected, chosen.ne[0], chosen.ne[1], chosen.ne[3], 1);
     const graph_tensor blank =
-        mf_graph_unset(b->g, F32_BYTES, GRAPH_SHAPE(1, chosen.ne[0], chosen.ne[1], chosen.ne[3]));
-    graph_tensor seen = mf_graph_store(b->g, all, mf_build_in_place(b, blank, GRAPH_NONE), rows);
+        mf_graph_unset(b->g, bytes, GRAPH_SHAPE(1, chosen.ne[0], chosen.ne[1], chosen.ne[3]));
+    const graph_tensor zeros = mf_build_in_place(b, blank, GRAPH_NONE);
+    mf_graph_retype(b->g, zeros, bytes);
+    graph_tensor seen = mf_graph_store(b->g, all, zeros, rows);
     seen = mf_build_reshape(b, seen, s.ne[0], s.ne[1], 1, s.ne[3]);
     seen = mf_build_in_place(b, seen, mask);
     mf_graph_retype(b->g, seen, b->workload->flash_attention ? F16_BYTES : F32_BYTES);
@@ -245,9 +268,9 @@ graph_tensor mf_build_attention(builder *b, const attention_case *c)
 {
     const cache_inputs *in = c->window ? &b->window : &b->full;
     const mf_workload *w = b->workload;
-    const graph_tensor q = rotate(b, c->q, c->value_in_key ? GRAPH_NONE : in->k_rotation);
-    const graph_tensor k = rotate(b, c->k, c->value_in_key ? GRAPH_NONE : in->k_rotation);
-    const graph_tensor v = rotate(b, c->v, c->value_in_key ? GRAPH_NONE : in->v_rotation);
+    const graph_tensor q = mf_build_rotate(b, c->q, c->value_in_key ? GRAPH_NONE : in->k_rotation);
+    const graph_tensor k = mf_build_rotate(b, c->k, c->value_in_key ? GRAPH_NONE : in->k_rotation);
+    const graph_tensor v = mf_build_rotate(b, c->v, c->value_in_key ? GRAPH_NONE : in->v_rotation);
     mf_graph_expand(b->g, q);
     mf_graph_expand(b->g, b->two_caches ? k : v);
     mf_graph_expand(b->g, b->two_caches ? v : k);
@@ -263,16 +286,13 @@ graph_tensor mf_build_attention(builder *b, const attention_case *c)
             store(b, values, v, in->v_rows, !w->flash_attention);
         }
     }
-    qkv attended = {.q = q,
-                    .mask = mask_of(b, c, in->mask),
-                    .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
-    attended.k = mf_build_reshape(b, keys, c->key_dim, c->n_kv_heads, in->cells, b->n_streams);
-    attended.v =
-        c->value_in_key
-            ? head_of_rows(b, attended.k, c)
-            : mf_build_reshape(b, values, c->value_dim, c->n_kv_heads, in->cells, b->n_streams);
-    graph_tensor x = attend(b, c, attended);
-    x = rotate(b, x, c->value_in_key ? GRAPH_NONE : in->v_rotation);
+    attention_parts all = {.q = q,
+                           .mask = mf_build_select(b, in->mask, c->selected, F32_BYTES),
+                           .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
+    all.k = mf_build_reshape(b, keys, c->key_dim, c->n_kv_heads, in->cells, b->n_streams);
+    all.v = c->value_in_key ? head_of_rows(b, all.k, c) : values_of(b, c, values, in->cells);
+    graph_tensor x = mf_build_attend(b, c, all);
+    x = mf_build_rotate(b, x, c->value_in_key ? GRAPH_NONE : in->v_rotation);
     return c->keep ? x : mf_build_linear(b, c->layer, PART_ATTN_OUT, PART_ATTN_OUT_B, x);
 }
 

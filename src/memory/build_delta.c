@@ -163,16 +163,14 @@ static graph_tensor kimi_branch(builder *b,
         mf_graph_slice(b->g, tail->states, 3 * third, third, GRAPH_SHAPE(taps - 1, width, ns, 1));
     const convolution c = mf_build_convolution(b, tail->cache, kept, y);
     const graph_tensor w = mf_build_reshape(b, mf_build_weight(b, l, kernel), taps, width, 1, 1);
-    y = mf_graph_op(
-        b->g, GRAPH_PLAIN, GRAPH_SHAPE(width, t, ns, 1), GRAPH_SOURCES(c.input, w));
+    y = mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(width, t, ns, 1), GRAPH_SOURCES(c.input, w));
     return mf_build_in_place(b, mf_build_reshape(b, y, width, b->n_tokens, 1, 1), GRAPH_NONE);
 }
 
 static graph_tensor
 low_rank(builder *b, const build_layer *l, block_part a, block_part up, graph_tensor x)
 {
-    x = mf_build_has(l, a) ? mf_build_linear(b, l, a, PART_COUNT, x) : x;
-    return mf_build_linear(b, l, up, PART_COUNT, x);
+    return mf_build_linear(b, l, up, PART_COUNT, mf_build_linear(b, l, a, PART_COUNT, x));
 }
 
 /* A decay for every channel and a strength for every head. */
@@ -195,13 +193,11 @@ kimi_gates(builder *b, const build_layer *l, const delta_widths *w, graph_tensor
     return g;
 }
 
-static graph_tensor kimi_output(
-    builder *b, const build_layer *l, const delta_widths *w, graph_tensor y, graph_tensor x)
+static graph_tensor
+kimi_output(builder *b, const build_layer *l, const delta_widths *w, graph_tensor y, graph_tensor x)
 {
     const graph_shape heads = GRAPH_SHAPE(w->key, w->n_value_heads, b->n_tokens, 1);
-    graph_tensor z = mf_build_has(l, PART_SSM_G_B)
-                         ? low_rank(b, l, PART_SSM_G_A, PART_SSM_G_B, x)
-                         : low_rank(b, l, PART_COUNT, PART_ATTN_GATE, x);
+    graph_tensor z = low_rank(b, l, PART_SSM_G_A, PART_SSM_G_B, x);
     z = mf_build_in_place(b, mf_graph_view(b->g, z, heads), GRAPH_NONE);
     y = mf_graph_view(b->g, mf_build_own(b, y, GRAPH_NONE), heads);
     y = mf_build_in_place(b, mf_build_norm(b, l, PART_SSM_NORM, PART_COUNT, y), z);

@@ -118,8 +118,10 @@ static routing route(builder *b, const moe_case *c, graph_tensor x)
     const graph_tensor logits =
         c->logits != GRAPH_NONE ? c->logits
                                 : mf_build_linear(b, l, PART_FFN_GATE_INP, PART_FFN_GATE_INP_B, x);
-    const graph_tensor probabilities =
+    graph_tensor probabilities =
         c->gating == GATE_SOFTMAX_CHOSEN ? logits : mf_build_in_place(b, logits, GRAPH_NONE);
+    probabilities = c->gating == GATE_SOFTPLUS ? mf_build_in_place(b, probabilities, GRAPH_NONE)
+                                               : probabilities;
     graph_tensor choice = probabilities;
     if (mf_build_has(l, PART_FFN_EXP_PROBS_B)) {
         choice = mf_build_in_place(b, choice, mf_build_weight(b, l, PART_FFN_EXP_PROBS_B));
@@ -128,7 +130,7 @@ static routing route(builder *b, const moe_case *c, graph_tensor x)
     if (ffn->n_groups > 1 && ffn->n_experts % ffn->n_groups == 0) {
         choice = limit_to_groups(b, ffn, choice);
     }
-    routing r = {.chosen = top_k(b, choice, n_used)};
+    routing r = {.chosen = c->chosen != GRAPH_NONE ? c->chosen : top_k(b, choice, n_used)};
     const uint64_t n_experts = mf_build_ne(b, probabilities, 0);
     r.weights =
         mf_build_get_rows(b, mf_build_reshape(b, probabilities, 1, n_experts, u, 1), r.chosen);

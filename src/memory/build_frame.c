@@ -30,6 +30,11 @@ static graph_tensor rotation(builder *b, mf_tensor_type type, uint64_t width, bo
     return hadamard(b, width, widest);
 }
 
+graph_tensor mf_build_key_rotation(builder *b, uint64_t width, bool always)
+{
+    return always ? hadamard(b, width, true) : rotation(b, b->workload->kv_type_k, width, true);
+}
+
 static void cache_input(builder *b, cache_inputs *in, const mf_attention *a)
 {
     const mf_workload *w = b->workload;
@@ -53,6 +58,7 @@ static void index_input(builder *b, const mf_attention *a)
         return;
     }
     cache_inputs *in = &b->index;
+    in->cells = b->full.cells;
     in->k_rows = mf_graph_input(b->g, I64_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
     in->mask = mf_graph_input(
         b->g, F16_BYTES, GRAPH_SHAPE(b->full.cells, b->n_tokens / b->n_streams, 1, b->n_streams));
@@ -91,8 +97,9 @@ graph_tensor mf_build_embedding(builder *b)
 {
     const uint64_t hidden = b->model->hidden;
     const graph_shape table = GRAPH_SHAPE(hidden, b->model->vocabulary, 1, 1);
-    const graph_tensor tokens = mf_graph_input(b->g, I32_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
-    const graph_tensor x = mf_build_get_rows(b, mf_build_global(b, table, b->host_place), tokens);
+    b->tokens = mf_graph_input(b->g, I32_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
+    const graph_tensor x =
+        mf_build_get_rows(b, mf_build_global(b, table, b->host_place), b->tokens);
     mf_graph_expand(b->g, x);
     mf_graph_expand(b->g, mf_graph_input(b->g, F32_BYTES, GRAPH_SHAPE(hidden, b->n_tokens, 1, 1)));
     return x;

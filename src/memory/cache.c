@@ -254,7 +254,9 @@ mf_status mf_checkpoint_bytes(uint64_t *bytes,
         const mf_attention *a = &layer->attention;
         uint64_t cell = 0;
         if (has_cache(layer) && a->window > 0) {
-            status = cell_bytes(&cell, a, widest, &one, err);
+            mf_attention plain = *a;
+            plain.index_dim = 0; /* keys of compressed entries, not of the window */
+            status = cell_bytes(&cell, &plain, widest, &one, err);
             const uint64_t cells = a->window < one.n_ctx ? a->window : one.n_ctx;
             status = status == MF_OK ? add_cells(&size.kv_bytes, cell, cells, 1, err) : status;
         }

@@ -9,7 +9,6 @@
 /* What a graph stands on. */
 typedef enum graph_ground {
     GRAPH_EXACT,    /* tests/truth holds it to llama.cpp's own bytes */
-    GRAPH_RECALLED, /* as src/models has it, but for details */
     GRAPH_COMPOSED, /* put together from pieces that other graphs have */
 } graph_ground;
 

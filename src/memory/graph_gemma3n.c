@@ -35,10 +35,8 @@ static graph_tensor project_versions(builder *b, graph_tensor x, graph_tensor li
 static graph_tensor stack(builder *b, graph_tensor first, graph_tensor rest)
 {
     const graph_shape s = mf_build_shape(b, first);
-    return mf_graph_op(b->g,
-                       GRAPH_PLAIN,
-                       GRAPH_SHAPE(s.ne[0], s.ne[1], VERSIONS, 1),
-                       GRAPH_SOURCES(first, rest));
+    return mf_graph_op(
+        b->g, GRAPH_PLAIN, GRAPH_SHAPE(s.ne[0], s.ne[1], VERSIONS, 1), GRAPH_SOURCES(first, rest));
 }
 
 static graph_tensor all_versions(builder *b, graph_tensor x)
@@ -156,8 +154,7 @@ static graph_tensor merge(builder *b, graph_tensor all)
     const graph_shape one = GRAPH_SHAPE(s.ne[0], s.ne[1], 1, 1);
     const graph_tensor rest =
         mf_graph_view(b->g, all, GRAPH_SHAPE(s.ne[0], s.ne[1], VERSIONS - 1, 1));
-    const graph_tensor others =
-        project_versions(b, rest, mf_graph_view(b->g, all, one));
+    const graph_tensor others = project_versions(b, rest, mf_graph_view(b->g, all, one));
     graph_tensor x = mf_graph_view(b->g, all, one);
     for (int i = 1; i < VERSIONS; i++) {
         x = mf_build_in_place(b, x, mf_graph_view(b->g, others, one));

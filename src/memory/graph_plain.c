@@ -85,11 +85,15 @@ graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tenso
         return mf_build_ffn(b, l, x);
     }
     const mf_ffn *ffn = &l->shape->ffn;
-    const moe_case c = {.layer = l,
-                        .gating = b->traits->gating,
-                        .norm_weights = mf_routing_or(ffn->norm_weights, !b->traits->plain_weights),
-                        .scale_weights =
-                            mf_routing_or(ffn->scale_weights, b->traits->scale_weights)};
+    const moe_case c = {
+        .layer = l,
+        .gating = b->traits->gating,
+        .norm_weights = mf_routing_or(ffn->norm_weights, !b->traits->plain_weights),
+        .scale_weights = mf_routing_or(ffn->scale_weights, b->traits->scale_weights),
+        .chosen =
+            mf_build_has(l, PART_FFN_GATE_TID2EID)
+                ? mf_build_get_rows(b, mf_build_weight(b, l, PART_FFN_GATE_TID2EID), b->tokens)
+                : GRAPH_NONE};
     const graph_tensor routed = mf_build_moe(b, &c, x);
     return mf_build_has(l, PART_FFN_UP_SHEXP)
                ? mf_build_in_place(b, routed, mf_build_shared(b, l, x))

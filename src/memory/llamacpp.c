@@ -256,7 +256,7 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < run->model->n_layers; i++) {
         const mf_attention *a = &run->model->layers[i].attention;
-        if (a->kind == MF_ATTENTION_MLA && w->kv_type_k != w->kv_type_v) {
+        if ((a->kind == MF_ATTENTION_MLA || a->value_is_key) && w->kv_type_k != w->kv_type_v) {
             return mf_fail(err,
                            MF_E_USAGE,
                            "llama.cpp refuses two types for a latent cache, which holds keys and "

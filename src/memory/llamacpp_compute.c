@@ -110,8 +110,7 @@ static bool same_layer(const work *w, size_t a, size_t b)
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
     const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
-    return kinds[a] == kinds[b] && same_rope && same_gate &&
-           same_places(&w->all[a], &w->all[b]);
+    return kinds[a] == kinds[b] && same_rope && same_gate && same_places(&w->all[a], &w->all[b]);
 }
 
 static void place_layers(work *w)
@@ -263,6 +262,7 @@ static void begin_builder(work *w)
         const uint64_t width = (uint64_t)a->n_kv_heads * a->value_dim;
         const bool wider = a->kind == MF_ATTENTION_GQA && width > b->full.widest_value;
         b->full.widest_value = wider ? width : b->full.widest_value;
+        b->n_streams = a->value_is_key ? b->n_sequences : b->n_streams; /* never unified */
         b->two_caches |= a->kind != MF_ATTENTION_NONE && a->window > 0;
     }
 }
@@ -298,7 +298,7 @@ run_ways(work *w, compute_way *ways, compute_form *forms, size_t n_ways, bool wh
    residual is kept too long or an operation is not fused is a few per cent (tests/truth). */
 static compute_size join_ways(const work *w, const compute_way *ways, size_t n_ways)
 {
-    static const uint64_t margin_shares[] = {[GRAPH_COMPOSED] = 3, [GRAPH_RECALLED] = 16};
+    enum { MARGIN_SHARE = 3 };
     compute_size size = {.exact = w->arch->ground == GRAPH_EXACT,
                          .n_tensors = ways[n_ways - 1].n_tensors,
                          .n_splits = ways[n_ways - 1].n_splits};
@@ -307,7 +307,7 @@ static compute_size join_ways(const work *w, const compute_way *ways, size_t n_w
             const uint64_t bytes = ways[k].bytes[i];
             size.bytes[i] = bytes > size.bytes[i] ? bytes : size.bytes[i];
         }
-        size.bytes[i] += n_ways > 1 ? size.bytes[i] / margin_shares[w->arch->ground] : 0;
+        size.bytes[i] += n_ways > 1 ? size.bytes[i] / MARGIN_SHARE : 0;
     }
     return size;
 }

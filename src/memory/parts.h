@@ -14,8 +14,10 @@
     X(ALTUP_PREDICT, "altup_predict_coef.weight")                                                  \
     X(ALTUP_ROUTER, "altup_router.weight")                                                         \
     X(ALTUP_ROUTER_NORM, "altup_router_norm.weight")                                               \
+    X(COMPRESSOR_APE, "attn_compressor_ape.weight")                                                \
     X(COMPRESSOR_GATE, "attn_compressor_gate.weight")                                              \
     X(COMPRESSOR_KV, "attn_compressor_kv.weight")                                                  \
+    X(COMPRESSOR_NORM, "attn_compressor_norm.weight")                                              \
     X(ATTN_GATE, "attn_gate.weight")                                                               \
     X(ATTN_K_B, "attn_k.bias")                                                                     \
     X(ATTN_K, "attn_k.weight")                                                                     \
@@ -26,7 +28,6 @@
     X(ATTN_KV_A_MQA, "attn_kv_a_mqa.weight")                                                       \
     X(ATTN_KV_A_NORM, "attn_kv_a_norm.weight")                                                     \
     X(ATTN_KV_B, "attn_kv_b.weight")                                                               \
-    X(ATTN_KV_NORM, "attn_kv_norm.weight")                                                         \
     X(ATTN_NORM_B, "attn_norm.bias")                                                               \
     X(ATTN_NORM, "attn_norm.weight")                                                               \
     X(ATTN_NORM_2, "attn_norm_2.weight")                                                           \
@@ -65,6 +66,7 @@
     X(FFN_GATE_INP, "ffn_gate_inp.weight")                                                         \
     X(FFN_GATE_INP_SHEXP, "ffn_gate_inp_shexp.weight")                                             \
     X(FFN_GATE_SHEXP, "ffn_gate_shexp.weight")                                                     \
+    X(FFN_GATE_TID2EID, "ffn_gate_tid2eid.weight")                                                 \
     X(FFN_GATE_UP_EXPS, "ffn_gate_up_exps.weight")                                                 \
     X(FFN_LATENT_DOWN, "ffn_latent_down.weight")                                                   \
     X(FFN_LATENT_NORM, "ffn_latent_norm.weight")                                                   \
@@ -78,14 +80,22 @@
     X(FFN_UP_EXPS_B, "ffn_up_exps.bias")                                                           \
     X(FFN_UP_EXPS, "ffn_up_exps.weight")                                                           \
     X(FFN_UP_SHEXP, "ffn_up_shexp.weight")                                                         \
+    X(HC_ATTN_BASE, "hc_attn_base.weight")                                                         \
     X(HC_ATTN, "hc_attn_fn.weight")                                                                \
+    X(HC_ATTN_SCALE, "hc_attn_scale.weight")                                                       \
+    X(HC_FFN_BASE, "hc_ffn_base.weight")                                                           \
     X(HC_FFN, "hc_ffn_fn.weight")                                                                  \
+    X(HC_FFN_SCALE, "hc_ffn_scale.weight")                                                         \
     X(INDEX_K, "indexer.attn_k.weight")                                                            \
     X(INDEX_Q, "indexer.attn_q.weight")                                                            \
     X(INDEX_Q_B, "indexer.attn_q_b.weight")                                                        \
     X(INDEX_K_NORM, "indexer.k_norm.weight")                                                       \
     X(INDEX_K_NORM_B, "indexer.k_norm.bias")                                                       \
     X(INDEX_PROJ, "indexer.proj.weight")                                                           \
+    X(INDEX_COMPRESSOR_APE, "indexer_compressor_ape.weight")                                       \
+    X(INDEX_COMPRESSOR_GATE, "indexer_compressor_gate.weight")                                     \
+    X(INDEX_COMPRESSOR_KV, "indexer_compressor_kv.weight")                                         \
+    X(INDEX_COMPRESSOR_NORM, "indexer_compressor_norm.weight")                                     \
     X(PER_LAYER_GATE, "inp_gate.weight")                                                           \
     X(LAUREL_L, "laurel_l.weight")                                                                 \
     X(LAUREL_POST_NORM, "laurel_post_norm.weight")                                                 \
