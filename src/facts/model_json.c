@@ -92,6 +92,7 @@ static const mf_field attention_fields[] = {
     COUNT_OR_ABSENT("index_dim", mf_attention, index_dim, "sparse: width of the cached index key"),
     COUNT_OR_ABSENT("index_heads", mf_attention, n_index_heads, "sparse: heads that select"),
     COUNT_OR_ABSENT("index_top_k", mf_attention, index_top_k, "sparse: tokens that are attended"),
+    COUNT_OR_ABSENT("index_block", mf_attention, index_block, "sparse: tokens of a selected block"),
     COUNT_OR_ABSENT("compress_ratio", mf_attention, compress_ratio, "tokens per compressed entry"),
 };
 

@@ -83,6 +83,7 @@ static void write_attention(mf_str *out, const mf_attention *a)
     add_count(out, "index_dim", a->index_dim);
     add_count(out, "index_heads", a->n_index_heads);
     add_count(out, "index_top_k", a->index_top_k);
+    add_count(out, "index_block", a->index_block);
     add_count(out, "compress_ratio", a->compress_ratio);
     mf_str_add(out, "},\n");
 }

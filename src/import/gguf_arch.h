@@ -23,7 +23,8 @@ typedef struct mf_gguf_arch {
     uint32_t
         window_period; /* without a pattern in the file: the last layer of so many sees everything; 0: a pattern
                                is required */
-    bool full_first; /* the first instead of the last */
+    uint32_t window_depth; /* only models of so many layers slide; 0: all do */
+    bool full_first;       /* the first instead of the last */
     bool
         compresses; /* DeepSeek V4: all layers slide, entries for several tokens stand for the rest */
     mf_recurrent_kind recurrent; /* of layers that have state tensors */

@@ -25,12 +25,12 @@ typedef struct plan {
     uint32_t rope_dim;
     uint32_t window;
     uint32_t window_period;
-    uint32_t
-        full_interval; /* every so many layers attend, the others have a state; 0: not stated */
+    uint32_t full_interval; /* every so many layers attend, others have a state; 0: not stated */
     uint32_t n_shared_kv;
     uint32_t index_dim;
     uint32_t n_index_heads;
     uint32_t index_top_k;
+    uint32_t index_block;
     uint32_t conv_kernel;
     uint32_t state_inner;
     uint32_t state_size;
@@ -71,6 +71,7 @@ static const plan_key number_keys[] = {
     INTO("attention.indexer.key_length", index_dim),
     INTO("attention.indexer.head_count", n_index_heads),
     INTO("attention.indexer.top_k", index_top_k),
+    INTO("attention.indexer.block_size", index_block),
     INTO("full_attention_interval", full_interval),
     INTO("ssm.conv_kernel", conv_kernel),
     INTO("ssm.inner_size", state_inner),
@@ -104,6 +105,9 @@ static mf_status plan_windows(plan *p, const mf_gguf_meta *meta, mf_error *err)
     const mf_gguf_arch *arch = meta->arch;
     const mf_gguf_value *pattern = mf_gguf_meta_find(meta, "attention.sliding_window_pattern");
     mf_status status = MF_OK;
+    if (arch->window_depth > 0 && arch->window_depth != meta->n_layers - meta->n_nextn) {
+        return MF_OK;
+    }
     switch (arch->windows) {
     case MF_WINDOW_IGNORED:
         return MF_OK;
@@ -311,14 +315,19 @@ read_heads(bool *attends, uint32_t *n_heads, uint32_t *n_kv_heads, const site *a
     if (*n_kv_heads == 0 || *n_heads % *n_kv_heads != 0) {
         return bad_heads(at, "attention.head_count_kv", err);
     }
-    if (meta->arch->compresses) {
-        return at->seen->of[MF_SEEN_ATTN_OUTPUT_B] != NULL
-                   ? MF_OK
-                   : site_fail(at, err, "has no 'attn_output_b.weight', but attends");
-    }
-    return at->seen->of[MF_SEEN_ATTN_OUTPUT] != NULL
+    const mf_seen_tensor output =
+        meta->arch->compresses ? MF_SEEN_ATTN_OUTPUT_B : MF_SEEN_ATTN_OUTPUT;
+    return at->seen->of[output] != NULL
                ? MF_OK
                : site_fail(at, err, "has no 'attn_output.weight', but attends by its metadata");
+}
+
+static void fill_index(mf_attention *a, const plan *p)
+{
+    a->index_dim = p->index_dim;
+    a->n_index_heads = p->n_index_heads;
+    a->index_top_k = p->index_top_k * (p->index_block > 0 ? p->index_block : 1);
+    a->index_block = p->index_block;
 }
 
 /* One vector is key and value; entries for several tokens, if the layer has them, follow from its ratio. */
@@ -332,18 +341,13 @@ static mf_status fill_compressed(mf_layer *layer, const site *at, mf_error *err)
         return status;
     }
     if (a->n_kv_heads != 1 || p->rope_dim == 0 || p->rope_dim >= a->key_dim) {
-        return site_fail(at,
-                         err,
-                         "has compressed attention, but 'attention.head_count_kv', "
-                         "'attention.key_length' and 'rope.dimension_count' do not fit together");
+        return site_fail(at, err, "has heads or a 'rope.dimension_count' that can't be compressed");
     }
     a->value_is_key = true;
     a->rope_dim = p->rope_dim;
     a->compress_ratio = ratio;
     if (ratio == MF_OVERLAPPING_RATIO) {
-        a->index_dim = p->index_dim;
-        a->n_index_heads = p->n_index_heads;
-        a->index_top_k = p->index_top_k;
+        fill_index(a, p);
     }
     if (ratio > 0) {
         layer->recurrent = mf_compressor_state(ratio, a->key_dim, p->index_dim);
@@ -373,10 +377,8 @@ static mf_status fill_attention(mf_attention *a, const site *at, mf_error *err)
     a->shares_kv = at->layer >= at->meta->n_layers - p->n_shared_kv;
     a->key_dim = head_width(at, p->key_dim, windowed ? p->key_dim_swa : 0, n_heads);
     a->value_dim = head_width(at, p->value_dim, windowed ? p->value_dim_swa : 0, n_heads);
-    if (at->seen->of[MF_SEEN_INDEXER] != NULL) {
-        a->index_dim = p->index_dim;
-        a->n_index_heads = p->n_index_heads;
-        a->index_top_k = p->index_top_k;
+    if (at->seen->of[MF_SEEN_INDEXER] != NULL || at->seen->of[MF_SEEN_BLOCK_INDEXER] != NULL) {
+        fill_index(a, p);
     }
     if (p->key_dim_mla > 0) {
         status = fill_latent(a, at, err);

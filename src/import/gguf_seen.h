@@ -21,7 +21,8 @@
     X(MF_SEEN_GATE_UP_EXPS, "ffn_gate_up_exps.weight")                                             \
     X(MF_SEEN_DOWN_SHEXP, "ffn_down_shexp.weight")                                                 \
     X(MF_SEEN_SHORTCONV, "shortconv.conv.weight")                                                  \
-    X(MF_SEEN_INDEXER, "indexer.attn_k.weight")
+    X(MF_SEEN_INDEXER, "indexer.attn_k.weight")                                                    \
+    X(MF_SEEN_BLOCK_INDEXER, "indexer.k_proj.weight")
 
 typedef enum mf_seen_tensor {
 #define MF_SEEN_ENUM(name, suffix) name,

@@ -91,13 +91,17 @@ static void add_block_index(mf_hf *hf)
     const uint32_t n_heads =
         mf_hf_count_in(hf, "sparse_attention_config", "sparse_num_index_heads");
     const uint32_t width = mf_hf_count_in(hf, "sparse_attention_config", "sparse_index_dim");
+    const uint32_t block = mf_hf_count_in(hf, "sparse_attention_config", "sparse_block_size");
+    const uint32_t n_best = mf_hf_count_in(hf, "sparse_attention_config", "sparse_topk_blocks");
     if (hf->status != MF_OK) {
         return;
     }
     hf->layer->attention.index_dim = width;
     hf->layer->attention.n_index_heads = n_heads;
-    mf_hf_add_matrix(hf, "indexer.attn_q.weight", hf->hidden, (uint64_t)n_heads * width);
-    mf_hf_add_matrix(hf, "indexer.attn_k.weight", hf->hidden, width);
+    hf->layer->attention.index_top_k = n_best * block;
+    hf->layer->attention.index_block = block;
+    mf_hf_add_matrix(hf, "indexer.q_proj.weight", hf->hidden, (uint64_t)n_heads * width);
+    mf_hf_add_matrix(hf, "indexer.k_proj.weight", hf->hidden, width);
     mf_hf_add_vector(hf, "indexer.q_norm.weight", width);
     mf_hf_add_vector(hf, "indexer.k_norm.weight", width);
 }

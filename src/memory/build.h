@@ -53,8 +53,8 @@ typedef struct graph_traits {
     bool residual_first; /* the last sum of a layer is residual + result, not the other way round */
     bool bare_norms;     /* no weights (OLMo) */
     bool norm_embedding;
-    bool
-        norm_results; /* of attention and feed forward: not by build_norm, and before rows are picked */
+    bool late_rows;      /* picked behind the norm of attention's result */
+    bool loose_norms;    /* of results: not by build_norm, they run anywhere */
     uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
     uint32_t
         n_sparse; /* layers whose gate keeps its largest activations only (Gemma 3n): the first ones */
@@ -161,6 +161,7 @@ typedef struct attention_case {
     graph_tensor selected; /* sparse attention: only these cells are seen */
     bool value_in_key;     /* latent attention: values are the head of the keys */
     bool keep;             /* the caller projects the result */
+    bool keys_first;       /* into the order, before the values */
 } attention_case;
 
 /* One row of keys per token goes to its cache; all of that cache. */
@@ -178,6 +179,8 @@ typedef struct attention_parts {
 graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_parts in);
 /* By the Hadamard matrix of a quantized cache, or as it is. */
 graph_tensor mf_build_rotate(builder *b, graph_tensor x, graph_tensor rotation);
+/* Queries, keys and values go into the order and to their caches; what is to be read. */
+attention_parts mf_build_store(builder *b, const attention_case *c);
 /* A mask in which only the selected cells are seen; they are unmasked by zeros of so many bytes. */
 graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes);
 uint64_t mf_build_row_bytes(mf_tensor_type type, uint64_t width);

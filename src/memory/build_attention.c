@@ -264,16 +264,17 @@ graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selecte
     return seen;
 }
 
-graph_tensor mf_build_attention(builder *b, const attention_case *c)
+attention_parts mf_build_store(builder *b, const attention_case *c)
 {
     const cache_inputs *in = c->window ? &b->window : &b->full;
     const mf_workload *w = b->workload;
+    const bool keys_first = b->two_caches || c->keys_first;
     const graph_tensor q = mf_build_rotate(b, c->q, c->value_in_key ? GRAPH_NONE : in->k_rotation);
     const graph_tensor k = mf_build_rotate(b, c->k, c->value_in_key ? GRAPH_NONE : in->k_rotation);
     const graph_tensor v = mf_build_rotate(b, c->v, c->value_in_key ? GRAPH_NONE : in->v_rotation);
     mf_graph_expand(b->g, q);
-    mf_graph_expand(b->g, b->two_caches ? k : v);
-    mf_graph_expand(b->g, b->two_caches ? v : k);
+    mf_graph_expand(b->g, keys_first ? k : v);
+    mf_graph_expand(b->g, keys_first ? v : k);
     const graph_tensor keys =
         cache(b, c->layer, c->key_dim * c->n_kv_heads, in->cells, w->kv_type_k);
     const uint64_t value_width =
@@ -286,11 +287,18 @@ graph_tensor mf_build_attention(builder *b, const attention_case *c)
             store(b, values, v, in->v_rows, !w->flash_attention);
         }
     }
-    attention_parts all = {.q = q,
-                           .mask = mf_build_select(b, in->mask, c->selected, F32_BYTES),
-                           .sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS)};
+    attention_parts all = {.q = q, .mask = in->mask};
     all.k = mf_build_reshape(b, keys, c->key_dim, c->n_kv_heads, in->cells, b->n_streams);
     all.v = c->value_in_key ? head_of_rows(b, all.k, c) : values_of(b, c, values, in->cells);
+    return all;
+}
+
+graph_tensor mf_build_attention(builder *b, const attention_case *c)
+{
+    const cache_inputs *in = c->window ? &b->window : &b->full;
+    attention_parts all = mf_build_store(b, c);
+    all.mask = mf_build_select(b, all.mask, c->selected, F32_BYTES);
+    all.sinks = mf_build_weight(b, c->layer, PART_ATTN_SINKS);
     graph_tensor x = mf_build_attend(b, c, all);
     x = mf_build_rotate(b, x, c->value_in_key ? GRAPH_NONE : in->v_rotation);
     return c->keep ? x : mf_build_linear(b, c->layer, PART_ATTN_OUT, PART_ATTN_OUT_B, x);

@@ -104,7 +104,7 @@ static graph_tensor norm_weights(builder *b, graph_tensor weights, uint64_t n_us
     weights = mf_build_reshape(b, weights, n_used, u, 1, 1);
     graph_tensor sum =
         mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(1, u, 1, 1), GRAPH_SOURCES(weights));
-    sum = mf_graph_overwrite(b->g, sum); /* clamped */
+    sum = mf_graph_overwrite(b->g, sum, GRAPH_NONE); /* clamped */
     weights = mf_build_in_place(b, weights, sum);
     return mf_build_reshape(b, weights, 1, n_used, u, 1);
 }

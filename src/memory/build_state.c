@@ -25,7 +25,7 @@ graph_tensor mf_build_read_state(builder *b, graph_tensor cache, const scan_case
     const uint64_t width = mf_build_ne(b, cache, 0);
     const graph_tensor states = mf_build_reshape(b, cache, width, b->n_sequences, 1, 1);
     const graph_tensor fresh = mf_build_reshape(b, states, width, 1, 1, 1);
-    mf_graph_expand(b->g, mf_graph_overwrite(b->g, fresh));
+    mf_graph_expand(b->g, mf_graph_overwrite(b->g, fresh, GRAPH_NONE));
     const graph_tensor out = scan != NULL ? scan_states(b, scan, states, width)
                                           : mf_build_get_rows(b, states, b->states.main);
     mf_graph_expand(b->g, out);

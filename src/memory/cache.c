@@ -77,6 +77,12 @@ static mf_status cell_bytes(uint64_t *bytes,
     }
     uint64_t index = 0;
     status = mf_tensor_row_bytes(&index, w->kv_type_k, a->index_dim, err);
+    if (status == MF_OK && a->index_block > 0) {
+        /* MiniMax M3's index keys lie in a cache of one head, with values that nobody writes (llama-kv-cache-msa.cpp). */
+        uint64_t unused = 0;
+        status = mf_tensor_row_bytes(&unused, w->kv_type_v, a->value_dim, err);
+        index += unused;
+    }
     *bytes = key + value + index;
     return status;
 }

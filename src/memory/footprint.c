@@ -121,7 +121,8 @@ static bool same_attention(const mf_attention *a, const mf_attention *b)
            a->chunked == b->chunked && a->shares_kv == b->shares_kv &&
            a->value_is_key == b->value_is_key && a->kv_rank == b->kv_rank &&
            a->rope_dim == b->rope_dim && a->index_dim == b->index_dim &&
-           a->n_index_heads == b->n_index_heads && a->compress_ratio == b->compress_ratio;
+           a->n_index_heads == b->n_index_heads && a->index_block == b->index_block &&
+           a->compress_ratio == b->compress_ratio;
 }
 
 static bool same_ffn(const mf_ffn *a, const mf_ffn *b)

@@ -179,18 +179,20 @@ graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, grap
     return add_node(g, node);
 }
 
-graph_tensor mf_graph_overwrite(graph *g, graph_tensor x)
+graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y)
 {
     if (g->status != MF_OK) {
         return GRAPH_NONE;
     }
     return add_node(g,
-                    (graph_node){.shape = g->nodes[x].shape,
-                                 .op = GRAPH_STORE,
-                                 .element_bytes = g->nodes[x].element_bytes,
-                                 .src = {x},
-                                 .n_src = 1,
-                                 .view_src = owner_of(g, x)});
+                    (graph_node){
+                        .shape = g->nodes[x].shape,
+                        .op = GRAPH_STORE,
+                        .element_bytes = g->nodes[x].element_bytes,
+                        .src = {x, y},
+                        .n_src = y != GRAPH_NONE ? 2 : 1,
+                        .view_src = owner_of(g, x)
+    });
 }
 
 graph_tensor mf_graph_copy(graph *g, graph_tensor of)

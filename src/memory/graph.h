@@ -111,8 +111,8 @@ mf_graph_slice(graph *g, graph_tensor of, uint64_t row, uint64_t inner, graph_sh
 
 /* Writes `data` into the memory of `into`, at `rows` if there are any. */
 graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, graph_tensor rows);
-/* A result that is its source's memory, whoever else reads that. */
-graph_tensor mf_graph_overwrite(graph *g, graph_tensor x);
+/* A result that is x's memory, whoever else reads that; y may be none. */
+graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y);
 
 /* What the scheduler puts between: a copy in another memory, and a reader that only keeps a tensor. */
 graph_tensor mf_graph_copy(graph *g, graph_tensor of);

@@ -35,6 +35,7 @@ void mf_graph_falcon_h1(builder *b);
 void mf_graph_qwen_hybrid(builder *b);
 void mf_graph_mixers(builder *b);
 void mf_graph_compressed(builder *b);
+void mf_graph_blocks(builder *b);
 
 /* Shared by them: queries, keys and values of plain attention, one case ready to be attended. */
 attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x);

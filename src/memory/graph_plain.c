@@ -126,7 +126,7 @@ norm_input(builder *b, const build_layer *l, block_part w, block_part bias, grap
 
 static graph_tensor norm_result(builder *b, const build_layer *l, block_part w, graph_tensor x)
 {
-    if (!b->traits->norm_results) {
+    if (!b->traits->loose_norms) {
         return mf_build_norm(b, l, w, PART_COUNT, x);
     }
     return mf_build_in_place(b, mf_build_rms(b, x), mf_build_weight(b, l, w));
@@ -146,9 +146,9 @@ attention_part(builder *b, const build_layer *l, graph_tensor x, graph_tensor *r
     }
     const bool normed = is_sandwich(l) && mf_build_has(l, PART_ATTN_POST_NORM);
     graph_tensor y = attend(b, l, norm_input(b, l, PART_ATTN_NORM, PART_ATTN_NORM_B, x));
-    y = normed && b->traits->norm_results ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
+    y = normed && b->traits->late_rows ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
     mf_build_pick(b, l, &y, residual);
-    return normed && !b->traits->norm_results ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
+    return normed && !b->traits->late_rows ? norm_result(b, l, PART_ATTN_POST_NORM, y) : y;
 }
 
 static graph_tensor layer(builder *b, const build_layer *l, graph_tensor x)

@@ -249,7 +249,7 @@ static mf_status check_width(const char *which, mf_tensor_type type, uint64_t wi
                          (unsigned)info->block_elements);
 }
 
-/* What llama-context.cpp refuses: blocks that a head's width cuts, and two types for one latent. */
+/* What llama-context.cpp refuses: blocks that a head's width cuts, for flash attention, and two types for one latent. */
 static mf_status check_cache_types(const mf_case *run, mf_error *err)
 {
     const mf_workload *w = &run->workload;
@@ -264,7 +264,7 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
                            "choose --kv %s",
                            mf_tensor_type_get(w->kv_type_k)->name);
         }
-        if (a->kind == MF_ATTENTION_GQA) {
+        if (a->kind == MF_ATTENTION_GQA && w->flash_attention) {
             status = check_width("K", w->kv_type_k, a->key_dim, err);
             status = status == MF_OK ? check_width("V", w->kv_type_v, a->value_dim, err) : status;
         }

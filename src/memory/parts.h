@@ -87,11 +87,13 @@
     X(HC_FFN, "hc_ffn_fn.weight")                                                                  \
     X(HC_FFN_SCALE, "hc_ffn_scale.weight")                                                         \
     X(INDEX_K, "indexer.attn_k.weight")                                                            \
-    X(INDEX_Q, "indexer.attn_q.weight")                                                            \
     X(INDEX_Q_B, "indexer.attn_q_b.weight")                                                        \
-    X(INDEX_K_NORM, "indexer.k_norm.weight")                                                       \
     X(INDEX_K_NORM_B, "indexer.k_norm.bias")                                                       \
+    X(INDEX_K_NORM, "indexer.k_norm.weight")                                                       \
+    X(INDEX_K_PROJ, "indexer.k_proj.weight")                                                       \
     X(INDEX_PROJ, "indexer.proj.weight")                                                           \
+    X(INDEX_Q_NORM, "indexer.q_norm.weight")                                                       \
+    X(INDEX_Q_PROJ, "indexer.q_proj.weight")                                                       \
     X(INDEX_COMPRESSOR_APE, "indexer_compressor_ape.weight")                                       \
     X(INDEX_COMPRESSOR_GATE, "indexer_compressor_gate.weight")                                     \
     X(INDEX_COMPRESSOR_KV, "indexer_compressor_kv.weight")                                         \

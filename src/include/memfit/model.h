@@ -50,6 +50,7 @@ typedef struct mf_attention {
     uint32_t index_dim; /* sparse attention: width of the index key that is cached per token */
     uint32_t n_index_heads;
     uint32_t index_top_k; /* sparse attention: tokens that are attended after selection */
+    uint32_t index_block; /* MiniMax M3: tokens of a block that is selected as a whole */
     uint32_t
         compress_ratio; /* DeepSeek V4: beside the window, one compressed entry per this many tokens */
 } mf_attention;

@@ -82,7 +82,7 @@ static const window_row window_rows[] = {
     {"afmoe",        WINDOW,                               "WWW.WWW", 512 },
     {"cohere2",      WINDOW,                               "WWW.WWW", 512 },
     {"exaone4",      "",                                   ".......", 0   },
-    {"exaone4",      WINDOW,                               "WWW.WWW", 512 },
+    {"exaone4",      WINDOW,                               ".......", 0   }, /* of 64 layers only */
     {"gemma2",       "",                                   "W.W.W.W", 4096},
     {"gemma2",       WINDOW,                               "W.W.W.W", 512 },
     {"gemma3",       "",                                   ".......", 0   },
@@ -100,6 +100,7 @@ static const window_row window_rows[] = {
     {"llama4",       PATTERN "u32 2\n",                    "C.C.C.C", 8192},
     {"llama4",       "@.attention.sliding_window u32 0\n", ".......", 0   },
     {"mimo2",        WINDOW PATTERN "arr_i32 0 6*1",       ".WWWWWW", 512 },
+    {"muse-glimmer", WINDOW PATTERN "u32 3\n",             "WW.WW.W", 512 },
     {"olmo2",        WINDOW,                               "WWW.WWW", 512 },
     {"phi3",         WINDOW,                               ".......", 0   },
     {"qwen2",        WINDOW,                               ".......", 0   },
@@ -288,6 +289,70 @@ Test(gguf_rules, kimi_delta_attention)
     cr_expect(eq(u64, model->layers[0].recurrent.state_elements, 6400));
     cr_expect(eq(int, model->layers[3].attention.kind, MF_ATTENTION_MLA));
     cr_expect(eq(u32, model->layers[3].attention.kv_rank, 48));
+    mf_model_free(model);
+}
+
+/* llama.cpp slides in EXAONE 4's models of 64 layers only. */
+Test(gguf_rules, windows_that_depend_on_the_number_of_layers)
+{
+    mf_model *model = good_model(
+        "exaone4",
+        "@.block_count u32 64\n@.embedding_length u32 96\n@.feed_forward_length u32 160\n"
+        "@.attention.head_count u32 4\n@.vocab_size u32 64\n" HEADS,
+        GLOBALS ATTENTION("0-63") FFN("0-63"));
+    cr_expect(eq(u32, model->layers[62].attention.window, 4096));
+    cr_expect(eq(u32, model->layers[63].attention.window, 0));
+    mf_model_free(model);
+}
+
+#define V4                                                                                         \
+    "@.attention.key_length u32 32\n@.attention.value_length u32 32\n"                             \
+    "@.attention.sliding_window u32 40\n@.attention.indexer.key_length u32 24\n"                   \
+    "@.attention.indexer.head_count u32 3\n@.attention.indexer.top_k u32 5\n"                      \
+    "@.attention.compress_ratios arr_i32 0 0 4 128 4 128 4 0\n"
+#define V4_MODEL                                                                                   \
+    GLOBALS "blk.{0-6}.attn_q_b.weight 96x128\nblk.{0-6}.attn_kv.weight 96x32\n"                   \
+            "blk.{0-6}.attn_output_b.weight 64x96\n" FFN("0-6")
+
+/* The list of ratios may be longer than the model: converters keep the one of the prediction block. */
+Test(gguf_rules, compressed_entries)
+{
+    mf_model *model = good_model("deepseek4",
+                                 SIZES V4 "@.attention.head_count_kv u32 1\n"
+                                          "@.rope.dimension_count u32 8\n",
+                                 V4_MODEL);
+    const mf_layer *l = model->layers;
+    cr_expect(l[0].attention.value_is_key);
+    cr_expect(eq(u32, l[1].attention.window, 40));
+    cr_expect(eq(u32, l[1].attention.compress_ratio, 0));
+    cr_expect(eq(int, l[1].recurrent.kind, MF_RECURRENT_NONE));
+    cr_expect(eq(u32, l[2].attention.n_index_heads, 3));
+    cr_expect(eq(u64, l[2].recurrent.state_elements, 2 * 8 * 2 * (32 + 24)));
+    cr_expect(eq(u32, l[3].attention.n_index_heads, 0));
+    cr_expect(eq(u64, l[3].recurrent.state_elements, 2 * 128 * 32));
+    mf_model_free(model);
+    bad_model("deepseek4",
+              SIZES V4 "@.attention.head_count_kv u32 2\n@.rope.dimension_count u32 8\n",
+              V4_MODEL,
+              "can't be compressed");
+    bad_model("deepseek4",
+              SIZES V4 "@.attention.head_count_kv u32 1\n@.rope.dimension_count u32 8\n",
+              PLAIN_MODEL,
+              "attends by its metadata");
+}
+
+/* MiniMax M3 counts the best blocks, the model the tokens in them. */
+Test(gguf_rules, blocks_that_are_selected)
+{
+    mf_model *model = good_model("minimax-m3",
+                                 SIZES HEADS "@.attention.indexer.key_length u32 24\n"
+                                             "@.attention.indexer.head_count u32 2\n"
+                                             "@.attention.indexer.top_k u32 5\n"
+                                             "@.attention.indexer.block_size u32 48\n",
+                                 PLAIN_MODEL "blk.{2-6}.indexer.k_proj.weight 96x24\n");
+    cr_expect(eq(u32, model->layers[1].attention.index_dim, 0));
+    cr_expect(eq(u32, model->layers[2].attention.index_block, 48));
+    cr_expect(eq(u32, model->layers[6].attention.index_top_k, 240));
     mf_model_free(model);
 }
 
