@@ -243,7 +243,8 @@ Test(reports, cuda_unpacks_a_quantized_cache_for_prompts)
 }
 
 /* llama.cpp b10361's own dry run of a file with DeepSeek V4 Flash's shapes: windows of every layer, an entry for every 4 or
-   128 tokens, and the compressors' state; sequences apart even in a unified cache. Compute buffers are those of the CPU: Metal has its scratch on top. */
+   128 tokens, and the compressors' state; sequences apart even in a unified cache. Compute buffers are those of the CPU:
+   Metal has its scratch on top. */
 Test(reports, deepseek_v4_keeps_windows_and_compressed_entries)
 {
     static const struct {
