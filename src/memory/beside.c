@@ -46,6 +46,19 @@ add_projector(mf_memory *memory, const mf_case *run, const layout *at, mf_error 
     return mf_memory_add(memory, at->n_devices > 0 ? 0 : at->host, MF_TERM_PROJECTOR, bytes, err);
 }
 
+/* From where the last one was found: adapters list their tensors in the model's order. */
+static bool find_tensor(size_t *at, const mf_model *model, const char *name)
+{
+    for (size_t n = 0; n < model->n_tensors; n++) {
+        const size_t i = (*at + n) % model->n_tensors;
+        if (strcmp(model->tensors[i].name, name) == 0) {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Each matrix lies where its tensor does (llama-adapter.cpp). What B makes of a micro-batch stands beside the plain result
    until both are added. */
 static mf_status add_part(mf_memory *memory,
@@ -53,13 +66,10 @@ static mf_status add_part(mf_memory *memory,
                           const mf_case *run,
                           const mf_tensor_map *map,
                           const mf_adapter_part *part,
+                          size_t *at,
                           mf_error *err)
 {
-    size_t i = 0;
-    while (i < run->model->n_tensors && strcmp(run->model->tensors[i].name, part->target) != 0) {
-        i++;
-    }
-    if (i == run->model->n_tensors) {
+    if (!find_tensor(at, run->model, part->target)) {
         return mf_fail(
             err,
             MF_E_DATA,
@@ -67,7 +77,7 @@ static mf_status add_part(mf_memory *memory,
             part->target,
             run->model->id != NULL ? run->model->id : "the model");
     }
-    const uint64_t *dims = run->model->tensors[i].dims;
+    const uint64_t *dims = run->model->tensors[*at].dims;
     if ((part->input > 0 && part->input != dims[0]) ||
         (part->width > 0 && part->width != dims[1])) {
         return mf_fail(
@@ -76,7 +86,7 @@ static mf_status add_part(mf_memory *memory,
             "the adapter's matrices don't fit the shape of '%s': it was made for another model",
             part->target);
     }
-    const size_t place = (size_t)map->tensors[i];
+    const size_t place = (size_t)map->tensors[*at];
     widest[place] = part->width > widest[place] ? part->width : widest[place];
     return mf_memory_add(memory, place, MF_TERM_LORA, part->bytes, err);
 }
@@ -98,9 +108,10 @@ static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *er
                        adapter->architecture,
                        run->model->architecture);
     }
+    size_t at = 0;
     mf_status status = mf_tensor_map_make(&map, run, err);
     for (size_t i = 0; status == MF_OK && i < adapter->n_parts; i++) {
-        status = add_part(memory, widest, run, &map, &adapter->parts[i], err);
+        status = add_part(memory, widest, run, &map, &adapter->parts[i], &at, err);
     }
     for (size_t i = 0; status == MF_OK && i < memory->n_places; i++) {
         uint64_t bytes = 0;

@@ -155,7 +155,7 @@ static graph_tensor attend_stream(const blocks *v, const build_layer *l, const s
                                  GRAPH_SOURCES(q, k, values, mask));
     y = mf_build_swap(b, y, 2, 3);
     y = t > 1 && groups > 1 ? mf_build_own(b, y, GRAPH_NONE) : y;
-    return mf_build_reshape(b, y, a->value_dim * a->n_heads, t, 1, 1);
+    return mf_build_reshape(b, y, (uint64_t)a->value_dim * a->n_heads, t, 1, 1);
 }
 
 /* One stream of a cache. */
@@ -191,7 +191,8 @@ static graph_tensor attend_blocks(const blocks *v, const build_layer *l, graph_t
             .v = stream_of(b, all.v, GRAPH_SHAPE(a->value_dim, a->n_kv_heads, cells, 1)),
         };
         const graph_tensor one = attend_stream(v, l, &s);
-        const graph_shape so_far = GRAPH_SHAPE(a->value_dim * a->n_heads, (i + 1) * t, 1, 1);
+        const graph_shape so_far =
+            GRAPH_SHAPE((uint64_t)a->value_dim * a->n_heads, (i + 1) * t, 1, 1);
         y = i == 0 ? one : mf_graph_op(b->g, GRAPH_PLAIN, so_far, GRAPH_SOURCES(y, one));
     }
     y = mf_build_rotate(b, y, b->full.v_rotation);
