@@ -48,6 +48,7 @@
 #define UNPACK_PER_FLOP 0.15
 #define UNPACK_PER_BYTE 10.0
 #define UNTUNED_FP8_S 60e-6
+#define RDNA4_FP8_SHARE 0.28
 
 static const mf_device *first_device(const mf_case *run)
 {
@@ -108,36 +109,41 @@ static double flop_share(const mf_device *device)
     return device->vendor == MF_VENDOR_AMD ? AMD_FLOP_SHARE : FLOP_SHARE;
 }
 
-/* Products of FP8 that no kernel was tuned for take so much longer each: vLLM 0.11 to 0.13 with a model of 14 billion weights
-   (tests/truth/serving_throughput.csv; docs/simulate.md). */
-static double untuned_fp8_s(const mf_device *device)
+/* Products of FP8 for which no kernel was tuned: each takes so much longer, and many rows reach no more than so much of the sheet.
+   From vLLM 0.11 to 0.13 with a model of 14 billion weights (tests/truth/serving_throughput.csv; docs/simulate.md). */
+typedef struct untuned_fp8 {
+    const char *architecture;
+    mf_chip_class chip_class;
+    double product_s;
+    double flop_share;
+} untuned_fp8;
+
+static const untuned_fp8 *find_untuned_fp8(const mf_device *device)
 {
-    static const struct {
-        const char *architecture;
-        mf_chip_class chip_class;
-        double product_s;
-    } untuned[] = {
-        {"rdna4",     MF_CLASS_AMD_GDDR,    UNTUNED_FP8_S},
-        {"blackwell", MF_CLASS_NVIDIA_GDDR, UNTUNED_FP8_S},
+    static const untuned_fp8 cards[] = {
+        {"rdna4",     MF_CLASS_AMD_GDDR,    UNTUNED_FP8_S, RDNA4_FP8_SHARE},
+        {"blackwell", MF_CLASS_NVIDIA_GDDR, UNTUNED_FP8_S, FP8_SHARE      },
     };
-    for (size_t i = 0; i < sizeof untuned / sizeof untuned[0]; i++) {
-        if (device->architecture != NULL && device->chip_class == untuned[i].chip_class &&
-            strcmp(device->architecture, untuned[i].architecture) == 0) {
-            return untuned[i].product_s;
+    for (size_t i = 0; i < sizeof cards / sizeof cards[0]; i++) {
+        if (device->architecture != NULL && device->chip_class == cards[i].chip_class &&
+            strcmp(device->architecture, cards[i].architecture) == 0) {
+            return &cards[i];
         }
     }
-    return 0;
+    return NULL;
 }
 
 /* FP8 where the card multiplies it, twice as fast as half precision where both accumulate in FP32; other formats are unpacked first. */
 static void set_formats(mf_kernel_rates *rates, const mf_device *device, double half_flop_per_s)
 {
     const mf_fact *fp8 = &device->fp8_matrix_flop_per_s;
+    const untuned_fp8 *untuned = find_untuned_fp8(device);
+    const double share =
+        fmin(untuned != NULL ? untuned->flop_share : FP8_SHARE, flop_share(device));
     rates->fp8_is_native = fp8->known;
     rates->fp8_flop_per_s =
-        fp8->known ? fmin(FP8_SHARE, flop_share(device)) * fmin(fp8->value, 2 * half_flop_per_s)
-                   : rates->flop_per_s;
-    rates->fp8_product_s = untuned_fp8_s(device);
+        fp8->known ? share * fmin(fp8->value, 2 * half_flop_per_s) : rates->flop_per_s;
+    rates->fp8_product_s = untuned != NULL ? untuned->product_s : 0;
     rates->unpack_per_s = device->fp32_flop_per_s.known
                               ? UNPACK_PER_FLOP * device->fp32_flop_per_s.value
                               : UNPACK_PER_BYTE * device->bandwidth_bytes_per_s.value;

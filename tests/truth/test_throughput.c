@@ -18,7 +18,7 @@
 #include "unit/simulate/served.h"
 
 #define BAR 0.15
-#define LEAST_FULL 11
+#define LEAST_FULL 13
 
 typedef struct tally {
     size_t n;

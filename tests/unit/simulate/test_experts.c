@@ -125,7 +125,8 @@ Test(products, fp8_goes_by_the_generation_of_the_card)
     cr_expect(epsilon_eq(dbl, geforce.fp8_flop_per_s, 0.74 * 330.4e12, 1e12));
     cr_expect(epsilon_eq(dbl, hopper.fp8_flop_per_s, 0.74 * 1978e12, 1e12));
     cr_expect(ada.fp8_product_s <= 0 && rates_on("pc-rtx-5090").fp8_product_s > 0);
-    cr_expect(rates_on("pc-r9700").fp8_product_s > 0);
+    const mf_kernel_rates rdna4 = rates_on("pc-r9700");
+    cr_expect(rdna4.fp8_product_s > 0 && rdna4.fp8_flop_per_s < 0.3 * 382e12, "not tuned");
 }
 
 /* A captured graph's idle rows cost dense products, not experts. */
