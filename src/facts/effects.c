@@ -296,7 +296,7 @@ static const char *key_name(key_kind kind, size_t value)
 
 static size_t family_size(const family *f)
 {
-    return key_sizes[f->keys[0]] * key_sizes[f->keys[1]] * key_sizes[f->keys[2]];
+    return key_size(f->keys[0]) * key_size(f->keys[1]) * key_size(f->keys[2]);
 }
 
 size_t mf_effect_count(void)
