@@ -180,3 +180,19 @@ Test(need, blocks_of_a_cache_must_fit_the_heads)
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
     cr_expect(strstr(err.message, "40 wide") != NULL, "%s", err.message);
 }
+
+/* llama-context.cpp asks for flash attention alone; otherwise only a row of all heads has to be whole. */
+Test(need, blocks_of_a_cache_may_cut_heads_without_flash_attention)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    for (size_t i = 0; i < s.model.n_layers; i++) {
+        s.model.layers[i].attention.key_dim = 48;
+    }
+    s.run.workload.kv_type_k = MF_TYPE_Q8_0;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
+    s.run.workload.flash_attention = false;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
+}
