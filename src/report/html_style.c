@@ -17,7 +17,7 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     "*{box-sizing:border-box}\n"
     "html{color-scheme:light dark}\n"
     "body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}\n"
-    "main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem 4rem}\n"
+    "main{max-width:70rem;margin:0 auto;padding:1.5rem 1rem 4rem}\n"
     "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.3rem;margin:2.4rem 0 .6rem;border-bottom:1px solid var(--line);"
     "padding-bottom:.2rem}h3{font-size:1.05rem;margin:1.6rem 0 .5rem}\n"
     "p{margin:.5rem 0;max-width:44rem}.detail,figcaption,small{color:var(--soft)}\n"

@@ -50,7 +50,33 @@ static size_t count_expert_layers(const mf_model *model)
     return last;
 }
 
-static void offload_row(mf_document *d, const mf_case *run, const mf_prediction *p, uint32_t n)
+/* Of a layer's experts those that a token uses. */
+static double share_used(const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const mf_ffn *ffn = &model->layers[i].ffn;
+        if (ffn->kind == MF_FFN_MOE && ffn->n_experts > 0) {
+            return (double)ffn->n_experts_used / ffn->n_experts;
+        }
+    }
+    return 0;
+}
+
+/* What host memory delivers while it decodes: the experts there that a token uses. `whole` is the breakdown with all of them on
+   the devices. */
+static void
+host_reads_cell(mf_document *d, const mf_case *run, const mf_prediction *p, const mf_memory *whole)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    const double there = (double)place_named(&p->memory, "host")->terms[MF_TERM_WEIGHTS];
+    const double always = (double)place_named(whole, "host")->terms[MF_TERM_WEIGHTS];
+    const double rate = (there - always) * share_used(run->model) * p->decode.tok_s;
+    const bool known = p->memory.fits && p->decode.known && rate > 0;
+    mf_document_cell(d, "%s", known ? mf_quantity_text(bytes, rate, MF_DIM_BANDWIDTH, 3) : "-");
+}
+
+static void offload_row(
+    mf_document *d, const mf_case *run, const mf_prediction *p, const mf_memory *whole, uint32_t n)
 {
     char name[48];
     char bytes[MF_NUMBER_SIZE + 16];
@@ -68,6 +94,7 @@ static void offload_row(mf_document *d, const mf_case *run, const mf_prediction 
         mf_document_cell(d, "-");
         mf_document_cell(d, "-");
     }
+    host_reads_cell(d, run, p, whole);
 }
 
 /* The least number of layers whose experts leave, found by halving: memory falls with every layer. */
@@ -96,12 +123,15 @@ static mf_status least_layers(uint32_t *least, const mf_case *run, uint32_t most
 static mf_status
 add_offload(mf_document *document, const mf_study *study, uint32_t n_layers, mf_error *err)
 {
+    mf_memory whole;
     mf_prediction *p = NULL;
     mf_case run = mf_study_case(study, 0, 0);
+    run.workload.n_cpu_moe = 0;
+    mf_status status = mf_memory_need(&whole, &run, err);
     run.workload.n_cpu_moe = n_layers;
-    const mf_status status = predicted(&p, study, &run, err);
+    status = status == MF_OK ? predicted(&p, study, &run, err) : status;
     if (status == MF_OK && p != NULL) {
-        offload_row(document, &run, p, n_layers);
+        offload_row(document, &run, p, &whole, n_layers);
     }
     free(p);
     return status;
@@ -110,8 +140,13 @@ add_offload(mf_document *document, const mf_study *study, uint32_t n_layers, mf_
 mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_error *err)
 {
     enum { STEPS = 8 };
-    static const char *const headings[] = {
-        "layers", "on the GPU", "in host memory", "fits", "decode tok/s", "prefill tok/s"};
+    static const char *const headings[] = {"layers",
+                                           "on the GPU",
+                                           "on the host",
+                                           "fits",
+                                           "decode tok/s",
+                                           "prefill tok/s",
+                                           "host reads"};
     const uint32_t most = (uint32_t)count_expert_layers(study->models[0]);
     const mf_case run = mf_study_case(study, 0, 0);
     uint32_t least = 0;
@@ -119,7 +154,7 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
         return mf_fail(err, MF_E_USAGE, "'%s' has no experts to move", study->models[0]->id);
     }
     mf_status status = least_layers(&least, &run, most, err);
-    mf_document_begin(document, MF_BLOCK_TABLE, 6, "Experts of the first layers in host memory");
+    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Experts of the first layers in host memory");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -145,6 +180,9 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
     } else if (status == MF_OK) {
         mf_document_cell(document, "- it does not fit with all experts in host memory either");
     }
+    mf_document_cell(document,
+                     "- host reads: what the host's memory delivers while it decodes, the experts "
+                     "there that a token uses");
     return status;
 }
 
