@@ -4,6 +4,7 @@
  */
 #include "memory/footprint.h"
 #include "memory/internal.h"
+#include "memory/llamacpp_place.h"
 
 /* A case whose footprint is there, made here if it wasn't. */
 typedef struct search {
@@ -34,12 +35,39 @@ static void search_end(search *s)
 
 typedef void (*set_amount)(mf_workload *w, const mf_workload *asked, uint64_t amount);
 
+/* Half of what a search asks is too much before any buffer is laid out, which is what takes time. */
+static mf_status is_too_much(bool *too_much, const mf_case *run, mf_error *err)
+{
+    mf_memory least = {0};
+    uint64_t sum = 0;
+    *too_much = false;
+    if (run->engine->id != MF_ENGINE_LLAMACPP) {
+        return MF_OK;
+    }
+    const layout at = mf_layout_places(&least, run);
+    mf_status status = mf_workload_check(&run->workload, err);
+    status = status == MF_OK ? mf_llamacpp_least(&least, run, &at, err) : status;
+    for (size_t i = 0; status == MF_OK && i < least.n_places; i++) {
+        const mf_place *place = &least.places[i];
+        sum += place->need_bytes;
+        *too_much = *too_much || (place->limit_bytes > 0 && place->need_bytes > place->limit_bytes);
+    }
+    *too_much = *too_much || (least.shared_limit_bytes > 0 && sum > least.shared_limit_bytes);
+    return status;
+}
+
 static mf_status fits_with(
     bool *fits, search *s, const mf_workload *asked, set_amount set, uint64_t amount, mf_error *err)
 {
     mf_memory need;
+    bool too_much = false;
     set(&s->run.workload, asked, amount);
-    const mf_status status = mf_memory_need(&need, &s->run, err);
+    mf_status status = is_too_much(&too_much, &s->run, err);
+    if (status == MF_OK && too_much) {
+        *fits = false;
+        return MF_OK;
+    }
+    status = status == MF_OK ? mf_memory_need(&need, &s->run, err) : status;
     if (status == MF_OK) {
         *fits = need.fits;
     }
