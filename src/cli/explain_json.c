@@ -23,7 +23,8 @@ static const char *schema_of(const mf_node *node)
 
 static bool is_known(const char *schema)
 {
-    static const char *const known[] = {"memfit.prediction/1", "memfit.plan/1", "memfit.cost/1"};
+    static const char *const known[] = {
+        "memfit.prediction/1", "memfit.plan/1", "memfit.cost/1", "memfit.simulation/1"};
     for (size_t i = 0; schema != NULL && i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(schema, known[i]) == 0) {
             return true;
@@ -55,7 +56,8 @@ static bool number_text(char text[MF_NUMBER_SIZE], const mf_node *node)
 /* An element of a list goes by what it is called, or by its place. */
 static void name_element(char label[LABEL_SIZE], const mf_node *element, size_t index)
 {
-    static const char *const keys[] = {"name", "device", "way", "input", "depth_tokens", "years"};
+    static const char *const keys[] = {
+        "name", "device", "way", "input", "depth_tokens", "years", "value", "begin_s"};
     char number[MF_NUMBER_SIZE];
     const char *model = mf_node_string(mf_node_get(mf_node_get(element, "model"), "id"));
     const char *machine = mf_node_string(mf_node_get(mf_node_get(element, "machine"), "id"));

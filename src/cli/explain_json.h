@@ -1,5 +1,5 @@
 /*
- * explain_json.h - where the numbers of fit's, compare's, plan's and cost's JSON come from.
+ * explain_json.h - where the numbers of fit's, compare's, plan's, cost's and simulate's JSON come from.
  */
 #ifndef MF_CLI_EXPLAIN_JSON_H
 #define MF_CLI_EXPLAIN_JSON_H
