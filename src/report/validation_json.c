@@ -50,6 +50,26 @@ static void write_rules(mf_json_writer *w, const mf_validation_group *groups, si
     mf_jw_close(w, ']');
 }
 
+static void write_given(mf_json_writer *w, const mf_validation *v)
+{
+    mf_jw_open(w, "one_row_given", '[');
+    for (size_t i = 0; i < v->n_given; i++) {
+        const mf_validation_given *g = &v->given[i];
+        mf_jw_open(w, NULL, '{');
+        mf_jw_text(w, "test", test_keys[g->test]);
+        mf_jw_text(w, "key", g->key);
+        mf_jw_uint(w, "chips", g->n_chips);
+        mf_jw_uint(w, "n", g->n_rows);
+        mf_jw_number(w, "chips_mape_before_percent", true, 100 * g->chips_before);
+        mf_jw_number(w, "chips_mape_percent", true, 100 * g->chips_after);
+        mf_jw_number(w, "mape_before_percent", true, 100 * g->rows_before);
+        mf_jw_number(w, "mape_percent", true, 100 * g->rows_after);
+        mf_jw_number(w, "coverage90_percent", true, 100 * g->coverage90);
+        mf_jw_close(w, '}');
+    }
+    mf_jw_close(w, ']');
+}
+
 static bool same_reason(const mf_validated *a, const mf_validated *b)
 {
     return a->skip && b->skip && strcmp(a->skip, b->skip) == 0;
@@ -94,6 +114,7 @@ mf_status mf_write_validation_json(mf_str *out, const mf_validation *validation,
         write_group(&w, &groups[i]);
     }
     mf_jw_close(&w, ']');
+    write_given(&w, validation);
     write_skipped(&w, validation);
     write_rules(&w, groups, n);
     mf_jw_close(&w, '}');

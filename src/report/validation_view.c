@@ -133,6 +133,45 @@ static void show_rules(mf_document *d, const mf_validation_group *groups, size_t
     }
 }
 
+/* What one row of a chip that was left out tells of its others. */
+static void show_given(mf_document *d, const mf_validation *v, mf_speed_test test)
+{
+    static const char *const names[] = {"mean error in per cent",
+                                        "chips",
+                                        "rows",
+                                        "chips: none given",
+                                        "one given",
+                                        "rows: none given",
+                                        "one given",
+                                        "covered"};
+    bool open = false;
+    for (size_t i = 0; i < v->n_given; i++) {
+        const mf_validation_given *g = &v->given[i];
+        if (g->test != test) {
+            continue;
+        }
+        if (!open) {
+            mf_document_begin(d,
+                              MF_BLOCK_TABLE,
+                              sizeof names / sizeof names[0],
+                              test == MF_TEST_DECODE ? "Decode with one row of the chip given"
+                                                     : "Prefill with one row of the chip given");
+            for (size_t c = 0; c < sizeof names / sizeof names[0]; c++) {
+                mf_document_cell(d, "%s", names[c]);
+            }
+            open = true;
+        }
+        mf_document_cell(d, "%s", g->key);
+        mf_document_cell(d, "%zu", g->n_chips);
+        mf_document_cell(d, "%zu", g->n_rows);
+        add_percent(d, g->chips_before);
+        add_percent(d, g->chips_after);
+        add_percent(d, g->rows_before);
+        add_percent(d, g->rows_after);
+        add_percent(d, g->coverage90);
+    }
+}
+
 static double size_of(const mf_validated *row)
 {
     return fabs(log1p(mf_validated_error(row)));
@@ -226,6 +265,7 @@ mf_status mf_show_validation(mf_document *document,
         for (size_t k = 0; k < (in_full ? (size_t)N_KINDS : (size_t)N_SHORT); k++) {
             show_kind(document, groups, n, (mf_speed_test)t, kinds[k]);
         }
+        show_given(document, validation, (mf_speed_test)t);
     }
     show_rules(document, groups, n);
     if (in_full) {

@@ -9,7 +9,7 @@
 #include "speed/spread.h"
 
 #define HUBER_K 1.5
-#define MAX_STEPS 60
+#define MAX_STEPS 400 /* most take 5 to 60, flat ones 200; one that takes more is no fit */
 #define MAX_CHORD_STEPS 12
 #define CONVERGED 1e-6 /* of the objective */
 #define CHORD_CONVERGED 1e-5
@@ -319,7 +319,8 @@ static mf_status minimise(normal *e, const mf_fit *fit, const bool *used, double
     }
     double now = objective(fit, used, x);
     double damping = FIRST_DAMPING;
-    for (size_t i = 0; i < MAX_STEPS && damping < MOST_DAMPING; i++) {
+    bool done = false;
+    for (size_t i = 0; i < MAX_STEPS && !done && damping < MOST_DAMPING; i++) {
         assemble(e, fit, used, x, true);
         double next = HUGE_VAL;
         if (factor(e, damping)) {
@@ -334,12 +335,14 @@ static mf_status minimise(normal *e, const mf_fit *fit, const bool *used, double
         memcpy(x, tried, fit->n_columns * sizeof *x);
         now = next;
         damping = fmax(1e-9, damping / 10);
-        if (gain <= CONVERGED * now) {
-            break;
-        }
+        done = gain <= CONVERGED * now;
     }
     free(tried);
-    return isfinite(now) ? MF_OK : mf_fail(err, MF_E_INTERNAL, "the fit went astray");
+    /* Damped so far that nothing moves, it is as low as it gets. */
+    const bool ended = done || damping >= MOST_DAMPING;
+    return isfinite(now) && ended
+               ? MF_OK
+               : mf_fail(err, MF_E_INTERNAL, "the fit did not end in %d steps", MAX_STEPS);
 }
 
 static void read_values(double *x, const mf_fit *fit)
@@ -443,13 +446,6 @@ static mf_status descend(normal *e, const mf_fit *fit, const bool *used, double 
     return done ? MF_OK : minimise(e, fit, used, x, err);
 }
 
-/* What the solution without some rows leaves open. */
-typedef struct openness {
-    double *columns;   /* variances */
-    bool *seen;        /* columns that a used row has */
-    bool *known_chips; /* that have used rows */
-} openness;
-
 static void openness_free(openness *o)
 {
     free(o->columns);
@@ -529,7 +525,7 @@ error_of(const mf_fit *fit, const fit_row *r, const double *x, const openness *o
 }
 
 static mf_status
-leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, bool in_full, mf_error *err)
+leave_out(const mf_fit_left *out, const mf_fit *fit, const bool *used, bool in_full, mf_error *err)
 {
     normal e = {0};
     double *x = calloc(fit->n_columns + 1, sizeof *x);
@@ -543,9 +539,14 @@ leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, bool in_ful
         status = status == MF_OK ? find_openness(&o, &e, fit, used, x, err) : status;
         normal_free(&e);
     }
+    for (size_t c = 0; status == MF_OK && out->calibrations && c < MF_ENGINE_COUNT; c++) {
+        if (out->calibrations[c]) {
+            status = mf_fit_export_rest(out->calibrations[c], fit, x, &o, (mf_engine_id)c, err);
+        }
+    }
     for (size_t i = 0; status == MF_OK && i < fit->n_rows; i++) {
         if (!used[i]) {
-            errors[i] = error_of(fit, &fit->rows[i], x, &o);
+            out->errors[i] = error_of(fit, &fit->rows[i], x, &o);
         }
     }
     free(x);
@@ -553,15 +554,16 @@ leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, bool in_ful
     return status;
 }
 
-mf_status mf_fit_leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err)
+mf_status
+mf_fit_leave_out(const mf_fit_left *out, const mf_fit *fit, const bool *used, mf_error *err)
 {
-    return leave_out(errors, fit, used, false, err);
+    return leave_out(out, fit, used, false, err);
 }
 
 mf_status
 mf_fit_leave_out_in_full(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err)
 {
-    return leave_out(errors, fit, used, true, err);
+    return leave_out(&(mf_fit_left){.errors = errors}, fit, used, true, err);
 }
 
 double mf_fit_log_error(const mf_fit *fit, size_t i)

@@ -33,10 +33,17 @@ typedef struct mf_fit_error {
     double log_sd;    /* for what the rows that stayed tell of the coefficients (spread.h) */
 } mf_fit_error;
 
-/* Fits again without the rows whose used[i] is false, from the full solution and with its spreads, and writes what becomes
-   of the rows left out to their places in errors. The full solution stays. */
+/* What a fit without some rows tells. */
+typedef struct mf_fit_left {
+    mf_fit_error *errors; /* of the rows left out, at their places */
+    mf_calibration *const *
+        calibrations; /* one an engine, NULL: not wanted; or NULL. New ones, that take the solution */
+} mf_fit_left;
+
+/* Fits again without the rows whose used[i] is false, from the full solution and with its spreads. The full solution
+   stays. */
 mf_status
-mf_fit_leave_out(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err);
+mf_fit_leave_out(const mf_fit_left *out, const mf_fit *fit, const bool *used, mf_error *err);
 
 /* ln(predicted time / measured time) of row i with the full solution. */
 double mf_fit_log_error(const mf_fit *fit, size_t i);

@@ -434,9 +434,38 @@ mf_status mf_fit_export(mf_calibration *to, const mf_fit *fit, mf_engine_id engi
     export_spreads(to, fit);
     mf_status status = export_architectures(to, fit, err);
     for (size_t i = 0; status == MF_OK && i < fit->n_chips; i++) {
-        if (fit->chips[i].engine == engine) {
+        if (fit->chips[i].engine == engine && fit->chips[i].n_rows > 0) {
             status = export_chip(to, fit, i, err);
         }
     }
+    return status;
+}
+
+mf_status mf_fit_export_rest(mf_calibration *to,
+                             const mf_fit *fit,
+                             const double *x,
+                             const openness *o,
+                             mf_engine_id engine,
+                             mf_error *err)
+{
+    mf_fit rest = *fit;
+    rest.columns = calloc(fit->n_columns + 1, sizeof *rest.columns);
+    rest.chips = calloc(fit->n_chips + 1, sizeof *rest.chips);
+    mf_status status = rest.columns && rest.chips
+                           ? MF_OK
+                           : mf_fail(err, MF_E_NOMEM, "no memory for %zu effects", fit->n_columns);
+    for (size_t c = 0; status == MF_OK && c < fit->n_columns; c++) {
+        rest.columns[c] = fit->columns[c];
+        rest.columns[c].value = x[c];
+        rest.columns[c].posterior_sd = sqrt(o->columns[c]);
+        rest.columns[c].n_rows = o->seen[c] ? fit->columns[c].n_rows : 0;
+    }
+    for (size_t i = 0; status == MF_OK && i < fit->n_chips; i++) {
+        rest.chips[i] = fit->chips[i];
+        rest.chips[i].n_rows = o->known_chips[i] ? fit->chips[i].n_rows : 0;
+    }
+    status = status == MF_OK ? mf_fit_export(to, &rest, engine, err) : status;
+    free(rest.columns);
+    free(rest.chips);
     return status;
 }

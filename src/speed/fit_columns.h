@@ -79,6 +79,21 @@ struct mf_fit {
     double huber_k;
 };
 
+/* What the solution without some rows leaves open. */
+typedef struct openness {
+    double *columns;   /* variances */
+    bool *seen;        /* columns that a used row has */
+    bool *known_chips; /* that have used rows */
+} openness;
+
+/* Writes that solution's effects and chips of one engine into a calibration. */
+mf_status mf_fit_export_rest(mf_calibration *to,
+                             const mf_fit *fit,
+                             const double *x,
+                             const openness *o,
+                             mf_engine_id engine,
+                             mf_error *err);
+
 /* What mf_fit_leave_out gives, by damped steps to the end: for the test that compares both. */
 mf_status
 mf_fit_leave_out_in_full(mf_fit_error *errors, const mf_fit *fit, const bool *used, mf_error *err);

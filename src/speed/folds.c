@@ -20,21 +20,48 @@ static mf_basis basis_of(const mf_fit *fit, const bool *used, const mf_speed_row
     return basis;
 }
 
-static mf_status leave_fold(
-    mf_left_row *out, const mf_fit *fit, const bool *used, mf_fit_error *errors, mf_error *err)
+/* The engines that the law is fitted for. */
+static mf_status new_calibrations(mf_calibration *out[MF_ENGINE_COUNT], mf_error *err)
 {
-    const mf_status status = mf_fit_leave_out(errors, fit, used, err);
+    static const mf_engine_id engines[] = {MF_ENGINE_LLAMACPP, MF_ENGINE_MLX};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < sizeof engines / sizeof engines[0]; i++) {
+        status = mf_calibration_new(&out[engines[i]], mf_engine_name(engines[i]), err);
+    }
+    return status;
+}
+
+static mf_status leave_fold(mf_left_row *out,
+                            const mf_fit *fit,
+                            const bool *used,
+                            mf_fit_error *errors,
+                            const mf_fold_visitor *visitor,
+                            mf_error *err)
+{
+    mf_calibration *calibrations[MF_ENGINE_COUNT] = {0};
+    const mf_fit_left left = {.errors = errors, .calibrations = visitor ? calibrations : NULL};
+    mf_status status = visitor ? new_calibrations(calibrations, err) : MF_OK;
+    status = status == MF_OK ? mf_fit_leave_out(&left, fit, used, err) : status;
     for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
         if (!used[i]) {
             out[i] = (mf_left_row){
                 .left = true, .basis = basis_of(fit, used, mf_fit_row(fit, i)), .error = errors[i]};
         }
     }
+    if (status == MF_OK && visitor) {
+        status = visitor->visit(visitor->context, fit, used, calibrations, err);
+    }
+    for (size_t e = 0; e < MF_ENGINE_COUNT; e++) {
+        mf_calibration_free(calibrations[e]);
+    }
     return status;
 }
 
-mf_status
-mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_error *err)
+mf_status mf_folds_leave_out(mf_left_row *out,
+                             const mf_fit *fit,
+                             const size_t *folds,
+                             const mf_fold_visitor *visitor,
+                             mf_error *err)
 {
     const size_t n = mf_fit_row_count(fit);
     bool *used = calloc(n + 1, sizeof *used);
@@ -50,7 +77,7 @@ mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_
         for (size_t i = 0; i < n; i++) {
             used[i] = folds[i] != folds[first];
         }
-        status = leave_fold(out, fit, used, errors, err);
+        status = leave_fold(out, fit, used, errors, visitor, err);
     }
     free(used);
     free(errors);
@@ -111,7 +138,7 @@ mf_status mf_folds_residuals(
         folds[i] = fold_of(left_out, mf_fit_row(fit, i));
     }
     if (status == MF_OK) {
-        status = mf_folds_leave_out(left, fit, folds, err);
+        status = mf_folds_leave_out(left, fit, folds, NULL, err);
     }
     for (size_t i = 0; status == MF_OK && i < n; i++) {
         if (left[i].basis == mf_folds_basis(left_out)) {

@@ -17,9 +17,24 @@ typedef struct mf_left_row {
     mf_fit_error error;
 } mf_left_row;
 
-/* Fits again without each fold and writes what becomes of its rows; folds[i] is that of the fit's row i. */
-mf_status
-mf_folds_leave_out(mf_left_row *out, const mf_fit *fit, const size_t *folds, mf_error *err);
+/* Called after each fold with the rows that stayed and what they make of the coefficients, one calibration an engine that has
+   one (its chips may be changed: it is freed behind). */
+typedef struct mf_fold_visitor {
+    mf_status (*visit)(void *context,
+                       const mf_fit *fit,
+                       const bool *used,
+                       mf_calibration *const calibrations[MF_ENGINE_COUNT],
+                       mf_error *err);
+    void *context;
+} mf_fold_visitor;
+
+/* Fits again without each fold and writes what becomes of its rows; folds[i] is that of the fit's row i. visitor may be
+   NULL. */
+mf_status mf_folds_leave_out(mf_left_row *out,
+                             const mf_fit *fit,
+                             const size_t *folds,
+                             const mf_fold_visitor *visitor,
+                             mf_error *err);
 
 /* The basis that rows have whose intervals come from cases left out this way, and the reverse. */
 mf_basis mf_folds_basis(mf_left_out left_out);

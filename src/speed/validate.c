@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "speed/folds.h"
+#include "speed/given.h"
 #include "speed/interval.h"
 #include "speed/rules.h"
 
@@ -118,9 +119,27 @@ static size_t key_of(const validator *v, const mf_speed_row *row)
 typedef struct width_maker {
     const mf_fit *fit;
     const size_t *keys;
+    const mf_left_row *left; /* of folds by chip; NULL of others */
     mf_residuals lists[MF_LEFT_OUT_COUNT];
     bool made[MF_LEFT_OUT_COUNT];
 } width_maker;
+
+/* Those of chips left out are at hand where the folds are chips. */
+static mf_status make_list(width_maker *w, mf_left_out kind, mf_error *err)
+{
+    mf_status status = MF_OK;
+    w->made[kind] = true;
+    if (kind != MF_LEFT_OUT_CHIP || !w->left) {
+        return mf_folds_residuals(&w->lists[kind], w->fit, kind, w->keys, err);
+    }
+    for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(w->fit); i++) {
+        if (w->left[i].basis == mf_folds_basis(kind)) {
+            const mf_residual one = mf_residual_of(mf_fit_row(w->fit, i), w->left[i].error);
+            status = mf_residuals_add(&w->lists[kind], one, err);
+        }
+    }
+    return status;
+}
 
 static mf_status
 width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_error *err)
@@ -129,8 +148,7 @@ width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_er
     const mf_left_out kind = mf_folds_left_out(left->basis);
     mf_status status = MF_OK;
     if (!w->made[kind]) {
-        status = mf_folds_residuals(&w->lists[kind], w->fit, kind, w->keys, err);
-        w->made[kind] = true;
+        status = make_list(w, kind, err);
     }
     if (status == MF_OK) {
         mf_residual like = mf_residual_of(row, left->error);
@@ -145,7 +163,8 @@ width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_er
 static mf_status set_left(
     validator *v, const mf_fit *fit, const size_t *keys, const mf_left_row *left, mf_error *err)
 {
-    width_maker w = {.fit = fit, .keys = keys};
+    const bool by_chip = v->options->left_out == MF_HOLD_OUT_CHIP;
+    width_maker w = {.fit = fit, .keys = keys, .left = by_chip ? left : NULL};
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < mf_fit_row_count(fit); i++) {
         const mf_speed_row *row = mf_fit_row(fit, i);
@@ -166,9 +185,12 @@ static mf_status set_left(
 }
 
 /* A fit of these rows, and again without each fold. A test without rows has none. */
-static mf_status leave_out(validator *v, mf_speed_test test, mf_error *err)
+static mf_status leave_out(validator *v, mf_validation *to, mf_speed_test test, mf_error *err)
 {
     mf_fit *fit = NULL;
+    mf_given given = {0};
+    const mf_fold_visitor visitor = {.visit = mf_given_visit, .context = &given};
+    const bool by_chip = v->options->left_out == MF_HOLD_OUT_CHIP;
     mf_status status = mf_fit_new(&fit, v->rows, test, NULL, err);
     const size_t n = status == MF_OK ? mf_fit_row_count(fit) : 0;
     size_t *keys = calloc(n + 1, sizeof *keys);
@@ -183,13 +205,17 @@ static mf_status leave_out(validator *v, mf_speed_test test, mf_error *err)
         status = mf_fit_solve(fit, err);
     }
     if (status == MF_OK && n > 0) {
-        status = mf_folds_leave_out(left, fit, keys, err);
+        status = mf_folds_leave_out(left, fit, keys, by_chip ? &visitor : NULL, err);
+    }
+    if (status == MF_OK && by_chip) {
+        status = mf_given_sum(to, &given, test, err);
     }
     if (status == MF_OK && n > 0) {
         status = set_left(v, fit, keys, left, err);
     }
     free(keys);
     free(left);
+    free(given.chips);
     mf_fit_free(fit);
     return status;
 }
@@ -227,7 +253,7 @@ mf_status mf_validate(mf_validation *out,
         predict_rows(&v);
     }
     for (size_t t = 0; options->left_out != MF_HOLD_OUT_NONE && t < MF_TEST_COUNT; t++) {
-        status = status == MF_OK ? leave_out(&v, (mf_speed_test)t, err) : status;
+        status = status == MF_OK ? leave_out(&v, &made, (mf_speed_test)t, err) : status;
     }
     mf_speed_rows_free(&rows);
     if (status != MF_OK) {
@@ -242,6 +268,7 @@ mf_status mf_validate(mf_validation *out,
 void mf_validation_free(mf_validation *validation)
 {
     free(validation->items);
+    free(validation->given);
     *validation = (mf_validation){0};
 }
 

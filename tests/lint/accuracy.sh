@@ -6,7 +6,10 @@ mkdir -p "$2"
 "$1" >"$2/accuracy.txt" || true # its bars are a test of their own
 awk '
     FILENAME ~ /validation.md$/ {
-        if (/^\| all \|/) {
+        if (/^### /) {
+            section = substr($0, 5)
+        }
+        if (/^\| all \|/ && (section == "decode" || section == "prefill")) {
             split($0, cells, "|")
             n_tests++
             unseen[n_tests] = cells[4]

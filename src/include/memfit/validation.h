@@ -58,10 +58,26 @@ typedef struct mf_validated {
     double rules[MF_PUBLISHED_COUNT]; /* tok/s of decode rows, 0 of others */
 } mf_validated;
 
+/* What one measured row tells of a chip that was left out: its other rows of the same engine, backend and use of flash
+   attention, before and after. Each of its rows with an empty context is given in turn. Shares, not per cent. */
+typedef struct mf_validation_given {
+    mf_speed_test test;
+    const char *key; /* of the vendor, or "all". Static storage */
+    size_t n_chips;
+    size_t n_rows;       /* predicted */
+    double chips_before; /* mean over chips of the mean error of a chip's rows */
+    double chips_after;
+    double rows_before; /* mean over rows */
+    double rows_after;
+    double coverage90; /* of the rows' interval after */
+} mf_validation_given;
+
 typedef struct mf_validation {
     mf_validated *items; /* one per measurement, in order */
     size_t n_items;
     mf_hold_out left_out;
+    mf_validation_given *given; /* by test, all and then vendors; of CHIP only */
+    size_t n_given;
 } mf_validation;
 
 /* Predicts every row. But for NONE the law is fitted to these very rows (trust high and medium, one device), again

@@ -9,6 +9,7 @@
 #include "speed/arrow.h"
 #include "speed/fit_columns.h"
 #include "speed/folds.h"
+#include "speed/given.h"
 #include "speed/spread.h"
 
 /* A small generator of our own: the same numbers everywhere. */
@@ -180,7 +181,7 @@ Test(fit, a_card_left_out_is_predicted_from_the_others, .init = mf_init)
     for (size_t i = 0; i < N_ROWS; i++) {
         used[i] = i / N_SIZES != 2;
     }
-    cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = errors}, fit, used, NULL), MF_OK));
     for (size_t i = 0; i < N_ROWS; i++) {
         cr_assert(lt(dbl, fabs(errors[i].log_error), 0.05), "row %zu", i);
         cr_assert(used[i] == (fabs(errors[i].log_error) <= 0), "only rows left out get one");
@@ -205,11 +206,12 @@ Test(fit, a_stranger_is_less_certain_than_a_card_with_rows, .init = mf_init)
     for (size_t i = 0; i < N_ROWS; i++) {
         used[i] = i / N_SIZES != 2;
     }
-    cr_assert(eq(int, mf_fit_leave_out(stranger, fit, used, NULL), MF_OK));
+    cr_assert(
+        eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = stranger}, fit, used, NULL), MF_OK));
     for (size_t i = 2 * N_SIZES; i < 3 * N_SIZES; i++) {
         used[i] = i != 2 * N_SIZES + 1;
     }
-    cr_assert(eq(int, mf_fit_leave_out(known, fit, used, NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = known}, fit, used, NULL), MF_OK));
     const size_t row = 2 * N_SIZES + 1;
     cr_assert(gt(dbl, stranger[row].log_sd, known[row].log_sd));
     cr_assert(gt(dbl, known[row].log_sd, 1.001 * mf_row_log_sd(MF_TEST_DECODE)));
@@ -229,7 +231,7 @@ Test(fit, the_spread_of_a_fold_is_that_of_its_calibration, .init = mf_init)
     for (size_t i = 0; i < N_ROWS; i++) {
         used[i] = i != 7;
     }
-    cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
+    cr_assert(eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = errors}, fit, used, NULL), MF_OK));
     cr_assert(eq(int, mf_calibration_new(&fitted, "llama.cpp", NULL), MF_OK));
     cr_assert(eq(int, mf_fit_export(fitted, fit, MF_ENGINE_LLAMACPP, NULL), MF_OK));
     const mf_knobs knobs = mf_knobs_of(fitted, &p.items[7].setting);
@@ -258,7 +260,8 @@ Test(fit, few_steps_with_one_factor_end_where_full_steps_do, .init = mf_init)
         for (size_t i = 0; i < N_ROWS; i++) {
             used[i] = i / N_SIZES != card;
         }
-        cr_assert(eq(int, mf_fit_leave_out(quick, fit, used, NULL), MF_OK));
+        cr_assert(
+            eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = quick}, fit, used, NULL), MF_OK));
         cr_assert(eq(int, mf_fit_leave_out_in_full(full, fit, used, NULL), MF_OK));
         for (size_t i = 0; i < N_ROWS; i++) {
             cr_assert(epsilon_eq(dbl, quick[i].log_error, full[i].log_error, 2e-3),
@@ -312,7 +315,7 @@ Test(folds, every_row_is_predicted_without_its_fold, .init = mf_init)
         folds[i] = card == 4 ? MF_NO_FOLD : card;
         p.items[i].setting.chip_class = card == 1 ? MF_CLASS_AMD_GDDR : MF_CLASS_NVIDIA_GDDR;
     }
-    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL), MF_OK));
+    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL, NULL), MF_OK));
     for (size_t i = 0; i < N_ROWS; i++) {
         const size_t card = i / N_SIZES;
         bool used[N_ROWS];
@@ -320,7 +323,8 @@ Test(folds, every_row_is_predicted_without_its_fold, .init = mf_init)
         for (size_t j = 0; j < N_ROWS; j++) {
             used[j] = folds[j] != card;
         }
-        cr_assert(eq(int, mf_fit_leave_out(errors, fit, used, NULL), MF_OK));
+        cr_assert(
+            eq(int, mf_fit_leave_out(&(mf_fit_left){.errors = errors}, fit, used, NULL), MF_OK));
         cr_assert(left[i].left == (card != 4));
         cr_assert(
             epsilon_eq(dbl, left[i].error.log_error, errors[i].log_error, 1e-12), "row %zu", i);
@@ -343,10 +347,51 @@ Test(folds, a_model_left_out_leaves_the_chip_its_other_rows, .init = mf_init)
     for (size_t i = 0; i < N_ROWS; i++) {
         folds[i] = p.items[i].model;
     }
-    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL), MF_OK));
+    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, NULL, NULL), MF_OK));
     for (size_t i = 0; i < N_ROWS; i++) {
         cr_assert(eq(int, left[i].basis, MF_BASIS_CHIP), "row %zu", i);
     }
+    mf_fit_free(fit);
+    plant_free(&p);
+}
+
+/* The first card runs at half the speed that the others let expect: any one of its rows tells so. */
+Test(given, one_row_of_a_slow_card_brings_its_others_closer, .init = mf_init)
+{
+    plant p;
+    plant_fill(&p);
+    size_t folds[N_ROWS];
+    mf_left_row left[N_ROWS] = {0};
+    /* one row tells of bandwidth, unpacking and layers only */
+    p.works[2].n_groups = 0;
+    p.works[2].n_moe_layers = p.works[2].n_linear_layers = 0;
+    p.works[0] = p.works[1] = p.works[2];
+    for (size_t i = 0; i < N_ROWS; i++) {
+        p.measurements[i].tok_s = mf_speed_row_predict(&p.items[i], p.truth);
+        folds[i] = p.items[i].device;
+        p.measurements[i].tok_s *= i < N_SIZES ? 0.5 : 1;
+        p.items[i].setting.chip_class = MF_CLASS_NVIDIA_GDDR;
+    }
+    p.items[1].step.depth = 1000; /* not given, but predicted */
+    mf_fit *fit = solved(&p);
+    mf_given given = {0};
+    mf_validation sums = {0};
+    const mf_fold_visitor visitor = {.visit = mf_given_visit, .context = &given};
+    cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, &visitor, NULL), MF_OK));
+    cr_assert(eq(sz, given.n_chips, N_CARDS));
+    const mf_given_chip *slow = &given.chips[0];
+    cr_assert(eq(int, slow->vendor, MF_VENDOR_NVIDIA));
+    cr_assert(epsilon_eq(dbl, slow->n_rows, N_SIZES, 1e-12));
+    cr_assert(gt(dbl, slow->before / slow->n_rows, 0.5));
+    cr_assert(lt(dbl, slow->after, 0.6 * slow->before));
+    cr_assert(lt(dbl, given.chips[1].after, 0.1 * slow->before), "others are as expected");
+    cr_assert(eq(int, mf_given_sum(&sums, &given, MF_TEST_DECODE, NULL), MF_OK));
+    cr_assert(eq(sz, sums.n_given, 2));
+    cr_assert(eq(str, (char *)sums.given[0].key, "all"));
+    cr_assert(eq(sz, sums.given[1].n_rows, N_ROWS));
+    cr_assert(gt(dbl, sums.given[0].chips_before, 1.5 * sums.given[0].chips_after));
+    mf_validation_free(&sums);
+    free(given.chips);
     mf_fit_free(fit);
     plant_free(&p);
 }
