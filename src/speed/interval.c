@@ -78,7 +78,10 @@ static mf_interval_width width_at(const mf_calibration *calibration,
                                   mf_left_out left_out)
 {
     const double sds = pool_width(calibration, setting, test, left_out);
-    return sds > 0 ? (mf_interval_width){.sds = sds} : mf_interval_assumed(test);
+    if (!(sds > 0)) {
+        return mf_interval_assumed(test);
+    }
+    return (mf_interval_width){.sds = sds};
 }
 
 mf_interval_width mf_interval_width_of(const mf_calibration *calibration,
