@@ -243,7 +243,9 @@ mf_shares mf_decode_shares(const mf_decode_time *time, const mf_peaks *peaks, co
     mf_shares shares = {0};
     shares.value[MF_KNOB_ETA] = -weights * memory * knobs->ease[MF_KNOB_ETA];
     for (size_t f = 0; f < MF_FORMAT_COUNT && time->lanes_s > 0; f++) {
-        shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
+        if (time->lane_s[f] > 0) {
+            shares.lane[f] = weights * (1 - memory) * time->lane_s[f] / time->lanes_s;
+        }
     }
     for (size_t i = N_MORE_BITS; i > 0; i--) {
         const mf_format high = more_bits[i - 1].high;
@@ -265,6 +267,9 @@ mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs)
     mf_shares shares = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         const double all = time->dense_s[f] + time->expert_s[f] + time->padding_s[f];
+        if (!(all > 0)) {
+            continue;
+        }
         shares.work[f] = knobs->work_ease[f] * part * all;
         shares.value[MF_KNOB_EXPERT] += knobs->ease[MF_KNOB_EXPERT] * part * time->expert_s[f];
         shares.value[MF_KNOB_PADDING] += part * time->padding_s[f];

@@ -11,14 +11,16 @@ double mf_row_log_sd(mf_speed_test test)
     return row_sd[test];
 }
 
-/* Formats move together by what they share, each for itself by its own. */
+/* Formats move together by what they share, each for itself by its own. Most are not there. */
 static double sum_formats(const double *shares, double shared, const double *own)
 {
     double together = 0;
     double apart = 0;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        together += shares[f];
-        apart += shares[f] * shares[f] * own[f];
+        if (fabs(shares[f]) > 0) {
+            together += shares[f];
+            apart += shares[f] * shares[f] * own[f];
+        }
     }
     return together * together * shared + apart;
 }
@@ -30,8 +32,8 @@ static double log_sd(const mf_shares *shares, const mf_knob_variances *v, mf_spe
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         sum += shares->value[k] * shares->value[k] * v->value[k];
     }
-    sum += sum_formats(shares->lane, v->value[MF_KNOB_LANE], v->lane);
-    sum += sum_formats(shares->work, v->value[MF_KNOB_WORK], v->work);
+    sum += test == MF_TEST_DECODE ? sum_formats(shares->lane, v->value[MF_KNOB_LANE], v->lane)
+                                  : sum_formats(shares->work, v->value[MF_KNOB_WORK], v->work);
     return sqrt(sum);
 }
 
