@@ -224,23 +224,25 @@ static const size_t key_sizes[KEY_KIND_COUNT] = {
 };
 
 /* Builds of the first months of new hardware run kernels that were written for older. */
-static const mf_runtime mature_of[MF_RUNTIME_COUNT] = {
-    [MF_RUNTIME_METAL] = MF_RUNTIME_METAL,
-    [MF_RUNTIME_METAL_2024] = MF_RUNTIME_METAL_2024,
-    [MF_RUNTIME_MLX] = MF_RUNTIME_MLX,
-    [MF_RUNTIME_CUDA] = MF_RUNTIME_CUDA,
-    [MF_RUNTIME_CUDA_2024] = MF_RUNTIME_CUDA_2024,
-    [MF_RUNTIME_CUDA_2025] = MF_RUNTIME_CUDA,
-    [MF_RUNTIME_ROCM_2025] = MF_RUNTIME_ROCM,
-    [MF_RUNTIME_VULKAN_2025] = MF_RUNTIME_VULKAN,
-    [MF_RUNTIME_ROCM] = MF_RUNTIME_ROCM,
-    [MF_RUNTIME_ROCM_WMMA] = MF_RUNTIME_ROCM,
-    [MF_RUNTIME_VULKAN] = MF_RUNTIME_VULKAN,
-    [MF_RUNTIME_VULKAN_AMDVLK] = MF_RUNTIME_VULKAN,
-    [MF_RUNTIME_SYCL] = MF_RUNTIME_SYCL,
-    [MF_RUNTIME_CPU] = MF_RUNTIME_CPU,
-    [MF_RUNTIME_VLLM] = MF_RUNTIME_VLLM,
-};
+static mf_runtime mature_of(mf_runtime runtime)
+{
+    static const struct {
+        mf_runtime early;
+        mf_runtime mature;
+    } became[] = {
+        {MF_RUNTIME_CUDA_2025,     MF_RUNTIME_CUDA  },
+        {MF_RUNTIME_ROCM_2025,     MF_RUNTIME_ROCM  },
+        {MF_RUNTIME_ROCM_WMMA,     MF_RUNTIME_ROCM  },
+        {MF_RUNTIME_VULKAN_2025,   MF_RUNTIME_VULKAN},
+        {MF_RUNTIME_VULKAN_AMDVLK, MF_RUNTIME_VULKAN},
+    };
+    for (size_t i = 0; i < sizeof became / sizeof became[0]; i++) {
+        if (became[i].early == runtime) {
+            return became[i].mature;
+        }
+    }
+    return runtime;
+}
 
 static size_t key_size(key_kind kind)
 {
@@ -259,7 +261,7 @@ static size_t key_value(key_kind kind, const mf_setting *setting, mf_format form
     case KEY_RUNTIME:
         return setting->runtime;
     case KEY_MATURE:
-        return mature_of[setting->runtime];
+        return mature_of(setting->runtime);
     case KEY_FLASH:
         return setting->flash_attention ? 1 : 0;
     case KEY_FORMAT:
@@ -333,7 +335,7 @@ static double weight_of(property p, const mf_setting *setting)
     case PROPERTY_POWER:
         return setting->power_log;
     case PROPERTY_EARLY:
-        return mature_of[setting->runtime] == setting->runtime ? 0 : 1;
+        return mature_of(setting->runtime) == setting->runtime ? 0 : 1;
     case PROPERTY_ONE:
         break;
     }
