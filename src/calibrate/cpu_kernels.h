@@ -43,6 +43,38 @@ typedef struct mf_cpu_kernels {
     double (*spin)(float *keep, size_t n_turns);
 } mf_cpu_kernels;
 
+/* A set from what its source calls its loops. */
+#define MF_CPU_KERNELS(label)                                                                      \
+    {                                                                                              \
+        .name = (label),                                                                           \
+        .dot = {[MF_BLOCK_F16] = dot_f16,                                                          \
+                [MF_BLOCK_Q8_0] = dot_q8_0,                                                        \
+                [MF_BLOCK_Q4_0] = dot_q4_0,                                                        \
+                [MF_BLOCK_Q4_K] = dot_q4_k},                                                       \
+        .tile = {[MF_BLOCK_Q8_0] = tile_q8_0,                                                      \
+                 [MF_BLOCK_Q4_0] = tile_q4_0,                                                      \
+                 [MF_BLOCK_Q4_K] = tile_q4_k},                                                     \
+        .gemm_tile = gemm_tile, .gemm_rows = ROWS, .gemm_columns = COLUMNS,                        \
+        .add_halves = add_halves, .spin = spin,                                                    \
+    }
+
+/* A tile by four rows, where the set has nothing better. */
+#define MF_TILE_OF_DOTS(name, dot)                                                                 \
+    static void name(float out[MF_TILE_ROWS * MF_TILE_COLUMNS],                                    \
+                     const uint8_t *weights,                                                       \
+                     size_t row_bytes,                                                             \
+                     const uint8_t *activations,                                                   \
+                     size_t column_bytes,                                                          \
+                     size_t n)                                                                     \
+    {                                                                                              \
+        for (size_t r = 0; r < MF_TILE_ROWS; r++) {                                                \
+            for (size_t c = 0; c < MF_TILE_COLUMNS; c++) {                                         \
+                out[r * MF_TILE_COLUMNS + c] =                                                     \
+                    dot(weights + r * row_bytes, activations + c * column_bytes, n);               \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
 extern const mf_cpu_kernels mf_cpu_plain;
 const mf_cpu_kernels *mf_cpu_avx2(void);
 const mf_cpu_kernels *mf_cpu_avx512(void);

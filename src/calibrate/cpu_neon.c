@@ -139,28 +139,12 @@ BLOCK_DOT(dotprod_q8_0, DOTPROD, mf_block_q8_0, q8_0_at, add_dotprod)
 BLOCK_DOT(dotprod_q4_0, DOTPROD, mf_block_q4_0, q4_0_at, add_dotprod)
 Q4_K_DOT(dotprod_q4_k, DOTPROD, add_dotprod)
 
-#define TILE_OF_DOTS(name, dot)                                                                    \
-    static void name(float out[MF_TILE_ROWS * MF_TILE_COLUMNS],                                    \
-                     const uint8_t *weights,                                                       \
-                     size_t row_bytes,                                                             \
-                     const uint8_t *activations,                                                   \
-                     size_t column_bytes,                                                          \
-                     size_t n)                                                                     \
-    {                                                                                              \
-        for (size_t r = 0; r < MF_TILE_ROWS; r++) {                                                \
-            for (size_t c = 0; c < MF_TILE_COLUMNS; c++) {                                         \
-                out[r * MF_TILE_COLUMNS + c] =                                                     \
-                    dot(weights + r * row_bytes, activations + c * column_bytes, n);               \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
-TILE_OF_DOTS(plain_tile_q8_0, plain_q8_0)
-TILE_OF_DOTS(plain_tile_q4_0, plain_q4_0)
-TILE_OF_DOTS(plain_tile_q4_k, plain_q4_k)
-TILE_OF_DOTS(dotprod_tile_q8_0, dotprod_q8_0)
-TILE_OF_DOTS(dotprod_tile_q4_0, dotprod_q4_0)
-TILE_OF_DOTS(dotprod_tile_q4_k, dotprod_q4_k)
+MF_TILE_OF_DOTS(plain_tile_q8_0, plain_q8_0)
+MF_TILE_OF_DOTS(plain_tile_q4_0, plain_q4_0)
+MF_TILE_OF_DOTS(plain_tile_q4_k, plain_q4_k)
+MF_TILE_OF_DOTS(dotprod_tile_q8_0, dotprod_q8_0)
+MF_TILE_OF_DOTS(dotprod_tile_q4_0, dotprod_q4_0)
+MF_TILE_OF_DOTS(dotprod_tile_q4_k, dotprod_q4_k)
 
 /* One instruction makes the four products of two rows and two columns, 8 deep. */
 I8MM static inline int32x4_t

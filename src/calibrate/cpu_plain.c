@@ -71,25 +71,9 @@ static float dot_q4_k(const void *weights, const void *activations, size_t n)
     return sum;
 }
 
-#define PLAIN_TILE(name, dot)                                                                      \
-    static void name(float out[MF_TILE_ROWS * MF_TILE_COLUMNS],                                    \
-                     const uint8_t *weights,                                                       \
-                     size_t row_bytes,                                                             \
-                     const uint8_t *activations,                                                   \
-                     size_t column_bytes,                                                          \
-                     size_t n)                                                                     \
-    {                                                                                              \
-        for (size_t r = 0; r < MF_TILE_ROWS; r++) {                                                \
-            for (size_t c = 0; c < MF_TILE_COLUMNS; c++) {                                         \
-                out[r * MF_TILE_COLUMNS + c] =                                                     \
-                    dot(weights + r * row_bytes, activations + c * column_bytes, n);               \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
-PLAIN_TILE(tile_q8_0, dot_q8_0)
-PLAIN_TILE(tile_q4_0, dot_q4_0)
-PLAIN_TILE(tile_q4_k, dot_q4_k)
+MF_TILE_OF_DOTS(tile_q8_0, dot_q8_0)
+MF_TILE_OF_DOTS(tile_q4_0, dot_q4_0)
+MF_TILE_OF_DOTS(tile_q4_k, dot_q4_k)
 
 enum { ROWS = 4, COLUMNS = 8 };
 
@@ -131,19 +115,7 @@ static double spin(float *keep, size_t n_turns)
     return 2.0 * CHAINS;
 }
 
-const mf_cpu_kernels mf_cpu_plain = {
-    .name = "plain C",
-    .dot = {[MF_BLOCK_F16] = dot_f16,
-            [MF_BLOCK_Q8_0] = dot_q8_0,
-            [MF_BLOCK_Q4_0] = dot_q4_0,
-            [MF_BLOCK_Q4_K] = dot_q4_k},
-    .tile = {[MF_BLOCK_Q8_0] = tile_q8_0,                        [MF_BLOCK_Q4_0] = tile_q4_0, [MF_BLOCK_Q4_K] = tile_q4_k},
-    .gemm_tile = gemm_tile,
-    .gemm_rows = ROWS,
-    .gemm_columns = COLUMNS,
-    .add_halves = add_halves,
-    .spin = spin,
-};
+const mf_cpu_kernels mf_cpu_plain = MF_CPU_KERNELS("plain C");
 
 size_t mf_cpu_kernels_list(const mf_cpu_kernels *out[MF_MOST_CPU_KERNELS])
 {
