@@ -6,10 +6,19 @@
 #include "memory/internal.h"
 #include "memory/llamacpp_place.h"
 
+/* What the compute buffers take at an amount. */
+typedef struct laid_out {
+    uint64_t amount;
+    uint64_t bytes[MF_MAX_PLACES];
+} laid_out;
+
 /* A case whose footprint is there, made here if it wasn't. */
 typedef struct search {
     mf_case run;
     mf_footprint *own;
+    laid_out last;
+    laid_out before;
+    size_t n_tries;
 } search;
 
 static mf_status search_begin(search *s, const mf_case *run, mf_error *err)
@@ -35,42 +44,102 @@ static void search_end(search *s)
 
 typedef void (*set_amount)(mf_workload *w, const mf_workload *asked, uint64_t amount);
 
+/* On the line through the two that were laid out last: buffers are nearly affine in a context. Only a guess. */
+static void guess_buffers(uint64_t *bytes, const search *s, uint64_t amount)
+{
+    const double apart = (double)s->last.amount - (double)s->before.amount;
+    const double at = (double)amount - (double)s->last.amount;
+    for (size_t i = 0; i < MF_MAX_PLACES; i++) {
+        const double last = (double)s->last.bytes[i];
+        const double slope = s->n_tries > 1 ? (last - (double)s->before.bytes[i]) / apart : 0;
+        const double guess = last + slope * at;
+        bytes[i] = guess > 0 ? (uint64_t)guess : 0;
+    }
+}
+
+static bool is_within(const mf_memory *memory, const uint64_t *more)
+{
+    uint64_t sum = 0;
+    bool within = true;
+    for (size_t i = 0; i < memory->n_places; i++) {
+        const mf_place *place = &memory->places[i];
+        const uint64_t need = place->need_bytes + more[i];
+        sum += need;
+        within = within && (place->limit_bytes == 0 || need <= place->limit_bytes);
+    }
+    return within && (memory->shared_limit_bytes == 0 || sum <= memory->shared_limit_bytes);
+}
+
 /* Half of what a search asks is too much before any buffer is laid out, which is what takes time. */
-static mf_status is_too_much(bool *too_much, const mf_case *run, mf_error *err)
+static mf_status has_room(bool *has, const mf_case *run, const uint64_t *buffers, mf_error *err)
 {
     mf_memory least = {0};
-    uint64_t sum = 0;
-    *too_much = false;
-    if (run->engine->id != MF_ENGINE_LLAMACPP) {
-        return MF_OK;
-    }
     const layout at = mf_layout_places(&least, run);
     mf_status status = mf_workload_check(&run->workload, err);
     status = status == MF_OK ? mf_llamacpp_least(&least, run, &at, err) : status;
-    for (size_t i = 0; status == MF_OK && i < least.n_places; i++) {
-        const mf_place *place = &least.places[i];
-        sum += place->need_bytes;
-        *too_much = *too_much || (place->limit_bytes > 0 && place->need_bytes > place->limit_bytes);
-    }
-    *too_much = *too_much || (least.shared_limit_bytes > 0 && sum > least.shared_limit_bytes);
+    *has = status == MF_OK && is_within(&least, buffers);
     return status;
+}
+
+static void take_buffers(search *s, uint64_t amount, const mf_memory *need)
+{
+    s->before = s->last;
+    s->last.amount = amount;
+    for (size_t i = 0; i < need->n_places; i++) {
+        s->last.bytes[i] = need->places[i].terms[MF_TERM_COMPUTE];
+    }
+    s->n_tries++;
 }
 
 static mf_status fits_with(
     bool *fits, search *s, const mf_workload *asked, set_amount set, uint64_t amount, mf_error *err)
 {
+    static const uint64_t none[MF_MAX_PLACES];
     mf_memory need;
-    bool too_much = false;
+    mf_status status = MF_OK;
+    *fits = true;
     set(&s->run.workload, asked, amount);
-    mf_status status = is_too_much(&too_much, &s->run, err);
-    if (status == MF_OK && too_much) {
-        *fits = false;
+    if (s->run.engine->id == MF_ENGINE_LLAMACPP) {
+        status = has_room(fits, &s->run, none, err);
+    }
+    if (status == MF_OK && *fits) {
+        status = mf_memory_need(&need, &s->run, err);
+        *fits = status == MF_OK && need.fits;
+        if (status == MF_OK) {
+            take_buffers(s, amount, &need);
+        }
+    }
+    return status;
+}
+
+/* Of low + 1 .. end - 1 the most that the guessed buffers leave room for; the middle of them without a guess, or when
+   guesses lead nowhere. */
+static mf_status next_amount(uint64_t *amount,
+                             search *s,
+                             const mf_workload *asked,
+                             set_amount set,
+                             uint64_t low,
+                             uint64_t end,
+                             mf_error *err)
+{
+    enum { PATIENCE = 8 };
+    mf_status status = MF_OK;
+    uint64_t first = low + 1;
+    *amount = low + (end - low) / 2;
+    if (s->run.engine->id != MF_ENGINE_LLAMACPP || s->n_tries > PATIENCE) {
         return MF_OK;
     }
-    status = status == MF_OK ? mf_memory_need(&need, &s->run, err) : status;
-    if (status == MF_OK) {
-        *fits = need.fits;
+    while (status == MF_OK && end - first > 1) {
+        uint64_t buffers[MF_MAX_PLACES];
+        bool has = false;
+        const uint64_t middle = first + (end - first) / 2;
+        set(&s->run.workload, asked, middle);
+        guess_buffers(buffers, s, middle);
+        status = has_room(&has, &s->run, buffers, err);
+        first = has ? middle : first;
+        end = has ? end : middle;
     }
+    *amount = first;
     return status;
 }
 
@@ -80,18 +149,16 @@ find_most(uint64_t *most, const mf_case *run, set_amount set, uint64_t high, mf_
 {
     search s;
     uint64_t low = 0;
-    bool fits = false;
+    uint64_t end = high + 1;
     mf_status status = search_begin(&s, run, err);
-    if (status == MF_OK) {
-        status = fits_with(&fits, &s, &run->workload, set, high, err);
-        low = fits ? high : 0;
-    }
-    /* low fits (0 stands for none), high does not. */
-    while (status == MF_OK && high - low > 1) {
-        const uint64_t middle = low + (high - low) / 2;
-        status = fits_with(&fits, &s, &run->workload, set, middle, err);
-        low = fits ? middle : low;
-        high = fits ? high : middle;
+    /* low fits (0 stands for none), end does not. */
+    while (status == MF_OK && end - low > 1) {
+        uint64_t amount = 0;
+        bool fits = false;
+        status = next_amount(&amount, &s, &run->workload, set, low, end, err);
+        status = status == MF_OK ? fits_with(&fits, &s, &run->workload, set, amount, err) : status;
+        low = fits ? amount : low;
+        end = fits ? end : amount;
     }
     if (status == MF_OK) {
         *most = low;

@@ -148,6 +148,9 @@ bool mf_plan_takes(mf_engine_id engine, const mf_quant *quant)
     return false;
 }
 
+/* Placements in host memory, each pushed as far as a scheme needs. */
+typedef enum ladder_id { LADDER_EXPERTS, LADDER_LAYERS, N_LADDERS } ladder_id;
+
 /* The search on one machine with one engine. */
 typedef struct search {
     mf_planner *planner;
@@ -157,6 +160,7 @@ typedef struct search {
     size_t n_kv;
     bool known[MF_PLAN_KV_TYPES][MF_PLAN_MAX_CONTEXTS];
     mf_ready_bytes rest[MF_PLAN_KV_TYPES][MF_PLAN_MAX_CONTEXTS];
+    mf_memory tried[N_LADDERS]; /* the breakdown that the scheme before ended at */
     size_t capacity;
 } search;
 
@@ -271,11 +275,13 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
     return MF_OK;
 }
 
-typedef mf_status (*find_placement)(bool *, mf_placed *, const mf_case *, mf_error *);
-
-static mf_status add_offloaded(
-    search *s, size_t quant, const mf_ready_model *ready, find_placement find, mf_error *err)
+static mf_status
+add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id ladder, mf_error *err)
 {
+    static mf_status (*const find[N_LADDERS])(bool *, mf_placed *, const mf_case *, mf_error *) = {
+        [LADDER_EXPERTS] = mf_placement_fewest_experts,
+        [LADDER_LAYERS] = mf_placement_most_layers,
+    };
     const mf_plan_request *r = &s->planner->request;
     const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
     bool found = false;
@@ -287,9 +293,12 @@ static mf_status add_offloaded(
                    .backend = s->machine.backend,
                    .workload = workload_of(s, 0, n_ctx),
                    .footprint = ready->footprint};
-    mf_placed placed = {
-        .known = true, .gpu_layers = MF_ALL_LAYERS, .kv_offload = run.workload.kv_offload};
-    mf_status status = find(&found, &placed, &run, &why);
+    mf_placed placed = {.known = true,
+                        .gpu_layers = MF_ALL_LAYERS,
+                        .kv_offload = run.workload.kv_offload,
+                        .memory = s->tried[ladder]};
+    mf_status status = find[ladder](&found, &placed, &run, &why);
+    s->tried[ladder] = placed.memory;
     if (status != MF_OK || !found) {
         return status == MF_E_NOMEM ? mf_fail(err, status, "%s", why.message) : MF_OK;
     }
@@ -347,10 +356,10 @@ static mf_status try_offload(search *s, mf_error *err)
         }
         status = scheme_of(&ready, s->planner, q, err);
         if (status == MF_OK && ready != NULL && mf_model_has_experts(r->model)) {
-            status = add_offloaded(s, q, ready, mf_placement_fewest_experts, err);
+            status = add_offloaded(s, q, ready, LADDER_EXPERTS, err);
         }
         if (status == MF_OK && ready != NULL) {
-            status = add_offloaded(s, q, ready, mf_placement_most_layers, err);
+            status = add_offloaded(s, q, ready, LADDER_LAYERS, err);
         }
     }
     return status;

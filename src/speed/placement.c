@@ -89,12 +89,14 @@ static mf_status consider(search *s, mf_placed placed, mf_error *err)
     return status;
 }
 
-static bool devices_hold(const mf_memory *memory)
+/* With so much more in every place; NULL is nothing. */
+static bool devices_hold(const mf_memory *memory, const uint64_t *more)
 {
     bool hold = true;
     for (size_t i = 0; i + 1 < memory->n_places; i++) {
         const mf_place *place = &memory->places[i];
-        hold = hold && (place->limit_bytes == 0 || place->need_bytes <= place->limit_bytes);
+        const uint64_t need = place->need_bytes + (more != NULL ? more[i] : 0);
+        hold = hold && (place->limit_bytes == 0 || need <= place->limit_bytes);
     }
     return hold;
 }
@@ -102,7 +104,7 @@ static bool devices_hold(const mf_memory *memory)
 /* One kind of placement, in steps each of which takes more from the devices and gives it to the host. */
 typedef struct ladder {
     const mf_case *run;
-    mf_placed *placed; /* memory is that of the step tried last */
+    mf_placed *placed;
     void (*set)(mf_placed *placed, const mf_model *model, uint32_t step);
     uint32_t last;
 } ladder;
@@ -115,92 +117,157 @@ static mf_case at_step(const ladder *l, uint32_t step)
     return run;
 }
 
-/* Without the compute buffers, whose layout is what takes time. A step whose least is too much for the devices is out. */
-static mf_status
-least_at(mf_memory *least, bool *known, const ladder *l, uint32_t step, mf_error *err)
+static bool has_least(const mf_case *run)
+{
+    return run->engine->id == MF_ENGINE_LLAMACPP && run->footprint != NULL;
+}
+
+/* Without the compute buffers, whose layout is what takes time. */
+static mf_status least_at(mf_memory *least, const ladder *l, uint32_t step, mf_error *err)
 {
     const mf_case run = at_step(l, step);
     *least = (mf_memory){0};
-    *known = run.engine->id == MF_ENGINE_LLAMACPP && run.footprint != NULL;
-    if (!*known) {
-        return MF_OK;
-    }
     const layout at = mf_layout_places(least, &run);
     return mf_llamacpp_least(least, &run, &at, err);
 }
 
-/* The first step that is not out, and whether the host is already too full there: later ones only fill it further. */
-static mf_status first_hope(uint32_t *step, bool *hopeless, const ladder *l, mf_error *err)
+/* The first step from `low` on whose least leaves room for the buffers; the last one if none does. */
+static mf_status first_with_room(
+    uint32_t *step, const ladder *l, uint32_t low, const uint64_t *buffers, mf_error *err)
 {
     mf_memory least;
-    bool known = false;
-    uint32_t low = 0;
     uint32_t high = l->last;
     mf_status status = MF_OK;
     while (status == MF_OK && low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        status = least_at(&least, &known, l, middle, err);
-        const bool out = known && !devices_hold(&least);
+        status = least_at(&least, l, middle, err);
+        const bool out = status == MF_OK && !devices_hold(&least, buffers);
         low = out ? middle + 1 : low;
         high = out ? high : middle;
     }
-    status = status == MF_OK ? least_at(&least, &known, l, high, err) : status;
+    *step = high;
+    return status;
+}
+
+/* The first step that is not out without any buffer, and whether the host is already too full there: later ones only fill
+   it further. */
+static mf_status first_hope(uint32_t *step, bool *hopeless, const ladder *l, mf_error *err)
+{
+    mf_memory least;
+    mf_status status = first_with_room(step, l, 0, NULL, err);
+    status = status == MF_OK ? least_at(&least, l, *step, err) : status;
     if (status == MF_OK) {
-        const mf_place *host = known ? &least.places[least.n_places - 1] : NULL;
-        *hopeless = known && (!devices_hold(&least) ||
-                              (host->limit_bytes > 0 && host->need_bytes > host->limit_bytes));
-        *step = high;
+        const mf_place *host = &least.places[least.n_places - 1];
+        *hopeless = !devices_hold(&least, NULL) ||
+                    (host->limit_bytes > 0 && host->need_bytes > host->limit_bytes);
     }
     return status;
 }
 
-static mf_status try_step(bool *hold, const ladder *l, uint32_t step, mf_error *err)
+static void take_buffers(uint64_t *buffers, const mf_memory *memory)
 {
-    const mf_case run = at_step(l, step);
-    const mf_status status = mf_memory_need(&l->placed->memory, &run, err);
-    *hold = status == MF_OK && devices_hold(&l->placed->memory);
-    return status;
+    for (size_t i = 0; i < memory->n_places; i++) {
+        buffers[i] = memory->places[i].terms[MF_TERM_COMPUTE];
+    }
 }
 
-/* Of first .. *step, where *step holds. */
-static mf_status step_back(uint32_t *step, const ladder *l, uint32_t first, mf_error *err)
+/* The next step to try of low .. high: buffers change little from step to step, so that those of the step before tell the
+   answer or its neighbour. Without a least the middle. */
+static mf_status next_step(uint32_t *step,
+                           const ladder *l,
+                           uint32_t low,
+                           uint32_t high,
+                           const uint64_t *buffers,
+                           mf_error *err)
 {
-    mf_status status = MF_OK;
-    bool hold = false;
-    if (first == *step) {
+    *step = low + (high - low) / 2;
+    if (!has_least(l->run)) {
         return MF_OK;
     }
-    while (status == MF_OK && first < *step) {
-        const uint32_t middle = first + (*step - first) / 2;
-        status = try_step(&hold, l, middle, err);
-        first = hold ? first : middle + 1;
-        *step = hold ? middle : *step;
-    }
-    return status == MF_OK ? try_step(&hold, l, *step, err) : status;
+    const mf_status status = first_with_room(step, l, low, buffers, err);
+    *step = *step < high ? *step : high;
+    return status;
 }
 
-/* The first step that the devices hold. Buffers are small beside a step, so that it is one of the first that the least does
-   not rule out: from there in strides that double, then back by bisection. */
+/* What was tried of a ladder. */
+typedef struct tries {
+    uint64_t buffers[MF_MAX_PLACES]; /* of the step tried last */
+    mf_memory held;                  /* the breakdown of the first step that holds */
+    uint32_t first;                  /* that step, or behind the last one if none was found */
+} tries;
+
+static mf_status try_step(bool *holds, tries *t, const ladder *l, uint32_t step, mf_error *err)
+{
+    const mf_case run = at_step(l, step);
+    mf_memory *memory = &l->placed->memory;
+    const mf_status status = mf_memory_need(memory, &run, err);
+    *holds = status == MF_OK && devices_hold(memory, NULL);
+    if (*holds) {
+        t->held = *memory;
+        t->first = step;
+    }
+    if (status == MF_OK) {
+        take_buffers(t->buffers, memory);
+    }
+    return status;
+}
+
+/* Layers are cut in whole between devices, so that a step may take one more of them from one device and give one to another:
+   of one step and the n-th behind it, n the inverse of the smallest device's share, no device holds more at the second. */
+static uint32_t most_uneven(const mf_memory *memory)
+{
+    double sum = 0;
+    double least = 0;
+    for (size_t i = 0; i + 1 < memory->n_places; i++) {
+        const double limit = (double)memory->places[i].limit_bytes;
+        sum += limit;
+        least = i == 0 || limit < least ? limit : least;
+    }
+    return memory->n_places > 2 && least > 0 ? (uint32_t)ceil(sum / least) : 0;
+}
+
+/* Steps shortly before the first that holds which may hold as well. */
+static mf_status try_uneven(tries *t, const ladder *l, mf_error *err)
+{
+    const uint32_t n = most_uneven(&t->held);
+    const uint32_t first = t->first;
+    bool holds = false;
+    mf_status status = MF_OK;
+    for (uint32_t step = first - (n < first ? n : first); !holds && step < first; step++) {
+        mf_memory least = {0};
+        status = has_least(l->run) ? least_at(&least, l, step, err) : MF_OK;
+        if (status == MF_OK && devices_hold(&least, t->buffers)) {
+            status = try_step(&holds, t, l, step, err);
+        }
+        if (status != MF_OK) {
+            return status;
+        }
+    }
+    return MF_OK;
+}
+
+/* The first step that the devices hold: all before it were tried in vain or are ruled out by what those need. */
 static mf_status first_that_fits(bool *found, const ladder *l, mf_error *err)
 {
-    uint32_t step = 0;
+    tries t = {.first = l->last + 1};
+    uint32_t low = 0;
     bool hopeless = false;
-    bool hold = false;
-    mf_status status = first_hope(&step, &hopeless, l, err);
-    *found = false;
-    if (status != MF_OK || hopeless) {
-        return status;
+    take_buffers(t.buffers, &l->placed->memory);
+    mf_status status = has_least(l->run) ? first_hope(&low, &hopeless, l, err) : MF_OK;
+    while (status == MF_OK && !hopeless && low < t.first) {
+        uint32_t step = 0;
+        bool holds = false;
+        status = next_step(&step, l, low, t.first - 1, t.buffers, err);
+        status = status == MF_OK ? try_step(&holds, &t, l, step, err) : status;
+        low = holds ? low : step + 1;
     }
-    uint32_t first = step;
-    status = try_step(&hold, l, step, err);
-    for (uint32_t stride = 1; status == MF_OK && !hold && step < l->last; stride *= 2) {
-        first = step + 1;
-        step = l->last - step > stride ? step + stride : l->last;
-        status = try_step(&hold, l, step, err);
+    if (status == MF_OK && !hopeless && t.first <= l->last) {
+        status = try_uneven(&t, l, err);
     }
-    if (status == MF_OK && hold) {
-        status = step_back(&step, l, first, err);
-        *found = status == MF_OK && l->placed->memory.fits;
+    *found = status == MF_OK && t.first <= l->last && t.held.fits;
+    if (*found) {
+        l->placed->memory = t.held;
+        l->set(l->placed, l->run->model, t.first);
     }
     return status;
 }

@@ -19,7 +19,9 @@ mf_status mf_placement_search(mf_placed *placed,
                               mf_error *err);
 
 /* As *placed has it, with the fewest layers whose experts are on the host, or with the most layers on the devices. *found
-   is false if no number of them fits; otherwise placed->memory is the breakdown. A footprint in *run makes it quick. */
+   is false if no number of them fits; otherwise placed->memory is the breakdown. A footprint in *run makes it quick, and so
+   does a breakdown of a case like it in placed->memory, all 0 if there is none: the search begins where its compute buffers
+   leave room. */
 mf_status
 mf_placement_fewest_experts(bool *found, mf_placed *placed, const mf_case *run, mf_error *err);
 mf_status
