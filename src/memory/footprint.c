@@ -88,10 +88,14 @@ static uint64_t last_row_fill(const mf_tensor *tensor, mf_tensor_type type, buff
     return (ROW_STEP - rest) / info->block_elements * info->block_bytes;
 }
 
-mf_status mf_footprint_tensor(
-    uint64_t *bytes, const mf_footprint *footprint, size_t index, buffer_kind kind, mf_error *err)
+static const uint64_t alignments[BUFFER_KINDS] = {[BUFFER_HOST] = 32, [BUFFER_CUDA] = 128};
+
+/* Bytes by kind of buffer. */
+static mf_status tensor_bytes(uint64_t bytes[BUFFER_KINDS],
+                              const mf_footprint *footprint,
+                              size_t index,
+                              mf_error *err)
 {
-    static const uint64_t alignments[BUFFER_KINDS] = {[BUFFER_HOST] = 32, [BUFFER_CUDA] = 128};
     const mf_tensor *tensor = &footprint->model->tensors[index];
     const mf_tensor_type type = footprint->types[index];
     uint64_t size = 0;
@@ -102,11 +106,25 @@ mf_status mf_footprint_tensor(
     if (footprint->estimated && type != MF_TYPE_MXFP4) {
         size = (uint64_t)(footprint->size_share * (double)size);
     }
-    if (!mf_add(&size, size, last_row_fill(tensor, type, kind)) ||
-        !mf_pad(bytes, size, alignments[kind])) {
-        return mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
+    for (int kind = 0; kind < BUFFER_KINDS; kind++) {
+        const uint64_t fill = last_row_fill(tensor, type, (buffer_kind)kind);
+        uint64_t filled = 0;
+        if (!mf_add(&filled, size, fill) || !mf_pad(&bytes[kind], filled, alignments[kind])) {
+            return mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
+        }
     }
     return MF_OK;
+}
+
+mf_status mf_footprint_tensor(
+    uint64_t *bytes, const mf_footprint *footprint, size_t index, buffer_kind kind, mf_error *err)
+{
+    uint64_t all[BUFFER_KINDS] = {0};
+    const mf_status status = tensor_bytes(all, footprint, index, err);
+    if (status == MF_OK) {
+        *bytes = all[kind];
+    }
+    return status;
 }
 
 static bool same_part(const mf_tensor *a, const mf_tensor *b)
@@ -171,45 +189,29 @@ static void add_global(mf_footprint *f, size_t index)
     f->per_layer_table = tensor->role == MF_ROLE_PER_LAYER_EMBEDDING ? tensor : f->per_layer_table;
 }
 
-static mf_status add_tensor(mf_footprint *f, size_t index, mf_error *err)
+static bool is_of_layer(const mf_model *model, const mf_tensor *tensor)
 {
-    const mf_tensor *tensor = &f->model->tensors[index];
-    if (!mf_footprint_loads(f->model, tensor)) {
-        return MF_OK;
-    }
-    if (tensor->layer < 0 || (size_t)tensor->layer >= f->model->n_layers) {
-        add_global(f, index);
-        return MF_OK;
-    }
-    const block_part part = mf_block_part_of(tensor);
-    if (part != PART_COUNT) {
-        f->parts[tensor->layer][part] = tensor;
-    }
-    layer_bytes *layer = &f->layers[tensor->layer];
-    uint64_t *sums = tensor->role == MF_ROLE_EXPERT ? layer->experts : layer->others;
-    for (int kind = 0; kind < BUFFER_KINDS; kind++) {
-        uint64_t bytes = 0;
-        const mf_status status = mf_footprint_tensor(&bytes, f, index, (buffer_kind)kind, err);
-        if (status != MF_OK) {
-            return status;
-        }
-        if (!mf_add(&sums[kind], sums[kind], bytes)) {
-            return mf_fail(err, MF_E_OVERFLOW, "the weights exceed 64 bits");
-        }
-    }
-    return MF_OK;
+    return tensor->layer >= 0 && (size_t)tensor->layer < model->n_layers;
 }
 
-static mf_status fill(mf_footprint *f, mf_error *err)
+/* What does not depend on the scheme. */
+static void fill_shapes(mf_footprint *f)
 {
     const mf_model *model = f->model;
-    mf_status status = mf_quant_types(f->types, &f->estimated, model, f->quant, err);
-    f->size_share = f->estimated ? mf_quant_size_share(f->quant) : 1;
-    for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
-        status = add_tensor(f, i, err);
-    }
-    if (status != MF_OK) {
-        return status;
+    mf_quant_names(f->names, model);
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        if (!mf_footprint_loads(model, tensor)) {
+            continue;
+        }
+        const bool of_layer = is_of_layer(model, tensor);
+        const block_part part = of_layer ? mf_block_part_of(tensor) : PART_COUNT;
+        if (part != PART_COUNT) {
+            f->parts[tensor->layer][part] = tensor;
+        }
+        if (!of_layer) {
+            add_global(f, i);
+        }
     }
     number_kinds(f);
     f->n_run = model->n_layers;
@@ -220,27 +222,65 @@ static mf_status fill(mf_footprint *f, mf_error *err)
         const uint32_t n = model->layers[i].ffn.n_experts;
         f->n_experts = n > f->n_experts ? n : f->n_experts;
     }
-    return MF_OK;
 }
 
-mf_status
-mf_footprint_new(mf_footprint **out, const mf_model *model, const mf_quant *quant, mf_error *err)
+static mf_status add_bytes(mf_footprint *f, size_t index, mf_error *err)
 {
-    mf_footprint *f = calloc(1, sizeof *f);
+    const mf_tensor *tensor = &f->model->tensors[index];
+    layer_bytes *layer = &f->layers[tensor->layer];
+    uint64_t *sums = tensor->role == MF_ROLE_EXPERT ? layer->experts : layer->others;
+    uint64_t bytes[BUFFER_KINDS] = {0};
+    const mf_status status = tensor_bytes(bytes, f, index, err);
+    for (int kind = 0; status == MF_OK && kind < BUFFER_KINDS; kind++) {
+        if (!mf_add(&sums[kind], sums[kind], bytes[kind])) {
+            return mf_fail(err, MF_E_OVERFLOW, "the weights exceed 64 bits");
+        }
+    }
+    return status;
+}
+
+static mf_status fill_bytes(mf_footprint *f, mf_error *err)
+{
+    const mf_model *model = f->model;
+    mf_status status =
+        mf_quant_types_named(f->types, &f->estimated, model, f->quant, f->names, err);
+    f->size_share = f->estimated ? mf_quant_size_share(f->quant) : 1;
+    for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        if (is_of_layer(model, tensor) && mf_footprint_loads(model, tensor)) {
+            status = add_bytes(f, i, err);
+        }
+    }
+    return status;
+}
+
+static bool allocate_shapes(mf_footprint *f)
+{
+    const mf_model *model = f->model;
+    f->names = calloc(model->n_tensors + 1, sizeof *f->names);
+    f->globals = calloc(model->n_tensors + 1, sizeof *f->globals);
+    f->parts = calloc(model->n_layers + 1, sizeof *f->parts);
+    f->kinds = calloc(model->n_layers + 1, sizeof *f->kinds);
+    return f->names != NULL && f->globals != NULL && f->parts != NULL && f->kinds != NULL;
+}
+
+static mf_status make(mf_footprint **out, const mf_footprint *begun, mf_error *err)
+{
+    const mf_model *model = begun->model;
+    mf_footprint *f = malloc(sizeof *f);
     if (f == NULL) {
         return mf_fail(err, MF_E_NOMEM, "out of memory for a model's footprint");
     }
-    *f = (mf_footprint){.model = model,
-                        .quant = quant,
-                        .types = calloc(model->n_tensors + 1, sizeof *f->types),
-                        .globals = calloc(model->n_tensors + 1, sizeof *f->globals),
-                        .parts = calloc(model->n_layers + 1, sizeof *f->parts),
-                        .kinds = calloc(model->n_layers + 1, sizeof *f->kinds),
-                        .layers = calloc(model->n_layers + 1, sizeof *f->layers)};
-    const bool complete = f->types != NULL && f->globals != NULL && f->parts != NULL &&
-                          f->kinds != NULL && f->layers != NULL;
-    const mf_status status =
-        complete ? fill(f, err) : mf_fail(err, MF_E_NOMEM, "out of memory for a model's footprint");
+    *f = *begun;
+    f->types = calloc(model->n_tensors + 1, sizeof *f->types);
+    f->layers = calloc(model->n_layers + 1, sizeof *f->layers);
+    mf_status status = f->types != NULL && f->layers != NULL && (f->is_like || allocate_shapes(f))
+                           ? MF_OK
+                           : mf_fail(err, MF_E_NOMEM, "out of memory for a model's footprint");
+    if (status == MF_OK && !f->is_like) {
+        fill_shapes(f);
+    }
+    status = status == MF_OK ? fill_bytes(f, err) : status;
     if (status != MF_OK) {
         mf_footprint_free(f);
         return status;
@@ -249,19 +289,28 @@ mf_footprint_new(mf_footprint **out, const mf_model *model, const mf_quant *quan
     return MF_OK;
 }
 
-void mf_footprint_remember(mf_footprint *footprint)
+mf_status
+mf_footprint_new(mf_footprint **out, const mf_model *model, const mf_quant *quant, mf_error *err)
 {
-    if (footprint->memo == NULL) {
-        footprint->memo = mf_compute_memo_new();
-    }
+    const mf_footprint begun = {.model = model, .quant = quant};
+    return make(out, &begun, err);
 }
 
-void mf_footprint_share(mf_footprint *footprint, const mf_footprint *with)
+mf_status mf_footprint_new_like(mf_footprint **out,
+                                const mf_footprint *like,
+                                const mf_quant *quant,
+                                mf_error *err)
 {
-    if (footprint != with && footprint->memo != with->memo) {
-        mf_compute_memo_free(footprint->shares_memo ? NULL : footprint->memo);
-        footprint->memo = with->memo;
-        footprint->shares_memo = true;
+    mf_footprint begun = *like;
+    begun.quant = quant;
+    begun.is_like = true;
+    return make(out, &begun, err);
+}
+
+void mf_footprint_remember(mf_footprint *footprint)
+{
+    if (footprint->memo == NULL && !footprint->is_like) {
+        footprint->memo = mf_compute_memo_new();
     }
 }
 
@@ -271,10 +320,13 @@ void mf_footprint_free(mf_footprint *footprint)
         return;
     }
     free(footprint->types);
-    free(footprint->globals);
-    free((void *)footprint->parts);
-    free(footprint->kinds);
     free(footprint->layers);
-    mf_compute_memo_free(footprint->shares_memo ? NULL : footprint->memo);
+    if (!footprint->is_like) {
+        free(footprint->names);
+        free(footprint->globals);
+        free((void *)footprint->parts);
+        free(footprint->kinds);
+        mf_compute_memo_free(footprint->memo);
+    }
     free(footprint);
 }

@@ -6,6 +6,7 @@
 
 #include "memfit/memory.h"
 #include "memory/parts.h"
+#include "memory/quant_names.h"
 
 /* How a backend lays tensors into a buffer. */
 typedef enum buffer_kind {
@@ -24,6 +25,7 @@ struct mf_footprint {
     const mf_model *model;
     const mf_quant *quant;
     mf_tensor_type *types;
+    name_traits *names;                    /* by tensor */
     const mf_tensor *(*parts)[PART_COUNT]; /* by layer; of tensors that are loaded */
     uint32_t *kinds;                       /* by layer: equal numbers, equal shapes */
     layer_bytes *layers;
@@ -38,7 +40,7 @@ struct mf_footprint {
     double
         size_share; /* of what the types give: published files of a scheme that is estimated; else 1 */
     struct compute_memo *memo; /* NULL unless mf_footprint_remember was called */
-    bool shares_memo;          /* another one's */
+    bool is_like;              /* names, parts, kinds, globals and memo are another one's */
 };
 
 /* False for tensors that llama.cpp leaves in the file: those of multi-token-prediction blocks, most of them. */
@@ -47,9 +49,12 @@ bool mf_footprint_loads(const mf_model *model, const mf_tensor *tensor);
 /* From now on compute buffers that were laid out once are remembered. The footprint then belongs to one thread. */
 void mf_footprint_remember(mf_footprint *footprint);
 
-/* The same, in what another footprint of the same model remembers: buffers do not depend on the quantization. `with` must
-   be freed last. */
-void mf_footprint_share(mf_footprint *footprint, const mf_footprint *with);
+/* The footprint of the same model in another scheme. What does not depend on the scheme is like's: names, shapes, and the
+   compute buffers that it remembers. Neither may be used when `like` was freed. */
+mf_status mf_footprint_new_like(mf_footprint **out,
+                                const mf_footprint *like,
+                                const mf_quant *quant,
+                                mf_error *err);
 
 /* A tensor's bytes in a buffer. MF_E_DATA, MF_E_OVERFLOW. */
 mf_status mf_footprint_tensor(

@@ -10,6 +10,7 @@
 
 #include "memfit/memory.h"
 #include "memory/quant_mixes.h"
+#include "memory/quant_names.h"
 
 /* What the rules ask about the whole model. */
 typedef struct traits {
@@ -33,15 +34,59 @@ static const char *block_suffix(const mf_tensor *tensor)
     return dot != NULL ? dot + 1 : tensor->name;
 }
 
-static bool is_value(const char *suffix)
+static name_kind kind_of(const char *suffix)
 {
-    return strcmp(suffix, "attn_v.weight") == 0 || strcmp(suffix, "attn_qkv.weight") == 0 ||
-           strcmp(suffix, "attn_kv_b.weight") == 0;
+    static const struct {
+        const char *name;
+        name_kind kind;
+        bool begins; /* other names begin with it */
+    } kinds[] = {
+        {"attn_v.weight",      NAME_VALUE,            false},
+        {"attn_qkv.weight",    NAME_VALUE,            false},
+        {"attn_kv_b.weight",   NAME_VALUE,            false},
+        {"ffn_down",           NAME_DOWN,             true },
+        {"attn_k.weight",      NAME_KEY,              false},
+        {"attn_q.weight",      NAME_QUERY,            false},
+        {"attn_output.weight", NAME_ATTENTION_OUTPUT, false},
+        {"ffn_gate",           NAME_GATE_UP,          true },
+        {"ffn_up",             NAME_GATE_UP,          true },
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const char *name = kinds[i].name;
+        if (kinds[i].begins ? strncmp(suffix, name, strlen(name)) == 0
+                            : strcmp(suffix, name) == 0) {
+            return kinds[i].kind;
+        }
+    }
+    return NAME_OTHER;
 }
 
-static bool is_down(const char *suffix)
+/* Small tensors that llama-quantize leaves as they are (tensor_allows_quantization). */
+static bool is_kept(const mf_tensor *tensor)
 {
-    return strncmp(suffix, "ffn_down", strlen("ffn_down")) == 0;
+    static const char *const kept[] = {"altup",
+                                       "laurel",
+                                       "per_layer_model_proj",
+                                       "ffn_gate_tid2eid",
+                                       "indexer.k_proj",
+                                       "indexer.q_proj"};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        if (strstr(tensor->name, kept[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mf_quant_names(name_traits *names, const mf_model *model)
+{
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const mf_tensor *tensor = &model->tensors[i];
+        const bool is_f32 = mf_tensor_stays_f32(tensor->name, tensor->n_dims);
+        names[i] = (name_traits){.kind = kind_of(block_suffix(tensor)),
+                                 .is_f32 = is_f32,
+                                 .stays = is_f32 || is_kept(tensor)};
+    }
 }
 
 /* llama.cpp reads the ratio at layer 0: metadata that is one number holds there even if the layer
@@ -67,7 +112,7 @@ static uint32_t heads_per_kv(const mf_model *model)
     return 0;
 }
 
-static traits traits_of(const mf_model *model)
+static traits traits_of(const mf_model *model, const name_traits *names)
 {
     enum { LAYERS_OF_70B = 80 };
     traits t = {.n_downs = (uint32_t)model->n_layers, .heads_per_kv = heads_per_kv(model)};
@@ -79,7 +124,7 @@ static traits traits_of(const mf_model *model)
     }
     for (size_t i = 0; i < model->n_tensors; i++) {
         t.has_output |= model->tensors[i].role == MF_ROLE_OUTPUT;
-        t.n_values += is_value(block_suffix(&model->tensors[i])) ? 1 : 0;
+        t.n_values += names[i].kind == NAME_VALUE ? 1 : 0;
     }
     t.llama_70b = model->architecture != NULL && strcmp(model->architecture, "llama") == 0 &&
                   model->n_layers == LAYERS_OF_70B && t.heads_per_kv > 1;
@@ -141,28 +186,24 @@ static mf_tensor_type value_type(position p, const quant_mix *m, const traits *t
     return t->llama_70b && (type == MF_TYPE_Q3_K || type == MF_TYPE_Q4_K) ? MF_TYPE_Q5_K : type;
 }
 
-static mf_tensor_type
-block_type(const char *suffix, position p, const quant_mix *m, const traits *t)
+static mf_tensor_type block_type(name_kind kind, position p, const quant_mix *m, const traits *t)
 {
-    if (is_value(suffix)) {
+    switch (kind) {
+    case NAME_VALUE:
         return value_type(p, m, t);
-    }
-    if (is_down(suffix)) {
+    case NAME_DOWN:
         return apply(&m->down, p, m, t);
-    }
-    if (strcmp(suffix, "attn_k.weight") == 0) {
+    case NAME_KEY:
         return t->n_experts == 8 ? MF_TYPE_Q8_0 : or_base(m->key_query, m);
-    }
-    if (strcmp(suffix, "attn_q.weight") == 0) {
+    case NAME_QUERY:
         return or_base(m->key_query, m);
-    }
-    if (strcmp(suffix, "attn_output.weight") == 0) {
+    case NAME_ATTENTION_OUTPUT:
         return t->n_experts == 8 && m->eight_experts_output ? MF_TYPE_Q5_K
                                                             : or_base(m->attention_output, m);
-    }
-    if (strncmp(suffix, "ffn_gate", strlen("ffn_gate")) == 0 ||
-        strncmp(suffix, "ffn_up", strlen("ffn_up")) == 0) {
+    case NAME_GATE_UP:
         return apply(&m->gate_up, p, m, t);
+    case NAME_OTHER:
+        break;
     }
     return m->base;
 }
@@ -201,25 +242,8 @@ static mf_tensor_type fallback(mf_tensor_type type, uint64_t row)
     return MF_TYPE_F16;
 }
 
-/* Small tensors that llama-quantize leaves as they are (tensor_allows_quantization). */
-static bool stays(const mf_tensor *tensor)
-{
-    static const char *const kept[] = {"altup",
-                                       "laurel",
-                                       "per_layer_model_proj",
-                                       "ffn_gate_tid2eid",
-                                       "indexer.k_proj",
-                                       "indexer.q_proj"};
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-        if (strstr(tensor->name, kept[i]) != NULL) {
-            return true;
-        }
-    }
-    return mf_tensor_stays_f32(tensor->name, tensor->n_dims);
-}
-
 static mf_tensor_type
-mixed_type(const mf_tensor *tensor, position p, const quant_mix *m, const traits *t)
+mixed_type(const mf_tensor *tensor, name_kind kind, position p, const quant_mix *m, const traits *t)
 {
     /* Without an output tensor both tables count as the output (Gemma 3n, Gemma 4). */
     const bool is_table =
@@ -235,7 +259,7 @@ mixed_type(const mf_tensor *tensor, position p, const quant_mix *m, const traits
     if (is_table) {
         return or_base(m->embedding, m);
     }
-    return block_type(block_suffix(tensor), p, m, t);
+    return block_type(kind, p, m, t);
 }
 
 /* Positions of "attention v" and ffn_down tensors: how many of the kind stand in earlier layers.
@@ -245,7 +269,8 @@ typedef struct counters {
     uint32_t *downs;
 } counters;
 
-static mf_status count_positions(counters *c, const mf_model *model, mf_error *err)
+static mf_status
+count_positions(counters *c, const mf_model *model, const name_traits *names, mf_error *err)
 {
     c->values = calloc(model->n_layers, sizeof *c->values);
     c->downs = calloc(model->n_layers, sizeof *c->downs);
@@ -257,9 +282,8 @@ static mf_status count_positions(counters *c, const mf_model *model, mf_error *e
         if (tensor->layer < 0 || (size_t)tensor->layer + 1 >= model->n_layers) {
             continue;
         }
-        const char *suffix = block_suffix(tensor);
-        c->values[tensor->layer + 1] += is_value(suffix) ? 1 : 0;
-        c->downs[tensor->layer + 1] += is_down(suffix) ? 1 : 0;
+        c->values[tensor->layer + 1] += names[i].kind == NAME_VALUE ? 1 : 0;
+        c->downs[tensor->layer + 1] += names[i].kind == NAME_DOWN ? 1 : 0;
     }
     for (size_t i = 1; i < model->n_layers; i++) {
         c->values[i] += c->values[i - 1];
@@ -268,71 +292,77 @@ static mf_status count_positions(counters *c, const mf_model *model, mf_error *e
     return MF_OK;
 }
 
-static position position_of(const mf_tensor *tensor, const counters *c, const traits *t)
+static position
+position_of(const mf_tensor *tensor, name_kind kind, const counters *c, const traits *t)
 {
     if (tensor->layer < 0) {
         return (position){0};
     }
-    const char *suffix = block_suffix(tensor);
-    if (is_value(suffix)) {
+    if (kind == NAME_VALUE) {
         return (position){.index = c->values[tensor->layer], .count = t->n_values};
     }
-    const bool by_layer = t->n_experts > 0 || !is_down(suffix);
+    const bool by_layer = t->n_experts > 0 || kind != NAME_DOWN;
     return (position){.index = by_layer ? (uint32_t)tensor->layer : c->downs[tensor->layer],
                       .count = t->n_downs};
 }
 
-static mf_status
-gguf_types(mf_tensor_type *types, const mf_model *model, const quant_mix *m, mf_error *err)
+static mf_status gguf_types(mf_tensor_type *types,
+                            const mf_model *model,
+                            const quant_mix *m,
+                            const name_traits *names,
+                            mf_error *err)
 {
-    const traits t = traits_of(model);
+    const traits t = traits_of(model, names);
     counters c = {0};
-    const mf_status status = count_positions(&c, model, err);
+    const mf_status status = count_positions(&c, model, names, err);
     for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
-        types[i] = stays(tensor) ? tensor->type
-                                 : fallback(mixed_type(tensor, position_of(tensor, &c, &t), m, &t),
-                                            tensor->dims[0]);
+        const position p = position_of(tensor, names[i].kind, &c, &t);
+        types[i] = names[i].stays
+                       ? tensor->type
+                       : fallback(mixed_type(tensor, names[i].kind, p, m, &t), tensor->dims[0]);
     }
     free(c.values);
     free(c.downs);
     return status;
 }
 
-static void plain_types(mf_tensor_type *types, const mf_model *model, mf_tensor_type type)
+static void plain_types(mf_tensor_type *types,
+                        const mf_model *model,
+                        mf_tensor_type type,
+                        const name_traits *names)
 {
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
-        const bool kept =
-            tensor->type == MF_TYPE_I32 || mf_tensor_stays_f32(tensor->name, tensor->n_dims);
+        const bool kept = tensor->type == MF_TYPE_I32 || names[i].is_f32;
         types[i] = kept ? tensor->type : type;
     }
 }
 
 /* Unsloth keeps what every token reads near 8 bits in its XL files of mixture models and spends the
    low bits on the routed experts alone. */
-static void lift_shared_parts(mf_tensor_type *types, const mf_model *model)
+static void
+lift_shared_parts(mf_tensor_type *types, const mf_model *model, const name_traits *names)
 {
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
         const bool shared = tensor->role == MF_ROLE_ATTENTION ||
                             tensor->role == MF_ROLE_SHARED_EXPERT ||
                             tensor->role == MF_ROLE_RECURRENT;
-        if (shared && !stays(tensor)) {
+        if (shared && !names[i].stays) {
             types[i] = fallback(MF_TYPE_Q8_0, tensor->dims[0]);
         }
     }
 }
 
 /* gpt-oss is published with experts in MXFP4; every file of it keeps them. */
-static void keep_native(mf_tensor_type *types, const mf_model *model)
+static void keep_native(mf_tensor_type *types, const mf_model *model, const name_traits *names)
 {
     if (strcmp(model->architecture, "gpt-oss") != 0) {
         return;
     }
     for (size_t i = 0; i < model->n_tensors; i++) {
-        const mf_tensor *tensor = &model->tensors[i];
-        if (tensor->role == MF_ROLE_EXPERT && !stays(tensor)) {
+        if (model->tensors[i].role == MF_ROLE_EXPERT && !names[i].stays) {
             types[i] = MF_TYPE_MXFP4;
         }
     }
@@ -340,7 +370,10 @@ static void keep_native(mf_tensor_type *types, const mf_model *model)
 
 /* mlx-lm quantizes every linear layer and the embedding whose rows are whole groups; the rest is
    16 bit. Schemes of one tensor format leave embedding and head alone too. */
-static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant)
+static void uniform_types(mf_tensor_type *types,
+                          const mf_model *model,
+                          const mf_quant *quant,
+                          const name_traits *names)
 {
     mf_tensor_type others = quant->base;
     if (quant->family == MF_QUANT_MLX && quant->mix != NULL) {
@@ -351,8 +384,7 @@ static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf
         const bool table = tensor->role == MF_ROLE_TOKEN_EMBEDDING ||
                            tensor->role == MF_ROLE_OUTPUT ||
                            tensor->role == MF_ROLE_PER_LAYER_EMBEDDING;
-        const bool linear = !mf_tensor_stays_f32(tensor->name, tensor->n_dims) &&
-                            (quant->family == MF_QUANT_MLX || !table);
+        const bool linear = !names[i].is_f32 && (quant->family == MF_QUANT_MLX || !table);
         const mf_tensor_type type = tensor->role == MF_ROLE_EXPERT ? quant->base : others;
         const bool whole = tensor->dims[0] % mf_tensor_type_get(type)->block_elements == 0;
         types[i] = tensor->type == MF_TYPE_I32 ? MF_TYPE_I32
@@ -361,26 +393,30 @@ static void uniform_types(mf_tensor_type *types, const mf_model *model, const mf
     }
 }
 
-static mf_status
-mix_types(mf_tensor_type *types, const mf_model *model, const mf_quant *quant, mf_error *err)
+static mf_status mix_types(mf_tensor_type *types,
+                           const mf_model *model,
+                           const mf_quant *quant,
+                           const name_traits *names,
+                           mf_error *err)
 {
     const char *name = quant->mix != NULL ? quant->mix : quant->id;
     const quant_mix *m = mf_find_mix(name);
     if (m != NULL) {
-        return gguf_types(types, model, m, err);
+        return gguf_types(types, model, m, names, err);
     }
     if (quant->base == MF_TYPE_F32 || quant->base == MF_TYPE_F16 || quant->base == MF_TYPE_BF16) {
-        plain_types(types, model, quant->base);
+        plain_types(types, model, quant->base, names);
         return MF_OK;
     }
     return mf_fail(err, MF_E_UNSUPPORTED, "no rules for the quantization mix '%s'", name);
 }
 
-mf_status mf_quant_types(mf_tensor_type *types,
-                         bool *estimated,
-                         const mf_model *model,
-                         const mf_quant *quant,
-                         mf_error *err)
+mf_status mf_quant_types_named(mf_tensor_type *types,
+                               bool *estimated,
+                               const mf_model *model,
+                               const mf_quant *quant,
+                               const name_traits *names,
+                               mf_error *err)
 {
     mf_status status = MF_OK;
     bool guess = false;
@@ -391,24 +427,40 @@ mf_status mf_quant_types(mf_tensor_type *types,
     } else {
         switch (quant->family) {
         case MF_QUANT_GGUF:
-            status = mix_types(types, model, quant, err);
+            status = mix_types(types, model, quant, names, err);
             break;
         case MF_QUANT_UD:
             guess = true;
-            status = mix_types(types, model, quant, err);
+            status = mix_types(types, model, quant, names, err);
             if (status == MF_OK && mf_model_has_experts(model)) {
-                lift_shared_parts(types, model);
-                keep_native(types, model);
+                lift_shared_parts(types, model, names);
+                keep_native(types, model, names);
             }
             break;
         case MF_QUANT_MLX:
         case MF_QUANT_TENSOR:
-            uniform_types(types, model, quant);
+            uniform_types(types, model, quant, names);
             break;
         }
     }
     if (status == MF_OK) {
         *estimated = guess;
     }
+    return status;
+}
+
+mf_status mf_quant_types(mf_tensor_type *types,
+                         bool *estimated,
+                         const mf_model *model,
+                         const mf_quant *quant,
+                         mf_error *err)
+{
+    name_traits *names = malloc((model->n_tensors + 1) * sizeof *names);
+    if (names == NULL) {
+        return mf_fail(err, MF_E_NOMEM, "out of memory for %zu tensors", model->n_tensors);
+    }
+    mf_quant_names(names, model);
+    const mf_status status = mf_quant_types_named(types, estimated, model, quant, names, err);
+    free(names);
     return status;
 }

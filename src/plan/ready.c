@@ -7,23 +7,38 @@
 #include "memory/footprint.h"
 #include "memory/llamacpp_place.h"
 
+/* Behind the footprint. */
+static mf_status finish_model(mf_ready_model *ready, mf_error *err)
+{
+    const mf_work_part whole = {0};
+    const mf_status status =
+        mf_work_build(&ready->work, ready->model, ready->footprint->types, &whole, err);
+    if (status != MF_OK) {
+        mf_ready_model_free(ready);
+        return status;
+    }
+    mf_footprint_remember(ready->footprint);
+    return MF_OK;
+}
+
 mf_status mf_ready_model_make(mf_ready_model *ready,
                               const mf_model *model,
                               const mf_quant *quant,
                               mf_error *err)
 {
     *ready = (mf_ready_model){.model = model, .quant = quant};
-    const mf_work_part whole = {0};
-    mf_status status = mf_footprint_new(&ready->footprint, model, quant, err);
-    if (status == MF_OK) {
-        status = mf_work_build(&ready->work, model, ready->footprint->types, &whole, err);
-    }
-    if (status != MF_OK) {
-        mf_ready_model_free(ready);
-        return status;
-    }
-    mf_footprint_remember(ready->footprint);
-    return status;
+    const mf_status status = mf_footprint_new(&ready->footprint, model, quant, err);
+    return status == MF_OK ? finish_model(ready, err) : status;
+}
+
+mf_status mf_ready_model_make_like(mf_ready_model *ready,
+                                   const mf_ready_model *like,
+                                   const mf_quant *quant,
+                                   mf_error *err)
+{
+    *ready = (mf_ready_model){.model = like->model, .quant = quant};
+    const mf_status status = mf_footprint_new_like(&ready->footprint, like->footprint, quant, err);
+    return status == MF_OK ? finish_model(ready, err) : status;
 }
 
 void mf_ready_model_free(mf_ready_model *ready)

@@ -59,6 +59,12 @@ mf_status mf_ready_model_make(mf_ready_model *ready,
                               const mf_model *model,
                               const mf_quant *quant,
                               mf_error *err);
+
+/* The same model in another scheme, quicker; like is freed last. */
+mf_status mf_ready_model_make_like(mf_ready_model *ready,
+                                   const mf_ready_model *like,
+                                   const mf_quant *quant,
+                                   mf_error *err);
 void mf_ready_model_free(mf_ready_model *ready);
 
 /* `any` is a model in some quantization that the machine's path is first made for. */

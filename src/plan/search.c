@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory/footprint.h"
 #include "plan/pick.h"
 #include "plan/ready.h"
 #include "speed/placement.h"
@@ -22,8 +21,8 @@ typedef struct scheme {
 
 struct mf_planner {
     mf_plan_request request;
-    scheme *schemes;           /* by quant */
-    const mf_footprint *first; /* of the scheme that was made first */
+    scheme *schemes;             /* by quant */
+    const mf_ready_model *first; /* of the schemes, whose shapes the others share */
     uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
     size_t n_contexts;
 };
@@ -117,12 +116,10 @@ static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t q
     mf_error why = {0};
     if (!s->made) {
         s->made = true;
-        s->status =
-            mf_ready_model_make(&s->ready, p->request.model, p->request.quants[quant], &why);
-    }
-    if (s->status == MF_OK) {
-        p->first = p->first != NULL ? p->first : s->ready.footprint;
-        mf_footprint_share(s->ready.footprint, p->first);
+        const mf_quant *how = p->request.quants[quant];
+        s->status = p->first != NULL ? mf_ready_model_make_like(&s->ready, p->first, how, &why)
+                                     : mf_ready_model_make(&s->ready, p->request.model, how, &why);
+        p->first = p->first == NULL && s->status == MF_OK ? &s->ready : p->first;
     }
     *ready = s->status == MF_OK ? &s->ready : NULL;
     const bool can_be =
