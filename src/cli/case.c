@@ -86,12 +86,21 @@ static mf_status this_machine(mf_cli_case *c, const mf_database *database, mf_er
         c->note[0] = '\0';
         return MF_OK;
     }
+    if (device != NULL && !device->bandwidth_bytes_per_s.known && c->note[0] == '\0') {
+        (void)snprintf(c->note,
+                       sizeof c->note,
+                       "'memfit calibrate --save' measures what the speed needs, in about half a "
+                       "minute");
+    }
     return status;
 }
 
 static mf_status
 load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_error *err)
 {
+    if (word[0] == '\0') {
+        return mf_fail(err, MF_E_USAGE, "no machine was named, see 'memfit db list machines'");
+    }
     c->is_this = strncmp(word, "this", 4) == 0;
     if (strcmp(word, "this") == 0) {
         return this_machine(c, database, err);
@@ -320,6 +329,35 @@ static void add_note(mf_cli_case *c)
     }
 }
 
+/* What was said, if the machine's devices have it; a description may stand for any maker's. */
+static mf_status set_backend(mf_cli_case *c, const char *name, mf_error *err)
+{
+    static const unsigned makers[MF_BACKEND_COUNT] = {
+        [MF_BACKEND_METAL] = 1U << MF_VENDOR_APPLE,
+        [MF_BACKEND_CUDA] = 1U << MF_VENDOR_NVIDIA,
+        [MF_BACKEND_ROCM] = 1U << MF_VENDOR_AMD,
+        [MF_BACKEND_VULKAN] = ~0U,
+        [MF_BACKEND_SYCL] = ~(1U << MF_VENDOR_APPLE),
+        [MF_BACKEND_CPU] = ~0U,
+    };
+    mf_backend said = MF_BACKEND_CPU;
+    const mf_status status = mf_backend_by_name(&said, name, err);
+    const mf_device *device = c->machine->n_devices > 0 ? c->machine->devices[0].device : NULL;
+    const bool cpu = device == NULL || device->chip_class == MF_CLASS_CPU;
+    const bool any = device != NULL && device->vendor == MF_VENDOR_OTHER;
+    if (status == MF_OK && said != MF_BACKEND_CPU &&
+        (cpu || (!any && (makers[said] & (1U << device->vendor)) == 0))) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "%s has no %s, leave out --backend: %s",
+                       c->machine->id,
+                       name,
+                       mf_backend_name(c->run.backend));
+    }
+    c->run.backend = status == MF_OK ? said : c->run.backend;
+    return status;
+}
+
 mf_status mf_cli_case_load(mf_cli_case *loaded,
                            const mf_database *database,
                            const mf_arguments *arguments,
@@ -352,7 +390,7 @@ mf_status mf_cli_case_load(mf_cli_case *loaded,
     c->run.quant = c->quant;
     c->run.backend = mf_plan_backend(c->machine);
     if (arguments->backend != NULL) {
-        status = mf_backend_by_name(&c->run.backend, arguments->backend, err);
+        status = set_backend(c, arguments->backend, err);
     }
     status = status == MF_OK ? mf_predict(&c->prediction, &c->run, c->calibration, err) : status;
     if (status != MF_OK) {

@@ -83,6 +83,24 @@ static mf_status db_list(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
     return status;
 }
 
+/* Neither model nor machine: whichever of both complaints has a name to offer. */
+static mf_status unknown_name(const mf_database *database, const char *name, mf_error *err)
+{
+    mf_machine *machine = NULL;
+    mf_error other = {0};
+    (void)mf_database_machine(&machine, database, name, &other);
+    mf_machine_free(machine);
+    if (strstr(err->message, "did you mean") != NULL) {
+        return MF_E_UNKNOWN;
+    }
+    if (strstr(other.message, "did you mean") != NULL) {
+        *err = other;
+        return MF_E_UNKNOWN;
+    }
+    return mf_fail(
+        err, MF_E_UNKNOWN, "no model, machine, device or engine '%s', see 'memfit db list'", name);
+}
+
 static mf_status db_show(mf_str *out, const mf_arguments *a, bool *fine, mf_error *err)
 {
     mf_database *database = NULL;
@@ -102,7 +120,9 @@ static mf_status db_show(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
         status = mf_cli_read(out, path, err);
     } else if (status == MF_OK) {
         status = mf_database_model(&model, database, a->positional[1], err);
-        status = status == MF_OK ? mf_model_write(out, model, err) : status;
+        status = status == MF_OK          ? mf_model_write(out, model, err)
+                 : status == MF_E_UNKNOWN ? unknown_name(database, a->positional[1], err)
+                                          : status;
     }
     mf_model_free(model);
     free(path);
@@ -113,6 +133,15 @@ static mf_status db_show(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
 static void print_problem(void *payload, const char *message)
 {
     mf_str_printf(payload, "%s\n", message);
+}
+
+static bool has_entries(const mf_check_counts *counts)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < MF_FILE_KIND_COUNT; k++) {
+        n += counts->n_entries[k];
+    }
+    return n > 0;
 }
 
 static mf_status db_check(mf_str *out, const mf_arguments *a, bool *fine, mf_error *err)
@@ -133,7 +162,13 @@ static mf_status db_check(mf_str *out, const mf_arguments *a, bool *fine, mf_err
         }
     }
     if (status == MF_OK) {
-        mf_str_printf(out, "%zu files, %zu problems:", counts.n_files, counts.n_problems);
+        mf_str_printf(out,
+                      "%zu file%s, %zu problem%s%s",
+                      counts.n_files,
+                      counts.n_files == 1 ? "" : "s",
+                      counts.n_problems,
+                      counts.n_problems == 1 ? "" : "s",
+                      has_entries(&counts) ? ":" : "");
         for (size_t k = 0; k < MF_FILE_KIND_COUNT; k++) {
             if (counts.n_entries[k] > 0) {
                 mf_str_printf(

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "cli/cli.h"
 #include "cli/inverse.h"
 #include "report/placement.h"
@@ -48,7 +50,7 @@ static mf_status fit(bool *fits, const mf_arguments *a, mf_error *err)
     if (status == MF_OK) {
         mf_shown shown = mf_cli_shown(&loaded);
         shown.inverse = loaded.prediction.memory_known ? &inverse.found : NULL;
-        *fits = !loaded.prediction.memory_known || loaded.prediction.memory.fits;
+        *fits = loaded.prediction.memory_known && loaded.prediction.memory.fits;
         status = write_fit(&text, &shown, a, err);
     }
     if (status == MF_OK && a->save_placement != NULL) {
@@ -109,6 +111,10 @@ int mf_cmd_fit(int n_words, char **words)
             &err,
             MF_E_USAGE,
             "say which machine: --on mac-studio-m4-max-40c-128gb, see 'memfit db list machines'");
+    }
+    if (status == MF_OK && strchr(a.on, ',') != NULL && strchr(a.on, '=') == NULL) {
+        status = mf_fail(
+            &err, MF_E_USAGE, "fit takes one machine, 'memfit compare' takes several: '%s'", a.on);
     }
     if (status == MF_OK) {
         status = fit(&fits, &a, &err);

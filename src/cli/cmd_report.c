@@ -20,17 +20,25 @@ static const struct {
     {".txt",  "text"    },
 };
 
-/* What the file's name says, unless --format does. */
-static const char *format_of(const mf_arguments *a)
+/* What the file's name says, unless --format does. A name without an ending gets text. */
+static mf_status format_of(const char **format, const mf_arguments *a, mf_error *err)
 {
-    const size_t n = a->output_file != NULL ? strlen(a->output_file) : 0;
-    for (size_t i = 0; a->format == NULL && i < sizeof endings / sizeof endings[0]; i++) {
-        const size_t size = strlen(endings[i].end);
-        if (n > size && strcmp(a->output_file + n - size, endings[i].end) == 0) {
-            return endings[i].format;
+    const char *slash = a->output_file != NULL ? strrchr(a->output_file, '/') : NULL;
+    const char *name = slash != NULL ? slash : a->output_file;
+    *format = a->format;
+    if (a->format != NULL || name == NULL || strchr(name, '.') == NULL) {
+        return MF_OK;
+    }
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (mf_ends_with(name, endings[i].end)) {
+            *format = endings[i].format;
+            return MF_OK;
         }
     }
-    return a->format;
+    return mf_fail(err,
+                   MF_E_USAGE,
+                   "'%s' ends in none of .html, .md, .csv, .json and .txt, say --format",
+                   a->output_file);
 }
 
 /* The text of a member; NULL if it is missing, which `needed` forbids. */
@@ -188,8 +196,8 @@ static mf_status report(const mf_arguments *a, mf_error *err)
     mf_str text = {0};
     const char *title = NULL;
     mf_arguments written = *a;
-    written.format = format_of(a);
-    mf_status status = mf_json_load(&json, a->positional[0], err);
+    mf_status status = format_of(&written.format, a, err);
+    status = status == MF_OK ? mf_json_load(&json, a->positional[0], err) : status;
     status = status == MF_OK ? build(&document, &title, json, a, err) : status;
     status =
         status == MF_OK ? mf_cli_write_document(&text, &document, title, &written, err) : status;

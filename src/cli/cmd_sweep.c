@@ -28,7 +28,7 @@ typedef struct work {
     mf_ranks ranks;
     size_t first; /* of the part's units */
     size_t last;  /* behind them */
-    bool heads;   /* this is the part that begins the table */
+    bool heads;   /* this is the part that begins the table, and nothing of it is written yet */
     FILE *out;
     bool progress;
 } work;
@@ -46,6 +46,23 @@ static mf_status set_contexts(work *w, mf_error *err)
         }
     }
     return MF_OK;
+}
+
+/* A name that does not exist is found before the table begins, not in the midst of it. */
+static mf_status check_names(const work *w, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < w->quants.n; i++) {
+        mf_quant *quant = NULL;
+        status = mf_database_quant(&quant, w->database, w->quants.names[i], err);
+        mf_quant_free(quant);
+    }
+    for (size_t i = 0; status == MF_OK && i < w->models.n; i++) {
+        mf_model *model = NULL;
+        status = mf_database_model(&model, w->database, w->models.names[i], err);
+        mf_model_free(model);
+    }
+    return status;
 }
 
 static mf_status set_lists(work *w, const mf_arguments *a, mf_error *err)
@@ -67,6 +84,9 @@ static mf_status set_lists(work *w, const mf_arguments *a, mf_error *err)
     }
     if (status == MF_OK) {
         status = set_contexts(w, err);
+    }
+    if (status == MF_OK && (models != NULL || a->quant != NULL)) {
+        status = check_names(w, err);
     }
     w->lists = (mf_sweep_lists){.models = w->models.names,
                                 .n_models = w->models.n,
@@ -106,9 +126,12 @@ static mf_status set_shard(work *w, const char *text, mf_error *err)
     return MF_OK;
 }
 
+/* The first text that there is follows the names of the columns. */
 static mf_status put(work *w, const char *text, size_t size, mf_error *err)
 {
-    return fwrite(text, 1, size, w->out) == size
+    const char *header = w->heads ? mf_sweep_header() : "";
+    w->heads = false;
+    return fputs(header, w->out) >= 0 && fwrite(text, 1, size, w->out) == size
                ? MF_OK
                : mf_fail(err, MF_E_IO, "the table can't be written (%s)", strerror(errno));
 }
@@ -146,10 +169,6 @@ static mf_status stream(work *w, mf_error *err)
     uint64_t capacity = 0;
     const bool writes = w->ranks.rank == 0;
     mf_status status = MF_OK;
-    if (writes && w->heads) {
-        const char *header = mf_sweep_header();
-        status = put(w, header, strlen(header), err);
-    }
     for (size_t unit = w->first; status == MF_OK && unit < w->last; unit++) {
         const int rank = rank_of(w, unit);
         const char *text = NULL;
@@ -169,7 +188,7 @@ static mf_status stream(work *w, mf_error *err)
         }
     }
     free(received);
-    return status;
+    return status == MF_OK && writes && w->heads ? put(w, "", 0, err) : status;
 }
 
 static mf_status sweep_to(work *w, const char *path, mf_error *err)

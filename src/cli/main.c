@@ -91,8 +91,8 @@ static int print_overview(void)
     }
     (void)printf(
         "\n'memfit COMMAND --help' lists a command's options.\n"
-        "Exit codes: 0 yes, 1 no (it does not fit), 2 usage, 3 bad data, 4 input or output,\n"
-        "5 internal.\n");
+        "Exit codes: 0 yes, 1 no (it does not fit, or that is not known), 2 usage, 3 bad data,\n"
+        "4 input or output, 5 internal.\n");
     return MF_EXIT_YES;
 }
 
@@ -109,14 +109,25 @@ static int print_manual_options(void)
 
 static mf_status unknown_command(const char *word, mf_error *err)
 {
-    enum { NEAR = 2 };
+    const size_t near = strlen(word) > 3 ? 2 : 1;
     for (size_t i = 0; i < n_commands; i++) {
-        if (mf_edit_distance(word, commands[i].name, NEAR) <= NEAR) {
+        if (mf_edit_distance(word, commands[i].name, near) <= near) {
             return mf_fail(
                 err, MF_E_USAGE, "no command '%s', did you mean '%s'?", word, commands[i].name);
         }
     }
     return mf_fail(err, MF_E_USAGE, "no command '%s', see 'memfit help'", word);
+}
+
+/* "memfit help fit" is "memfit fit --help". */
+static int help_with(const char *name)
+{
+    mf_error err = {0};
+    char option[] = "--help";
+    char *words[] = {option};
+    const mf_command *command = mf_cli_command(name);
+    return command != NULL ? command->run(1, words)
+                           : mf_cli_fail(unknown_command(name, &err), &err);
 }
 
 int main(int argc, char **argv)
@@ -125,7 +136,7 @@ int main(int argc, char **argv)
     mf_init();
     const char *word = argc > 1 ? argv[1] : "help";
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        return print_overview();
+        return argc > 2 ? help_with(argv[2]) : print_overview();
     }
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
         (void)printf("memfit %s\n", mf_version());

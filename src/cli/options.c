@@ -61,7 +61,7 @@ static const option_row options[] = {
     {"--kv", "K[,V]", AT(kv), OPTION_TEXT, MF_FOR_ENGINES, NULL, "formats of the KV cache (f16)"},
     {"--kv-unified", "on|off", AT(kv_unified), OPTION_SWITCH, MF_FOR_ENGINES, NULL, "one cache for all sequences (off)"},
     {"--engine", "E", AT(engine), OPTION_TEXT, MF_FOR_ENGINES | MF_FOR_SWEEP, engines, "llama.cpp, ollama, mlx or vllm (llama.cpp)"},
-    {"--backend", "B", AT(backend), OPTION_TEXT, MF_FOR_ENGINES, backends, "metal, cuda, rocm, vulkan, sycl or cpu (the device's own)"},
+    {"--backend", "B", AT(backend), OPTION_TEXT, MF_FOR_PLACED | MF_FOR_SIMULATE, backends, "metal, cuda, rocm, vulkan, sycl or cpu (the device's)"},
     {"--batch", "N", AT(batch), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of a batch (2048)"},
     {"--ubatch", "N", AT(ubatch), OPTION_COUNT, MF_FOR_ENGINES, NULL, "tokens of a micro-batch (512)"},
     {"--outputs", "N", AT(outputs), OPTION_COUNT, MF_FOR_CASES, NULL, "output rows that the engine reserves (one per sequence)"},
@@ -71,15 +71,15 @@ static const option_row options[] = {
     {"--cpu-moe", "N", AT(cpu_moe), OPTION_COUNT, MF_FOR_ENGINES, NULL, "experts of the first N layers stay in host memory (0)"},
     {"--kv-offload", "on|off", AT(kv_offload), OPTION_SWITCH, MF_FOR_ENGINES, NULL, "KV cache on the GPU (on)"},
     {"--split", "MODE", AT(split), OPTION_TEXT, MF_FOR_ENGINES, splits, "what several GPUs share: layer or tensor (layer)"},
-    {"--tensor-split", "A,B,...", AT(tensor_split), OPTION_TEXT, MF_FOR_CASES, NULL, "parts of each GPU (by its memory)"},
-    {"--override-tensor", "P=D,...", AT(override_tensor), OPTION_TEXT, MF_FOR_CASES, NULL, "tensors with pattern P in their name go to D: CPU, gpu0"},
-    {"--placement", "P", AT(placement), OPTION_TEXT, MF_FOR_CASES, NULL, "auto: the fastest that fits; or a file of --save-placement"},
+    {"--tensor-split", "A,B,...", AT(tensor_split), OPTION_TEXT, MF_FOR_PLACED, NULL, "parts of each GPU (by its memory)"},
+    {"--override-tensor", "P=D,...", AT(override_tensor), OPTION_TEXT, MF_FOR_PLACED, NULL, "tensors whose names match P go to D: CPU, gpu0"},
+    {"--placement", "P", AT(placement), OPTION_TEXT, MF_FOR_PLACED, NULL, "auto: the fastest that fits; or a file of --save-placement"},
     {"--save-placement", "FILE", AT(save_placement), OPTION_TEXT, MF_FOR_FIT, NULL, "keep what lies where, to be changed and asked for again"},
-    {"--draft", "MODEL", AT(draft), OPTION_TEXT, MF_FOR_CASES, NULL, "a draft model is loaded beside it"},
-    {"--lora", "FILE", AT(lora), OPTION_TEXT, MF_FOR_CASES, NULL, "a LoRA adapter (GGUF) is loaded beside it"},
-    {"--draft-max", "N", AT(draft_max), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens that it drafts at a time"},
-    {"--draft-accept", "X", AT(draft_accept), OPTION_NUMBER, MF_FOR_CASES, NULL, "share of them that is accepted, your assumption"},
-    {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_CASES, NULL, "the vision tower is loaded too"},
+    {"--draft", "MODEL", AT(draft), OPTION_TEXT, MF_FOR_PLACED, NULL, "a draft model is loaded beside it"},
+    {"--lora", "FILE", AT(lora), OPTION_TEXT, MF_FOR_PLACED, NULL, "a LoRA adapter (GGUF) is loaded beside it"},
+    {"--draft-max", "N", AT(draft_max), OPTION_COUNT, MF_FOR_PLACED, NULL, "tokens that it drafts at a time"},
+    {"--draft-accept", "X", AT(draft_accept), OPTION_NUMBER, MF_FOR_PLACED, NULL, "share of them that is accepted, your assumption"},
+    {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_PLACED, NULL, "the vision tower is loaded too"},
     {"--rate", "R", AT(simulate.rate), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "requests a second, as many as --count says"},
     {"--input", "N", AT(simulate.input), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a request's input (1024)"},
     {"--count", "N", AT(simulate.count), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "how many requests (10000; a workload's duration)"},
@@ -216,6 +216,7 @@ static const struct {
     {"-ts",             "--tensor-split"   },
     {"-ot",             "--override-tensor"},
     {"-md",             "--draft"          },
+    {"-h",              "--help"           },
 };
 
 static const char *name_of_alias(const char *name, size_t size)
@@ -244,14 +245,17 @@ static const option_row *find_option(const char *word, size_t word_size, mf_comm
 
 static mf_status unknown_option(const char *word, mf_command_bit command, mf_error *err)
 {
-    enum { NEAR = 3 };
+    const size_t near = strlen(word) / 3;
     const char *nearest = NULL;
-    size_t least = NEAR + 1;
+    size_t least = near + 1;
     for (size_t i = 0; i < n_options; i++) {
-        const size_t distance = mf_edit_distance(word, options[i].name, NEAR);
+        const size_t distance = mf_edit_distance(word, options[i].name, near);
         if ((options[i].commands & (unsigned)command) != 0 && distance < least) {
             least = distance;
             nearest = options[i].name;
+        } else if (strcmp(word, options[i].name) == 0) {
+            return mf_fail(
+                err, MF_E_USAGE, "'%s' is of other commands, this one does not take it", word);
         }
     }
     if (nearest != NULL) {
@@ -321,6 +325,12 @@ static mf_status set_number(char *field, const option_row *row, const char *valu
     return status;
 }
 
+static mf_status not_whole(const option_row *row, const char *value, mf_error *err)
+{
+    const char *least = row->commands == MF_FOR_SIMULATE ? " above 0" : "";
+    return mf_fail(err, MF_E_USAGE, "%s takes a whole number%s, not '%s'", row->name, least, value);
+}
+
 static mf_status
 set_value(mf_arguments *arguments, const option_row *row, const char *value, mf_error *err)
 {
@@ -333,8 +343,9 @@ set_value(mf_arguments *arguments, const option_row *row, const char *value, mf_
     case OPTION_TEXT:
         return set_text((const char **)(void *)field, row, value, err);
     case OPTION_COUNT:
-        if (!mf_parse_uint(&number, value) || number > INT32_MAX) {
-            return mf_fail(err, MF_E_USAGE, "%s takes a whole number, not '%s'", row->name, value);
+        if (!mf_parse_uint(&number, value) || number > INT32_MAX ||
+            (number == 0 && row->commands == MF_FOR_SIMULATE)) {
+            return not_whole(row, value, err);
         }
         *(int64_t *)(void *)field = (int64_t)number;
         return MF_OK;
@@ -348,13 +359,10 @@ set_value(mf_arguments *arguments, const option_row *row, const char *value, mf_
     case OPTION_PERCENT:
         return set_number(field, row, value, err);
     case OPTION_SEED:
-        return mf_parse_uint((uint64_t *)(void *)field, value)
-                   ? MF_OK
-                   : mf_fail(
-                         err, MF_E_USAGE, "%s takes a whole number, not '%s'", row->name, value);
+        return mf_parse_uint((uint64_t *)(void *)field, value) ? MF_OK : not_whole(row, value, err);
     case OPTION_DRAWS:
         if (!mf_parse_uint(&number, value) || number > UINT32_MAX) {
-            return mf_fail(err, MF_E_USAGE, "%s takes a whole number, not '%s'", row->name, value);
+            return not_whole(row, value, err);
         }
         *(uint32_t *)(void *)field = (uint32_t)number;
         return MF_OK;

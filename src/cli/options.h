@@ -36,6 +36,7 @@ typedef enum mf_command_bit {
 
 /* Commands about a model on a machine, and those of them that name machines with --on. */
 #define MF_FOR_CASES (MF_FOR_FIT | MF_FOR_COMPARE | MF_FOR_COST | MF_FOR_PLAN | MF_FOR_AUDIT)
+#define MF_FOR_PLACED (MF_FOR_CASES & ~MF_FOR_PLAN) /* plan searches for places itself */
 #define MF_FOR_RUNS (MF_FOR_CASES | MF_FOR_CALIBRATE | MF_FOR_VALIDATE)
 #define MF_FOR_ENGINES (MF_FOR_CASES | MF_FOR_SIMULATE) /* what the engine is told */
 #define MF_FOR_QUANT (MF_FOR_RUNS | MF_FOR_SWEEP | MF_FOR_SIMULATE)

@@ -216,7 +216,7 @@ static mf_status add_source(mf_machine *machine, const mf_detected *detected, mf
     mf_str title = {0};
     mf_str_printf(&title, "told by this machine's %s", detected->system);
     char all[] = "*";
-    const mf_source source = {.covers = all, .title = title.data, .kind = MF_SOURCE_VENDOR};
+    const mf_source source = {.covers = all, .title = title.data, .kind = MF_SOURCE_MEASURED};
     mf_status status = mf_str_status(&title, err);
     if (status == MF_OK) {
         status = mf_sources_add(&machine->sources, &source, err);

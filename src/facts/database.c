@@ -432,7 +432,7 @@ static mf_status needs_machine(const mf_database *database, const mf_device *dev
 {
     const char *dash = strchr(device->id, '-');
     mf_error hint = {0};
-    (void)mf_store_unknown(database, MF_ENTRY_MACHINE, dash != NULL ? dash : device->id, &hint);
+    (void)mf_store_no_machine(database, dash != NULL ? dash : device->id, &hint);
     const char *names = strstr(hint.message, "did you mean");
     return mf_fail(err,
                    MF_E_USAGE,

@@ -162,13 +162,14 @@ static bool is_better(const mf_rental *a, const mf_rental *b)
     return left->amount.value < right->amount.value;
 }
 
-static mf_status unknown(const char *what, const char *id, const mf_nearest *nearest, mf_error *err)
+static mf_status unknown(
+    const char *what, const char *id, const mf_nearest *nearest, const char *file, mf_error *err)
 {
     if (nearest->best != NULL) {
         return mf_fail(
             err, MF_E_UNKNOWN, "unknown %s '%.100s', did you mean '%s'?", what, id, nearest->best);
     }
-    return mf_fail(err, MF_E_UNKNOWN, "unknown %s '%.100s'", what, id);
+    return mf_fail(err, MF_E_UNKNOWN, "unknown %s '%.100s', see %s", what, id, file);
 }
 
 static mf_status unknown_rental(const mf_prices *prices, const char *id, mf_error *err)
@@ -188,7 +189,7 @@ static mf_status unknown_rental(const mf_prices *prices, const char *id, mf_erro
         n > 0
             ? mf_fail(err, MF_E_UNKNOWN, "unknown offer '%.100s', is it one of %s?", id, list.data)
         : nearest.best != NULL
-            ? unknown("offer", id, &nearest, err)
+            ? unknown("offer", id, &nearest, "hwdb/prices/rentals.json", err)
             : mf_fail(err,
                       MF_E_UNKNOWN,
                       "unknown offer '%.100s', 'memfit db list rentals' has those "
@@ -233,7 +234,7 @@ mf_price_tariff(const mf_tariff **tariff, const mf_prices *prices, const char *i
         }
         mf_nearest_try(&nearest, prices->tariffs[i].id);
     }
-    return unknown("tariff", id, &nearest, err);
+    return unknown("tariff", id, &nearest, "hwdb/prices/electricity.json", err);
 }
 
 mf_status mf_price_assumption(const mf_assumption **assumption,
@@ -249,5 +250,5 @@ mf_status mf_price_assumption(const mf_assumption **assumption,
         }
         mf_nearest_try(&nearest, prices->assumptions[i].id);
     }
-    return unknown("assumption", id, &nearest, err);
+    return unknown("assumption", id, &nearest, "hwdb/prices/assumptions.json", err);
 }

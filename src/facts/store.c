@@ -287,20 +287,39 @@ mf_database_list(mf_names *names, const mf_database *database, mf_entry_kind kin
     return MF_OK;
 }
 
-static bool contains(const char *text, const char *part)
+enum { MAX_SQUEEZED = 128 };
+
+/* Small letters and digits alone: "RTX 4090" and "rtx-4090" are the same. */
+static void squeeze(char out[MAX_SQUEEZED], const char *text)
 {
-    const size_t size = strlen(part);
-    for (; *text != '\0'; text++) {
-        size_t i = 0;
-        while (i < size && text[i] != '\0' &&
-               tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) {
-            i++;
-        }
-        if (i == size) {
-            return true;
+    size_t n = 0;
+    for (; *text != '\0' && n + 1 < MAX_SQUEEZED; text++) {
+        if (isalnum((unsigned char)*text)) {
+            out[n++] = (char)tolower((unsigned char)*text);
         }
     }
-    return false;
+    out[n] = '\0';
+}
+
+/* Does the squeezed name hold each word of the text, wherever? */
+static bool has_words(const char *name, const char *text)
+{
+    char word[MAX_SQUEEZED];
+    while (*text != '\0') {
+        size_t n = 0;
+        while (isalnum((unsigned char)*text) && n + 1 < MAX_SQUEEZED) {
+            word[n++] = (char)tolower((unsigned char)*text++);
+        }
+        word[n] = '\0';
+        if (strstr(name, word) == NULL) {
+            return false;
+        }
+        text += strspn(text, " -_.:/");
+        if (n == 0 && *text != '\0' && !isalnum((unsigned char)*text)) {
+            return false; /* a letter that no name has */
+        }
+    }
+    return true;
 }
 
 typedef struct suggestions {
@@ -320,34 +339,78 @@ static void add_suggestion(suggestions *list, const char *name)
     }
 }
 
-/* A slip of the fingers first, then names that contain the text or are contained in it, then the nearest by spelling. */
+/* The next longer name, in the order of the list among those alike, that holds the text, is held by it or (words) has all of
+   its words. */
+static const char *next_alike(const mf_names *names, const char *id, const char *after, bool words)
+{
+    char wanted[MAX_SQUEEZED];
+    char name[MAX_SQUEEZED];
+    const char *best = NULL;
+    bool behind = after == NULL;
+    squeeze(wanted, id);
+    for (size_t i = 0; wanted[0] != '\0' && i < names->n_items; i++) {
+        const char *item = names->items[i];
+        const size_t size = strlen(item);
+        const bool later =
+            after == NULL || size > strlen(after) || (behind && size == strlen(after));
+        behind = behind || item == after;
+        squeeze(name, item);
+        if (later && (best == NULL || size < strlen(best)) &&
+            (strstr(name, wanted) != NULL || strstr(wanted, name) != NULL ||
+             (words && has_words(name, id)))) {
+            best = item;
+        }
+    }
+    return best;
+}
+
+static const char *same_letters(const mf_names *names, const char *id)
+{
+    char wanted[MAX_SQUEEZED];
+    char name[MAX_SQUEEZED];
+    squeeze(wanted, id);
+    for (size_t i = 0; wanted[0] != '\0' && i < names->n_items; i++) {
+        squeeze(name, names->items[i]);
+        if (strcmp(name, wanted) == 0) {
+            return names->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* The same letters; else a slip of the fingers, then what is alike, the shortest first, and the nearest by spelling. */
 static suggestions suggest(const mf_names *names, const char *id)
 {
     enum { SLIP = 2 };
     suggestions list = {0};
     mf_nearest nearest = {.text = id};
+    add_suggestion(&list, same_letters(names, id));
+    if (list.n > 0) {
+        return list;
+    }
     for (size_t i = 0; i < names->n_items; i++) {
         mf_nearest_try(&nearest, names->items[i]);
     }
     if (nearest.distance <= SLIP) {
         add_suggestion(&list, nearest.best);
     }
-    for (size_t i = 0; id[0] != '\0' && i < names->n_items; i++) {
-        if (contains(names->items[i], id) || contains(id, names->items[i])) {
-            add_suggestion(&list, names->items[i]);
-        }
+    const bool words = list.n == 0;
+    const char *alike = next_alike(names, id, NULL, words);
+    while (alike != NULL && list.n < MAX_SUGGESTIONS) {
+        add_suggestion(&list, alike);
+        alike = next_alike(names, id, alike, words);
     }
     add_suggestion(&list, nearest.best);
     return list;
 }
 
-mf_status
-mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err)
+static mf_status unknown_among(
+    const mf_database *database, mf_entry_kind kind, bool or_device, const char *id, mf_error *err)
 {
     mf_names names = {0};
     mf_names devices = {0};
     mf_status status = mf_database_list(&names, database, kind, err);
-    if (status == MF_OK && kind == MF_ENTRY_MACHINE) {
+    if (status == MF_OK && or_device) {
         status = mf_database_list(&devices, database, MF_ENTRY_DEVICE, err);
     }
     for (size_t i = 0; status == MF_OK && i < devices.n_items; i++) {
@@ -367,8 +430,9 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
         }
         if (n == 0) {
             mf_str_printf(&text,
-                          ", 'memfit db list %s' has the %zu there are",
+                          ", 'memfit db list %s'%s the %zu there are",
                           kinds[kind].list,
+                          or_device ? " and 'memfit db list devices' have" : " has",
                           names.n_items);
         }
         status = mf_fail(err,
@@ -383,4 +447,15 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
     mf_names_free(&names);
     mf_names_free(&devices);
     return status;
+}
+
+mf_status
+mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err)
+{
+    return unknown_among(database, kind, kind == MF_ENTRY_MACHINE, id, err);
+}
+
+mf_status mf_store_no_machine(const mf_database *database, const char *id, mf_error *err)
+{
+    return unknown_among(database, MF_ENTRY_MACHINE, false, id, err);
 }

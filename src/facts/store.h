@@ -20,6 +20,9 @@ mf_status mf_store_find(
 mf_status
 mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err);
 
+/* The same of machines alone. */
+mf_status mf_store_no_machine(const mf_database *database, const char *id, mf_error *err);
+
 /* "model", "machine", ... and for kinds kept as rows "hwdb/links.json", ...; NULL for the others. */
 const char *mf_entry_kind_name(mf_entry_kind kind);
 const char *mf_entry_rows_file(mf_entry_kind kind);

@@ -55,12 +55,27 @@ Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
     cr_expect(eq(int, mf_database_model(&model, database, "toy-8m", &err), MF_E_UNKNOWN));
     cr_expect(eq(str, err.message, "unknown model 'toy-8m', did you mean 'toy-7m'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "7M", &err), MF_E_UNKNOWN));
-    cr_expect(eq(str, err.message, "unknown model '7M', did you mean 'sample-7m' or 'toy-7m'?"));
+    cr_expect(eq(str, err.message, "unknown model '7M', did you mean 'toy-7m' or 'sample-7m'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "qqqqqqqqqq", &err), MF_E_UNKNOWN));
     cr_expect(eq(str,
                  err.message,
                  "unknown model 'qqqqqqqqqq', 'memfit db list models' has the 2 there are"));
     cr_expect(model == NULL);
+    mf_database_close(database);
+}
+
+Test(database, the_same_letters_written_otherwise_are_the_one_suggestion)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_model(&model, database, "Toy 7M", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'Toy 7M', did you mean 'toy-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "7m_Sample", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model '7m_Sample', did you mean 'sample-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "7m, big", &err), MF_E_UNKNOWN));
+    cr_expect(eq(
+        str, err.message, "unknown model '7m, big', 'memfit db list models' has the 2 there are"));
     mf_database_close(database);
 }
 
