@@ -124,14 +124,17 @@ load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_e
     return by_prefix;
 }
 
-/* What people usually download for an engine; gpt-oss models are published in MXFP4. */
+/* What people usually download for an engine: the maker's files where it loads them as they are, else the usual conversion.
+   gpt-oss models are converted without a loss. */
 const char *mf_cli_default_quant(const mf_engine *engine, const mf_model *model)
 {
+    const char *published = model->published;
+    const bool for_mlx = published != NULL && strncmp(published, "mlx-", strlen("mlx-")) == 0;
     switch (engine->id) {
     case MF_ENGINE_MLX:
-        return "mlx-4bit";
+        return for_mlx ? published : "mlx-4bit";
     case MF_ENGINE_VLLM:
-        return "BF16";
+        return published != NULL && !for_mlx ? published : "BF16";
     case MF_ENGINE_LLAMACPP:
     case MF_ENGINE_COUNT:
         break;
@@ -145,10 +148,17 @@ load_quant(mf_cli_case *c, const mf_database *database, const char *wanted, mf_e
     if (wanted == NULL && c->model->origin == MF_ORIGIN_GGUF) {
         return MF_OK;
     }
-    return mf_database_quant(&c->quant,
-                             database,
-                             wanted != NULL ? wanted : mf_cli_default_quant(c->engine, c->model),
-                             err);
+    const char *name = wanted != NULL ? wanted : mf_cli_default_quant(c->engine, c->model);
+    const mf_status status = mf_database_quant(&c->quant, database, name, err);
+    if (status == MF_E_UNKNOWN && wanted == NULL) {
+        return mf_fail(err,
+                       status,
+                       "%s is published as '%s', a scheme that memfit does not know: say the "
+                       "nearest, like --quant GPTQ-4bit",
+                       c->model->id,
+                       name);
+    }
+    return status;
 }
 
 static mf_status load_calibration(mf_cli_case *c, const mf_database *database, mf_error *err)

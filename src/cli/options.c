@@ -51,7 +51,7 @@ static const char *const samplers[] = {"sobol", "mt", NULL};
 /* clang-format off */
 static const option_row options[] = {
     {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_ON, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
-    {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_QUANT, NULL, "quantization of the weights (Q4_K_M; a GGUF file's own; several in sweep)"},
+    {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_QUANT, NULL, "of the weights (Q4_K_M; vllm: as published; a GGUF file's own; several in sweep)"},
     {"--contexts", "N,..", AT(contexts), OPTION_TEXT, MF_FOR_SWEEP, NULL, "contexts of the table (2048 to 262144)"},
     {"--shard", "I/N", AT(shard), OPTION_TEXT, MF_FOR_SWEEP, NULL, "the I-th of N parts, which make the whole table in order"},
     {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_ENGINES, NULL, "context in tokens, all sequences together (8192)"},

@@ -29,6 +29,7 @@ void mf_model_free(mf_model *model)
     free(model->license);
     free(model->released);
     free(model->quant);
+    free(model->published);
     free(model->layers);
     free(model->tensors);
     free_sources(&model->sources);

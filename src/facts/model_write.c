@@ -263,6 +263,9 @@ static void write_head(mf_str *out, const mf_model *model)
     if (model->mtp_parameters > 0) {
         write_size(out, "mtp_parameters", model->mtp_parameters);
     }
+    if (model->published != NULL) {
+        write_text(out, "published", model->published);
+    }
     mf_str_add(out, "  \"tensors\": [");
     list tensors = {.out = out, .indent = "    "};
     for (size_t i = 0; i < model->n_tensors; i++) {

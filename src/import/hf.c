@@ -148,7 +148,7 @@ static void count_tower(mf_hf *hf, const mf_hf_family *f)
     const bool qwen = strncmp(f->arch, "qwen", strlen("qwen")) == 0;
     const bool gemma = strcmp(f->arch, "gemma3") == 0;
     if (hf->status == MF_OK && (qwen || gemma) &&
-        mf_node_get(config, qwen ? "out_hidden_size" : "image_size") != NULL) {
+        mf_node_get(config, qwen ? "num_position_embeddings" : "image_size") != NULL) {
         const double n = qwen ? qwen_tower(hf) : siglip_tower(hf);
         hf->model->vision_parameters = n < most ? (uint64_t)n : 0;
     }
@@ -250,10 +250,14 @@ static void build(mf_hf *hf)
     mf_hf_family family = *found;
     family.arch = architecture_of(hf, found);
     fill_texts(hf, &family);
+    mf_hf_read_published(hf);
     read_sizes(hf, &family);
     add_ends(hf, &family);
     if (hf->status == MF_OK) {
         family.build(hf, &family);
+    }
+    if (hf->status == MF_OK && hf->model->n_layers == 0) {
+        mf_hf_fail(hf, NULL, "the key 'num_hidden_layers' is missing or 0");
     }
     if (hf->status != MF_OK) {
         return;

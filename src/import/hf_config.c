@@ -53,7 +53,11 @@ static uint32_t number_of(mf_hf *hf, const mf_node *node, const char *keys)
         return flag ? 1 : 0;
     }
     if (!mf_node_uint(&value, node) || value > MF_HF_MAX_COUNT) {
-        mf_hf_fail(hf, node, "'%s' must be a whole number of at most %d", keys, MF_HF_MAX_COUNT);
+        mf_hf_fail(hf,
+                   node,
+                   "'%s' must be a whole number of at most %d",
+                   mf_node_key(node) != NULL ? mf_node_key(node) : keys,
+                   MF_HF_MAX_COUNT);
         return 0;
     }
     return (uint32_t)value;

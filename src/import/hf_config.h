@@ -41,6 +41,9 @@ typedef struct mf_hf {
 /* Keeps the first fault, with the place of the node. */
 void mf_hf_fail(mf_hf *hf, const mf_node *node, const char *format, ...) MF_PRINTF(3, 4);
 
+/* Sets the model's `published`. */
+void mf_hf_read_published(mf_hf *hf);
+
 /* Value of the first of the keys ("hidden_size|d_model") that is there and not null, in the text config, then in the
    root; NULL without one. */
 const mf_node *mf_hf_find(const mf_hf *hf, const char *keys);

@@ -29,6 +29,13 @@ static const mf_hf_family families[] = {
     ROW("ministral3", "mistral3", PLAIN, PRE_NORMS),
     ROW("qwen2", "qwen2", PLAIN, PRE_NORMS, .biased = true),
     ROW("qwen3", "qwen3", PLAIN, PRE_NORMS, BIAS_KEYS, .qk_norm = MF_HF_QK_HEAD),
+    ROW("qwen2_vl", "qwen2vl", PLAIN, PRE_NORMS, .biased = true),
+    ROW("qwen2_vl_text", "qwen2vl", PLAIN, PRE_NORMS, .biased = true),
+    ROW("qwen2_5_vl", "qwen2vl", PLAIN, PRE_NORMS, .biased = true),
+    ROW("qwen2_5_vl_text", "qwen2vl", PLAIN, PRE_NORMS, .biased = true),
+    ROW("qwen3_vl_text", "qwen3vl", PLAIN, PRE_NORMS, BIAS_KEYS, .qk_norm = MF_HF_QK_HEAD),
+    ROW("internlm2", "internlm2", PLAIN, PRE_NORMS),
+    ROW("exaone", "exaone", PLAIN, PRE_NORMS),
     ROW("smollm3", "smollm3", PLAIN, PRE_NORMS, BIAS_KEYS, .tied = true),
     ROW("mimo", "qwen2", PLAIN, PRE_NORMS, .biased = true),
     ROW("phi3", "phi3", PLAIN, PRE_NORMS, .fused_qkv = true, .fused_ffn = true),
@@ -91,6 +98,14 @@ static const mf_hf_family families[] = {
         .build = mf_hf_build_phimoe,
         .norms = "attn_norm.weight|attn_norm.bias|ffn_norm.weight|ffn_norm.bias"),
     ROW("qwen3_moe", "qwen3moe", PLAIN, PRE_NORMS, .qk_norm = MF_HF_QK_HEAD, .experts = true),
+    ROW("qwen3_vl_moe_text",
+        "qwen3vlmoe",
+        PLAIN,
+        PRE_NORMS,
+        .qk_norm = MF_HF_QK_HEAD,
+        .experts = true),
+    ROW("olmoe", "olmoe", PLAIN, PRE_NORMS, .qk_norm = MF_HF_QK_FULL, .experts = true),
+    ROW("granitemoe", "granitemoe", PLAIN, PRE_NORMS, .experts = true, .tied = true),
     ROW("gpt_oss", "gpt-oss", .build = mf_hf_build_gpt_oss, LATE_NORMS),
     ROW("glm4_moe",
         "glm4moe",
@@ -258,11 +273,11 @@ const mf_hf_family *mf_hf_family_get(const char *type)
 
 const char *mf_hf_family_nearest(const char *type)
 {
-    enum { NEAR = 4 };
+    const size_t near = strlen(type) / 3;
     const char *nearest = NULL;
-    size_t least = NEAR + 1;
+    size_t least = near + 1;
     for (size_t i = 0; i < n_families; i++) {
-        const size_t distance = mf_edit_distance(type, families[i].type, NEAR);
+        const size_t distance = mf_edit_distance(type, families[i].type, near);
         if (distance < least) {
             least = distance;
             nearest = families[i].type;

@@ -135,7 +135,10 @@ void mf_hf_add_ffn(mf_hf *hf, mf_hf_ffn f)
         return;
     }
     if (f.width == 0) {
-        mf_hf_fail(hf, NULL, "layer %d has no feed forward width", hf->index);
+        mf_hf_fail(hf,
+                   NULL,
+                   "layer %d has no feed forward width: is the key 'intermediate_size' missing?",
+                   hf->index);
         return;
     }
     hf->layer->ffn =

@@ -147,6 +147,8 @@ typedef struct mf_model {
     char *license;      /* may be NULL */
     char *released;     /* "2024-12-06", may be NULL */
     char *quant;        /* GGUF: name of general.file_type ("Q4_K_M"), may be NULL */
+    char *
+        published; /* scheme of quants.json in its maker's own files ("FP8"); NULL: 16 bits, or a GGUF file */
     mf_model_origin origin;
     uint64_t context_max; /* tokens; 0 if not stated */
     uint64_t vocabulary;

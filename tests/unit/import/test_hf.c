@@ -89,6 +89,24 @@ Test(hf, the_text_part_of_a_multimodal_model_counts)
     mf_model_free(model);
 }
 
+Test(hf, a_vision_model_keeps_its_text_model_in_the_config_itself_or_apart)
+{
+    mf_model *flat = parse("{\"model_type\": \"qwen2_5_vl\", \"vision_config\": "
+                           "{\"out_hidden_size\": 100, \"patch_size\": 14}, " SMALL "}");
+    cr_expect(eq(str, flat->architecture, "qwen2vl"));
+    cr_expect(tensor_of(flat, "blk.2.attn_k.bias") != NULL);
+    cr_expect(eq(u64, flat->vision_parameters, 0));
+    mf_model_free(flat);
+    mf_model *apart =
+        parse("{\"model_type\": \"qwen3_vl_moe\", \"text_config\": {\"model_type\": "
+              "\"qwen3_vl_moe_text\", \"num_experts\": 7, "
+              "\"num_experts_per_tok\": 3, \"moe_intermediate_size\": 30, " SMALL "}}");
+    cr_expect(eq(str, apart->architecture, "qwen3vlmoe"));
+    cr_expect(eq(u32, apart->layers[2].ffn.n_experts, 7));
+    cr_expect(tensor_of(apart, "blk.2.attn_k_norm.weight") != NULL);
+    mf_model_free(apart);
+}
+
 Test(hf, experts_keep_their_number_and_their_shared_part)
 {
     mf_model *model =
@@ -139,6 +157,39 @@ Test(hf, pythons_infinity_is_read_over)
     mf_model_free(model);
 }
 
+static const struct {
+    const char *keys;
+    const char *published;
+} publications[] = {
+    {"\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"}, ",              "FP8"      },
+    {"\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4}, ",                    "AWQ-4bit" },
+    {"\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 8}, ",                   "gptq"     },
+    {"\"quantization_config\": {\"quant_method\": \"modelopt\", \"quant_algo\": \"NVFP4\"}, ",
+     "NVFP4"                                                                                              },
+    {"\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": "
+     "\"float-quantized\"}, ",                                                            "FP8"      },
+    {"\"quantization_config\": {\"quant_method\": \"fp8\"}, \"expert_dtype\": \"fp4\", ",      "MXFP4"    },
+    {"\"quantization\": {\"group_size\": 64, \"bits\": 6}, \"quantization_config\": "
+     "{\"group_size\": 64, \"bits\": 6}, ",                                               "mlx-6bit" },
+    {"\"quantization\": {\"group_size\": 32, \"bits\": 4, \"mode\": \"mxfp4\"}, ",             "mlx-mxfp4"},
+};
+
+Test(hf, the_scheme_of_the_makers_own_files_is_told)
+{
+    mf_model *plain = parse("{\"model_type\": \"llama\", " SMALL "}");
+    cr_expect(plain->published == NULL);
+    mf_model_free(plain);
+    for (size_t i = 0; i < sizeof publications / sizeof publications[0]; i++) {
+        char text[640];
+        (void)snprintf(
+            text, sizeof text, "{\"model_type\": \"llama\", %s" SMALL "}", publications[i].keys);
+        mf_model *model = parse(text);
+        cr_assert(model->published != NULL, "%zu", i);
+        cr_expect(eq(str, model->published, (char *)publications[i].published), "%zu", i);
+        mf_model_free(model);
+    }
+}
+
 typedef struct fault {
     const char *text;
     mf_status status;
@@ -165,7 +216,12 @@ static const fault faults[] = {
     ROW("{\"model_type\": \"somethingelse\"}", MF_E_UNSUPPORTED, "no rules"),
     ROW(LLAMA "\"vocab_size\": 9}", MF_E_DATA, "'hidden_size|d_model' is missing"),
     ROW(LLAMA "\"hidden_size\": 0}", MF_E_DATA, "is 0"),
-    ROW(LLAMA "\"hidden_size\": \"100\"}", MF_E_DATA, "must be a whole number"),
+    ROW("{\"model_type\": \"bert\"}", MF_E_UNSUPPORTED, "\"bert\""),
+    ROW(LLAMA "\"hidden_size\": 60, \"num_attention_heads\": 6, \"intermediate_size\": 9, "
+              "\"vocab_size\": 7}",
+        MF_E_DATA,
+        "'num_hidden_layers' is missing"),
+    ROW(LLAMA "\"hidden_size\": \"100\"}", MF_E_DATA, "'hidden_size' must be a whole number"),
     ROW(LLAMA "\"hidden_size\": -4}", MF_E_DATA, "must be a whole number"),
     ROW(LLAMA "\"hidden_size\": 4000000000}", MF_E_DATA, "must be a whole number"),
     ROW(LLAMA "\"hidden_size\": 64, \"hidden_size\": 65}", MF_E_DATA, "hidden_size"),
