@@ -11,36 +11,21 @@
 #define CONVERGED 1e-9
 #define MOST_STEP 0.5
 
-/* How far a chip is from its class before anything is known of it, and a row from the law after: besides the repeats'
-   1 % a row carries its model's and its format's error (speed-study in docs/speed.md: 0.05 to 0.12 give the same). */
+/* What is not known of a machine: a knob, or what one format adds to its own. */
 typedef struct freedom {
     mf_knob knob;
+    mf_format format; /* MF_FORMAT_COUNT: all formats alike, or a knob without */
     double sd;
 } freedom;
 
-static const freedom decode_freedoms[] = {
-    {MF_KNOB_ETA,   0.12},
-    {MF_KNOB_LANE,  0.2 },
-    {MF_KNOB_LAYER, 0.25},
-    {MF_KNOB_KV,    0.3 },
-};
-static const freedom prefill_freedoms[] = {
-    {MF_KNOB_WORK,      0.35},
-    {MF_KNOB_ATTENTION, 0.3 },
-    {MF_KNOB_PASS,      0.3 },
-};
+#define MOST_FREEDOMS (MF_KNOB_COUNT + MF_FORMAT_COUNT)
 
-static const struct {
-    const freedom *items;
-    size_t n;
-    double row_sd;
-} models[MF_TEST_COUNT] = {
-    [MF_TEST_DECODE] = {decode_freedoms,  sizeof decode_freedoms / sizeof decode_freedoms[0], 0.08},
-    [MF_TEST_PREFILL] = {prefill_freedoms,
-                        sizeof prefill_freedoms / sizeof prefill_freedoms[0],
-                        0.12                                                                      },
-};
-#define MOST_FREEDOMS 4
+/* How far a row is from the law once its chip is known: besides the repeats' 1 % it carries its model's and its format's
+   error (0.08 to 0.18 give the same mean errors within half a point). */
+#define ROW_SD 0.12
+
+/* How far a machine is at least from others with its chip: cooling, power limit, driver. */
+#define LEAST_SD 0.12
 
 /* Half widths of the 90 % interval of what was left out after two rows: tests/truth/two_rows.c. */
 static const double half_width_log[MF_TEST_COUNT] = {
@@ -48,37 +33,61 @@ static const double half_width_log[MF_TEST_COUNT] = {
     [MF_TEST_PREFILL] = 0.58,
 };
 
-static double share_of(const mf_shares *shares, mf_knob knob)
+static bool has_formats(mf_knob knob)
 {
-    double sum = 0;
-    switch (knob) {
-    case MF_KNOB_LANE:
-        for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-            sum += shares->lane[f];
+    return knob == MF_KNOB_LANE || knob == MF_KNOB_WORK;
+}
+
+/* Everything that the calibration leaves open of a row's setting, each as far as it leaves it open (its own variances): a
+   chip whose class has many rows moves little, a backend that nobody measured on its kind a lot. */
+static size_t find_freedoms(freedom items[MOST_FREEDOMS],
+                            const mf_calibration *calibration,
+                            const mf_speed_row *row)
+{
+    const mf_knobs knobs = mf_knobs_of(calibration, &row->setting);
+    const mf_knob_variances *v = &knobs.variances;
+    const bool decode = row->measurement->test == MF_TEST_DECODE;
+    const size_t end = decode ? MF_FIRST_PREFILL_KNOB : MF_KNOB_COUNT;
+    size_t n = 0;
+    for (size_t k = decode ? 0 : MF_FIRST_PREFILL_KNOB; k < end; k++) {
+        const mf_knob knob = (mf_knob)k;
+        items[n] = (freedom){knob, MF_FORMAT_COUNT, fmax(LEAST_SD, sqrt(v->value[k]))};
+        n++;
+        for (size_t f = 0; has_formats(knob) && f < MF_FORMAT_COUNT; f++) {
+            const double own = knob == MF_KNOB_LANE ? v->lane[f] : v->work[f];
+            if (own > 0) {
+                items[n] = (freedom){knob, (mf_format)f, sqrt(own)};
+                n++;
+            }
         }
-        return sum;
-    case MF_KNOB_WORK:
-        for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-            sum += shares->work[f];
-        }
-        return sum;
-    case MF_KNOB_ETA:
-    case MF_KNOB_LAYER:
-    case MF_KNOB_MOE:
-    case MF_KNOB_LINEAR:
-    case MF_KNOB_KV:
-    case MF_KNOB_MLA:
-    case MF_KNOB_SLOT:
-    case MF_KNOB_EXPERT:
-    case MF_KNOB_ATTENTION:
-    case MF_KNOB_ATTENTION_MLA:
-    case MF_KNOB_PASS:
-    case MF_KNOB_PADDING:
-    case MF_KNOB_SCAN:
-    case MF_KNOB_COUNT:
-        break;
     }
-    return shares->value[knob];
+    return n;
+}
+
+static double share_of(const mf_shares *shares, const freedom *item)
+{
+    const double *formats = item->knob == MF_KNOB_LANE ? shares->lane : shares->work;
+    if (!has_formats(item->knob)) {
+        return shares->value[item->knob];
+    }
+    if (item->format < MF_FORMAT_COUNT) {
+        return formats[item->format];
+    }
+    double sum = 0;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        sum += formats[f];
+    }
+    return sum;
+}
+
+/* Where a chip keeps it. */
+static double *place_of(mf_chip_effects *chip, const freedom *item)
+{
+    if (item->format == MF_FORMAT_COUNT) {
+        return &chip->knobs[item->knob].log_value;
+    }
+    return item->knob == MF_KNOB_LANE ? &chip->lane_log[item->format]
+                                      : &chip->work_log[item->format];
 }
 
 /* ln predicted time minus ln measured time, and what moves it. */
@@ -96,65 +105,100 @@ log_error(mf_shares *shares, const mf_calibration *calibration, const mf_speed_r
     return log(row->measurement->tok_s / mf_speed_row_tok_s(row, &knobs));
 }
 
-typedef struct normal {
+/* Freedoms of one test, how far they have moved, and the normal equations of the next move. */
+typedef struct equations {
+    freedom items[MOST_FREEDOMS];
+    double moved[MOST_FREEDOMS];
+    size_t n;
     double squares[MOST_FREEDOMS * MOST_FREEDOMS];
     double right[MOST_FREEDOMS];
-    size_t n;
-} normal;
+} equations;
 
-static void add_row(
-    normal *equations, const freedom *items, double row_sd, const mf_shares *shares, double error)
+static void add_prior(equations *s)
+{
+    memset(s->squares, 0, sizeof s->squares);
+    for (size_t i = 0; i < s->n; i++) {
+        const double weight = 1 / (s->items[i].sd * s->items[i].sd);
+        s->squares[i * s->n + i] = weight;
+        s->right[i] = -weight * s->moved[i];
+    }
+}
+
+static void add_row(equations *s, const mf_shares *shares, double error)
 {
     double slopes[MOST_FREEDOMS];
-    for (size_t i = 0; i < equations->n; i++) {
-        slopes[i] = share_of(shares, items[i].knob) / row_sd;
+    for (size_t i = 0; i < s->n; i++) {
+        slopes[i] = share_of(shares, &s->items[i]) / ROW_SD;
     }
-    for (size_t i = 0; i < equations->n; i++) {
-        equations->right[i] -= slopes[i] * error / row_sd;
-        for (size_t j = 0; j < equations->n; j++) {
-            equations->squares[i * equations->n + j] += slopes[i] * slopes[j];
+    for (size_t i = 0; i < s->n; i++) {
+        s->right[i] -= slopes[i] * error / ROW_SD;
+        for (size_t j = 0; j < s->n; j++) {
+            s->squares[i * s->n + j] += slopes[i] * slopes[j];
         }
     }
 }
 
 /* One step of Gauss and Newton; the largest move is returned. */
-static double step(mf_calibration *calibration,
+static double step(equations *s,
+                   mf_calibration *calibration,
                    mf_chip_effects *chip,
-                   double moved[MOST_FREEDOMS],
                    const mf_speed_row *const *rows,
                    size_t n_rows,
                    mf_speed_test test)
 {
-    const freedom *items = models[test].items;
-    normal equations = {.n = models[test].n};
-    for (size_t i = 0; i < equations.n; i++) {
-        const double weight = 1 / (items[i].sd * items[i].sd);
-        equations.squares[i * equations.n + i] = weight;
-        equations.right[i] = -weight * moved[i];
-    }
+    add_prior(s);
     for (size_t r = 0; r < n_rows; r++) {
         if (!rows[r]->skip && rows[r]->measurement->test == test) {
             mf_shares shares = {0};
             const double error = log_error(&shares, calibration, rows[r]);
-            add_row(&equations, items, models[test].row_sd, &shares, error);
+            add_row(s, &shares, error);
         }
     }
     double solution[MOST_FREEDOMS] = {0};
-    gsl_matrix_view a = gsl_matrix_view_array(equations.squares, equations.n, equations.n);
-    gsl_vector_view b = gsl_vector_view_array(equations.right, equations.n);
-    gsl_vector_view x = gsl_vector_view_array(solution, equations.n);
+    gsl_matrix_view a = gsl_matrix_view_array(s->squares, s->n, s->n);
+    gsl_vector_view b = gsl_vector_view_array(s->right, s->n);
+    gsl_vector_view x = gsl_vector_view_array(solution, s->n);
     if (gsl_linalg_cholesky_decomp1(&a.matrix) != 0 ||
         gsl_linalg_cholesky_solve(&a.matrix, &b.vector, &x.vector) != 0) {
         return 0; /* the priors alone make it regular */
     }
     double largest = 0;
-    for (size_t i = 0; i < equations.n; i++) {
+    for (size_t i = 0; i < s->n; i++) {
         const double move = fmax(-MOST_STEP, fmin(MOST_STEP, solution[i]));
-        moved[i] += move;
-        chip->knobs[items[i].knob].log_value += move;
+        s->moved[i] += move;
+        *place_of(chip, &s->items[i]) += move;
         largest = fmax(largest, fabs(move));
     }
     return largest;
+}
+
+/* Moves a chip to its rows of one test. */
+static void fit_chip(mf_calibration *calibration,
+                     mf_chip_effects *chip,
+                     const mf_speed_row *const *rows,
+                     size_t n_rows,
+                     mf_speed_test test)
+{
+    equations s = {0};
+    uint32_t n = 0;
+    for (size_t r = 0; r < n_rows; r++) {
+        if (!rows[r]->skip && rows[r]->measurement->test == test) {
+            s.n = s.n > 0 ? s.n : find_freedoms(s.items, calibration, rows[r]);
+            n++;
+        }
+    }
+    for (size_t i = 0; n > 0 && i < MAX_ITERATIONS; i++) {
+        if (step(&s, calibration, chip, rows, n_rows, test) < CONVERGED) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        chip->knobs[s.items[i].knob].n_rows += s.items[i].format == MF_FORMAT_COUNT ? n : 0;
+    }
+    if (n > 0) {
+        chip->calibrated[test] = true;
+        chip->half_width_log[test] = half_width_log[test];
+    }
 }
 
 static uint32_t count(const mf_speed_row *const *rows, size_t n_rows, mf_speed_test test)
@@ -171,9 +215,7 @@ mf_status mf_speed_update(mf_calibration *calibration,
                           size_t n_rows,
                           mf_error *err)
 {
-    const uint32_t n[MF_TEST_COUNT] = {count(rows, n_rows, MF_TEST_DECODE),
-                                       count(rows, n_rows, MF_TEST_PREFILL)};
-    if (n[MF_TEST_DECODE] + n[MF_TEST_PREFILL] == 0) {
+    if (count(rows, n_rows, MF_TEST_DECODE) + count(rows, n_rows, MF_TEST_PREFILL) == 0) {
         return mf_fail(err, MF_E_DATA, "no run is one that the law can speak of");
     }
     size_t first = 0;
@@ -185,18 +227,7 @@ mf_status mf_speed_update(mf_calibration *calibration,
         return mf_fail(err, MF_E_NOMEM, "no memory for chip '%s'", rows[first]->setting.chip);
     }
     for (size_t t = 0; t < MF_TEST_COUNT; t++) {
-        const mf_speed_test test = (mf_speed_test)t;
-        double moved[MOST_FREEDOMS] = {0};
-        for (size_t i = 0; n[t] > 0 && i < MAX_ITERATIONS; i++) {
-            if (step(calibration, chip, moved, rows, n_rows, test) < CONVERGED) {
-                break;
-            }
-        }
-        for (size_t i = 0; n[t] > 0 && i < models[t].n; i++) {
-            chip->knobs[models[t].items[i].knob].n_rows += n[t];
-        }
-        chip->calibrated[t] = chip->calibrated[t] || n[t] > 0;
-        chip->half_width_log[t] = n[t] > 0 ? half_width_log[t] : chip->half_width_log[t];
+        fit_chip(calibration, chip, rows, n_rows, (mf_speed_test)t);
     }
     return MF_OK;
 }

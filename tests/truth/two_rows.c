@@ -323,10 +323,8 @@ int main(int argc, char **argv)
         const given g = (given)how;
         held = print_totals(MF_TEST_DECODE, g, false, DECODE_BAR) && held;
         held = print_totals(MF_TEST_DECODE, g, true, APPLE_BAR) && held;
-        /* A prompt's attention and its overhead can't be told from one length each: the bar is for whole runs. */
-        const bool prefill = print_totals(MF_TEST_PREFILL, g, false, PREFILL_BAR);
+        held = print_totals(MF_TEST_PREFILL, g, false, PREFILL_BAR) && held;
         held = print_totals(MF_TEST_PREFILL, g, true, PREFILL_BAR) && held;
-        held = (prefill || g == ROW_EACH) && held;
     }
     if (status != MF_OK) {
         fprintf(stderr, "two_rows: %s\n", err.message);
