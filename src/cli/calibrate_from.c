@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "cli/calibrate.h"
@@ -45,8 +46,61 @@ mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err)
     return status;
 }
 
-mf_status
-mf_cli_device(char **id, const mf_arguments *a, const mf_database *database, mf_error *err)
+/* What llama-bench calls the GPU in the text; false if it says nothing. */
+static bool gpu_named(char *name, size_t size, const char *text)
+{
+    static const char key[] = "\"gpu_info\"";
+    const char *at = text != NULL ? strstr(text, key) : NULL;
+    if (at == NULL) {
+        return false;
+    }
+    at += strlen(key);
+    at += strspn(at, " :");
+    const size_t n = *at == '"' ? strcspn(at + 1, "\"\n") : 0;
+    if (n == 0 || n >= size) {
+        return false;
+    }
+    memcpy(name, at + 1, n);
+    name[n] = '\0';
+    return true;
+}
+
+/* The device of this name; *id stays NULL without one. */
+static mf_status
+device_named(char **id, const char *name, const mf_database *database, mf_error *err)
+{
+    mf_names names = {0};
+    mf_status status = mf_database_list(&names, database, MF_ENTRY_DEVICE, err);
+    for (size_t i = 0; status == MF_OK && *id == NULL && i < names.n_items; i++) {
+        mf_device *device = NULL;
+        status = mf_database_device(&device, database, names.items[i], err);
+        if (status == MF_OK && strcasecmp(device->name, name) == 0) {
+            *id = strdup(device->id);
+            status = *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
+        }
+        mf_device_free(device);
+    }
+    mf_names_free(&names);
+    return status;
+}
+
+/* Runs that were made on another GPU than this machine's must not be taken for its own. */
+static mf_status
+device_of_text(char **id, const char *text, const mf_database *database, mf_error *err)
+{
+    char name[256];
+    if (!gpu_named(name, sizeof name, text)) {
+        return MF_OK;
+    }
+    const mf_status status = device_named(id, name, database, err);
+    if (status == MF_OK && *id != NULL) {
+        (void)fprintf(stderr, "memfit: runs of '%s', taken for %s\n", name, *id);
+    }
+    return status;
+}
+
+mf_status mf_cli_device(
+    char **id, const mf_arguments *a, const char *text, const mf_database *database, mf_error *err)
 {
     mf_machine *machine = NULL;
     mf_device *device = NULL;
@@ -55,6 +109,11 @@ mf_cli_device(char **id, const mf_arguments *a, const mf_database *database, mf_
         *id = strdup(device->id);
         mf_device_free(device);
         return *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
+    }
+    *id = NULL;
+    status = a->on == NULL ? device_of_text(id, text, database, err) : MF_OK;
+    if (status != MF_OK || *id != NULL) {
+        return status;
     }
     if (a->on != NULL && strcmp(a->on, "this") != 0) {
         status = mf_database_machine(&machine, database, a->on, err);
@@ -149,7 +208,7 @@ mf_status mf_calibrate_from_runs(const mf_arguments *a, mf_error *err)
     }
     mf_status status = mf_cli_database(&database, a, err);
     status = status == MF_OK ? mf_cli_read(&text, a->from, err) : status;
-    status = status == MF_OK ? mf_cli_device(&device, a, database, err) : status;
+    status = status == MF_OK ? mf_cli_device(&device, a, text.data, database, err) : status;
     if (status == MF_OK) {
         const mf_runs_options options = {
             .device_id = device, .model_id = a->model, .quant_id = a->quant, .date = date};

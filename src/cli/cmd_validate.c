@@ -48,6 +48,14 @@ static bool is_table(const mf_str *text)
     return line[0] != '{' && line[0] != '[' && found != NULL && found < line + n;
 }
 
+static bool is_known(const char *device_id, const mf_database *database)
+{
+    mf_device *device = NULL;
+    const bool known = mf_database_device(&device, database, device_id, NULL) == MF_OK;
+    mf_device_free(device);
+    return known;
+}
+
 static mf_status read_rows(run *r, mf_error *err)
 {
     const char *path = r->a->positional[0];
@@ -60,7 +68,7 @@ static mf_status read_rows(run *r, mf_error *err)
         r->csv = text;
         return mf_measurements_parse(&r->rows, text.data, text.size, name, err);
     }
-    status = status == MF_OK ? mf_cli_device(&device, r->a, r->database, err) : status;
+    status = status == MF_OK ? mf_cli_device(&device, r->a, text.data, r->database, err) : status;
     if (status == MF_OK) {
         const mf_runs_options options = {
             .device_id = device, .model_id = r->a->model, .quant_id = r->a->quant};
@@ -83,6 +91,10 @@ static mf_status read_rows(run *r, mf_error *err)
                       "--model, --quant\n",
                       count.n_unknown,
                       count.unknown);
+    }
+    if (status == MF_OK && !is_known(device, r->database)) {
+        (void)fprintf(stderr,
+                      "memfit: on which device the runs were made is not known: --on DEVICE\n");
     }
     mf_str_free(&text);
     free(device);

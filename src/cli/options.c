@@ -181,7 +181,7 @@ static const option_row options[] = {
     {"--url", "URL", AT(url), OPTION_TEXT, MF_FOR_IMPORT, NULL, "of the source"},
     {"--seen", "DATE", AT(seen), OPTION_TEXT, MF_FOR_IMPORT, NULL, "when the source was read"},
     {"--format", "F", AT(format), OPTION_TEXT, MF_FOR_FORMATS, formats, "text, markdown, html, csv or json (text)"},
-    {"-o", "FILE", AT(output_file), OPTION_TEXT, MF_FOR_ALL, NULL, "write there instead of to the terminal; calibrate: a folder"},
+    {"-o", "FILE", AT(output_file), OPTION_TEXT, MF_FOR_ALL, NULL, "write there instead of to the terminal (--from-measurements: a folder)"},
     {"--data", "DIR", AT(data), OPTION_TEXT, MF_FOR_ALL, NULL, "folder that holds hwdb and modeldb"},
     {"--ascii", NULL, AT(ascii), OPTION_FLAG, MF_FOR_ENGINES | MF_FOR_VALIDATE, NULL, "no characters beyond ASCII"},
     {"--help", NULL, AT(help), OPTION_FLAG, MF_FOR_ALL, NULL, "this text"},

@@ -5,8 +5,9 @@
 
 #include "base/num.h"
 #include "report/validation.h"
+#include "report/wording.h"
 
-enum { N_WORST = 20, N_FIGURES = 8 };
+enum { N_WORST = 20, N_FIGURES = 8, FEW = 20 };
 
 static void add_percent(mf_document *d, double share)
 {
@@ -240,6 +241,44 @@ static mf_status show_worst(mf_document *d, const mf_validation *v, mf_error *er
     return MF_OK;
 }
 
+/* Who validates a few runs of his own asks for each of them. */
+static void show_rows(mf_document *d, const mf_validation *v)
+{
+    static const char *const names[] = {"row",
+                                        "test",
+                                        "depth",
+                                        "measured",
+                                        "predicted",
+                                        "90 % range",
+                                        "error, %",
+                                        "in it",
+                                        "basis"};
+    char text[MF_WORDING_SIZE];
+    mf_document_begin(d, MF_BLOCK_TABLE, sizeof names / sizeof names[0], "Row by row");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        mf_document_cell(d, "%s", names[i]);
+    }
+    for (size_t i = 0; i < v->n_items; i++) {
+        const mf_validated *row = &v->items[i];
+        const mf_measurement *m = row->measurement;
+        const bool inside = m->tok_s >= row->rate.low_tok_s && m->tok_s <= row->rate.high_tok_s;
+        mf_document_cell(d, "%s %s", m->model, m->quant);
+        mf_document_cell(d, "%s", mf_speed_test_name(m->test));
+        mf_document_cell(d, "%s", mf_number_text(text, m->depth_tokens, 6));
+        mf_document_cell(d, "%s", mf_number_text(text, m->tok_s, 4));
+        mf_document_cell(d, "%s", mf_rate_text(text, &row->rate));
+        mf_document_cell(d, "%s", mf_range_text(text, &row->rate));
+        mf_document_cell(
+            d, "%s", row->rate.known ? mf_fixed_text(text, 100 * mf_validated_error(row), 1) : "-");
+        mf_document_cell(d, "%s", !row->rate.known ? "-" : inside ? "yes" : "no");
+        mf_document_cell(d,
+                         "%s",
+                         row->skip != NULL ? row->skip
+                         : row->rate.known ? mf_basis_name(row->rate.basis)
+                                           : "-");
+    }
+}
+
 mf_status mf_show_validation(mf_document *document,
                              const mf_validation *validation,
                              bool in_full,
@@ -260,9 +299,14 @@ mf_status mf_show_validation(mf_document *document,
     if (status != MF_OK) {
         return status;
     }
+    const bool few = !in_full && validation->n_items <= FEW;
+    const size_t n_kinds = in_full ? N_KINDS : few ? 1 : N_SHORT;
     show_skipped(document, validation);
+    if (few) {
+        show_rows(document, validation);
+    }
     for (size_t t = 0; t < MF_TEST_COUNT; t++) {
-        for (size_t k = 0; k < (in_full ? (size_t)N_KINDS : (size_t)N_SHORT); k++) {
+        for (size_t k = 0; k < n_kinds; k++) {
             show_kind(document, groups, n, (mf_speed_test)t, kinds[k]);
         }
         show_given(document, validation, (mf_speed_test)t);
