@@ -66,7 +66,7 @@ double mf_experts_s(const mf_kernel_rates *rates, const mf_expert_work *experts,
                experts->activation_bytes * n_tokens / rates->activation_bytes_per_s;
     if (experts->n_exchanges > 0) {
         s += experts->n_exchanges *
-             (rates->reduce_s + experts->exchange_bytes * n_tokens / rates->reduce_bytes_per_s);
+             mf_reduction_s(&rates->reduce, experts->exchange_bytes * n_tokens);
     }
     return s;
 }

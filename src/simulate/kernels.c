@@ -12,23 +12,24 @@
    on H100, H200 and GH200 71 to 78 %. */
 #define AMD_FLOP_SHARE 0.51
 #define FP8_SHARE 0.74
-#define CACHE_SHARE 0.84
-#define MIXED_SHARE 0.38
+#define CACHE_SHARE 0.82
 #define ATTENTION_SHARE 0.68
 #define ACTIVATION_SHARE 1.25
 #define KERNEL_S 4.2e-6
 #define ROW_S 1e-6
-#define GAP_S 0.5e-3
 #define HOST_S 2e-3
 #define HOST_SEQUENCE_S 30e-6
-/* NCCL between PCIe cards: about 27 us (ik_llama.cpp PR 1022); a direct link carries 0.88 of its rate (stas00, ml-engineering).
-   Without one, reductions go through the host's memory: assumed a quarter of the link, as all-reduce benchmarks of such
-   cards show (6 to 9 GB/s over PCIe 4.0). */
+/* NCCL: about 27 us (ik_llama.cpp PR 1022), and 0.88 of a direct link (stas00, ml-engineering). Without one it goes through the host's
+   memory: assumed a quarter of the link, as all-reduce benchmarks of such cards show (6 to 9 GB/s over PCIe 4.0). */
 #define REDUCE_S 27e-6
-/* Over a direct link vLLM reduces little with a kernel of its own (custom_all_reduce.cuh), not NCCL: about 10 us (assumed). */
-#define DIRECT_REDUCE_S 10e-6
 #define LINK_SHARE 0.88
 #define THROUGH_HOST_SHARE 0.26
+/* Sums below 8 MiB have a kernel of vLLM's own (custom_all_reduce.cuh) where cards read each other's memory: over direct links, and between
+   two cards over PCIe where the driver allows it, as it does not for GeForce. About 10 us (assumed) and a fifth of the link, by the
+   recorded run of Qwen3 32B (docs/simulate.md). */
+#define LITTLE_BYTES 8388608.0
+#define LITTLE_REDUCE_S 10e-6
+#define LITTLE_LINK_SHARE 0.19
 
 /* Products are bound by memory or by multiplication, with a soft corner between: tiles do not fill. */
 #define CORNER 2.2
@@ -83,25 +84,37 @@ static void take_measured(mf_kernel_rates *rates, const mf_kernels *kernels)
     rates->weight_32_bytes_per_s = kernels->weight_32_bytes_per_s.value;
     rates->flop_per_s = kernels->product_flop_per_s.value;
     rates->cache_bytes_per_s = kernels->cache_bytes_per_s.value;
-    rates->mixed_bytes_per_s = kernels->mixed_bytes_per_s.value;
     rates->attention_flop_per_s = kernels->attention_flop_per_s.value;
     rates->activation_bytes_per_s = kernels->activation_bytes_per_s.value;
     rates->kernel_s = kernels->kernel_s.value;
     rates->is_measured = true;
 }
 
+static bool reads_its_peer(const mf_case *run, const mf_device *device)
+{
+    return device->vendor == MF_VENDOR_NVIDIA && count_devices(run) == 2 &&
+           strstr(device->name, "GeForce") == NULL;
+}
+
 static void set_reduce(mf_kernel_rates *rates, const mf_case *run, const mf_device *device)
 {
     const mf_link *link = reduce_link(run->machine, device);
     const bool direct = link != NULL && link->kind != NULL && strcmp(link->kind, "GPU to GPU") == 0;
-    rates->reduce_s = direct ? DIRECT_REDUCE_S : REDUCE_S;
+    const double bandwidth =
+        link != NULL && link->bandwidth_bytes_per_s.known ? link->bandwidth_bytes_per_s.value : 0;
+    rates->reduce = (mf_reduction){
+        .least_s = REDUCE_S, .bytes_per_s = (direct ? LINK_SHARE : THROUGH_HOST_SHARE) * bandwidth};
     if (link != NULL && link->latency_s.known) {
-        rates->reduce_s = link->latency_s.value;
+        rates->reduce.least_s = link->latency_s.value;
     }
-    if (link != NULL && link->bandwidth_bytes_per_s.known) {
-        rates->reduce_bytes_per_s =
-            (direct ? LINK_SHARE : THROUGH_HOST_SHARE) * link->bandwidth_bytes_per_s.value;
-    }
+    rates->little = direct || reads_its_peer(run, device)
+                        ? (mf_reduction){LITTLE_REDUCE_S, LITTLE_LINK_SHARE * bandwidth}
+                        : rates->reduce;
+}
+
+double mf_reduction_s(const mf_reduction *reduction, double bytes)
+{
+    return reduction->least_s + bytes / reduction->bytes_per_s;
 }
 
 static double flop_share(const mf_device *device)
@@ -169,12 +182,10 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
                             .weight_32_bytes_per_s = WEIGHT_32_SHARE * bandwidth,
                             .flop_per_s = flop_share(device) * half->value,
                             .cache_bytes_per_s = CACHE_SHARE * bandwidth,
-                            .mixed_bytes_per_s = MIXED_SHARE * bandwidth,
                             .attention_flop_per_s = ATTENTION_SHARE * half->value,
                             .activation_bytes_per_s = ACTIVATION_SHARE * bandwidth,
                             .kernel_s = KERNEL_S,
                             .row_s = ROW_S,
-                            .gap_s = GAP_S,
                             .host_s = HOST_S,
                             .host_sequence_s = HOST_SEQUENCE_S};
     if (device->kernels.device_id != NULL) {
@@ -182,7 +193,7 @@ mf_status mf_kernel_rates_of(mf_kernel_rates *rates, const mf_case *run, mf_erro
     }
     set_formats(&made, device, half->value);
     set_reduce(&made, run, device);
-    if (count_devices(run) > 1 && made.reduce_bytes_per_s <= 0) {
+    if (count_devices(run) > 1 && made.reduce.bytes_per_s <= 0) {
         return mf_fail(
             err, MF_E_UNSUPPORTED, "there is no ground for a speed: no link between the cards");
     }
@@ -358,13 +369,13 @@ double mf_kernel_step_s(const mf_kernel_rates *rates,
         memcpy(head.weights, work->head_weights, sizeof head.weights);
         s += mf_product_s(rates, &head);
         s += rates->row_s * n_rows;
-        s += work->gather_bytes > 0
-                 ? rates->reduce_s + work->gather_bytes * n_rows / rates->reduce_bytes_per_s
-                 : 0;
+        s += work->gather_bytes > 0 ? mf_reduction_s(&rates->reduce, work->gather_bytes * n_rows)
+                                    : 0;
     }
     if (work->n_reduces > 0) {
+        const double bytes = work->reduce_bytes * n_tokens;
         s += work->n_reduces *
-             (rates->reduce_s + work->reduce_bytes * n_tokens / rates->reduce_bytes_per_s);
+             mf_reduction_s(bytes < LITTLE_BYTES ? &rates->little : &rates->reduce, bytes);
     }
     return s;
 }

@@ -10,6 +10,11 @@
 #include "memfit/predict.h"
 #include "speed/work.h"
 
+typedef struct mf_reduction {
+    double least_s;
+    double bytes_per_s;
+} mf_reduction;
+
 typedef struct mf_kernel_rates {
     double weight_bytes_per_s;    /* products of few rows stream weights */
     double weight_32_bytes_per_s; /* the same with 32 rows or more */
@@ -19,16 +24,15 @@ typedef struct mf_kernel_rates {
     double fp8_product_s;  /* a product of FP8 takes so much longer: no tuned kernel */
     bool fp8_is_native;
     double cache_bytes_per_s;      /* attention of decoding sequences */
-    double mixed_bytes_per_s;      /* the same in a step that also holds a prompt */
     double attention_flop_per_s;   /* attention of prompts */
     double activation_bytes_per_s; /* norms, activations, rotations */
     double kernel_s;               /* between two kernels that depend on each other */
     double row_s;                  /* sampling of one token */
-    double gap_s;                  /* the card waits for the host between steps */
     double host_s;                 /* the host's work per step, while the card computes */
     double host_sequence_s;
-    double reduce_s; /* an all-reduce of little */
-    double reduce_bytes_per_s;
+    mf_reduction reduce; /* what devices tell each other, by NCCL */
+    mf_reduction
+        little;       /* a sum of less than little_bytes, by vLLM's own kernel where it has one */
     bool is_measured; /* but for the host and reductions */
 } mf_kernel_rates;
 
@@ -74,6 +78,8 @@ typedef struct mf_product {
     double n_rows;                   /* each is multiplied with */
     bool is_grouped;                 /* of several experts: tiles fill less */
 } mf_product;
+
+double mf_reduction_s(const mf_reduction *reduction, double bytes);
 
 double mf_product_s(const mf_kernel_rates *rates, const mf_product *product);
 

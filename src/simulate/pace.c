@@ -60,6 +60,7 @@ void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint3
     load->chunks_ps += pace->chunk_ps + (uint64_t)(twice_ps / 2);
     load->n_tokens += n_tokens;
     load->n_chunks++;
+    load->longest = n_tokens > load->longest ? n_tokens : load->longest;
 }
 
 static uint64_t seen_ps(const mf_pace_term *term, const mf_load *load)
@@ -75,6 +76,7 @@ static uint64_t device_ps(const mf_pace *pace, const mf_load *load)
     uint64_t ps = pace->decode_ps[load->n_decode];
     if (load->n_chunks > 0) {
         ps = pace->prompt_ps[load->n_tokens] + pace->rows_ps[load->n_rows] + load->chunks_ps;
+        ps += load->n_decode * (pace->mixed_sequence_ps + load->longest * pace->mixed_token_ps);
     }
     for (size_t k = 0; k < pace->n_terms; k++) {
         ps += load->seen[k] * seen_ps(&pace->terms[k], load);

@@ -38,8 +38,10 @@ typedef struct mf_pace {
     uint32_t n_together; /* servers that share experts and step together; 0 or 1: none */
     uint64_t *shared_ps; /* [max_tokens + 1]: what they do together with so many tokens each */
     uint64_t chunk_ps;   /* per prompt in a step */
-    uint32_t least_queries; /* a prompt's attention takes no less than that of so many tokens */
-    uint64_t host_ps;       /* the engine's own work between two steps */
+    uint64_t mixed_sequence_ps; /* per decoding sequence in a step that also holds a prompt */
+    uint64_t mixed_token_ps;    /* and per token of the longest of its prompts */
+    uint32_t least_queries;     /* a prompt's attention takes no less than that of so many tokens */
+    uint64_t host_ps;           /* the engine's own work between two steps */
     uint64_t host_sequence_ps;
     bool host_overlaps; /* it goes on while the device computes: the longer of the two counts */
     mf_pace_term terms[MF_PACE_TERMS];
@@ -58,6 +60,7 @@ typedef struct mf_load {
     uint32_t n_tokens; /* of all sequences */
     uint32_t n_rows;   /* tokens that come out */
     uint32_t n_chunks;
+    uint32_t longest;   /* tokens of the longest prompt */
     uint32_t n_stalled; /* sequences that generate, left out of a step of nothing but prompts */
     uint64_t chunks_ps; /* attention of the prompts */
     uint64_t seen[MF_PACE_TERMS];    /* tokens that the decoding sequences see, per term */
@@ -71,6 +74,7 @@ static inline void mf_load_clear(mf_load *load, const mf_pace *pace)
     load->n_tokens = 0;
     load->n_rows = 0;
     load->n_chunks = 0;
+    load->longest = 0;
     load->n_stalled = 0;
     load->chunks_ps = 0;
     for (size_t k = 0; k < pace->n_terms; k++) {
@@ -85,6 +89,7 @@ static inline void mf_load_copy(mf_load *copy, const mf_load *load, const mf_pac
     copy->n_tokens = load->n_tokens;
     copy->n_rows = load->n_rows;
     copy->n_chunks = load->n_chunks;
+    copy->longest = load->longest;
     copy->n_stalled = load->n_stalled;
     copy->chunks_ps = load->chunks_ps;
     for (size_t k = 0; k < pace->n_terms; k++) {

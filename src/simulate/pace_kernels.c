@@ -15,6 +15,17 @@ enum { LARGEST_GRAPH = 512, GRAPH_STEP = 8 };
 /* Tiles on the diagonal are computed whole: in the profiles of kernels a token of a prompt costs as if it saw so many more. */
 #define TILE_TOKENS 300.0
 
+/* A prompt's own tiles are of 128 queries.
+   In a step that also holds a prompt, one kernel is for all (FlashAttention 2, ragged): a decoding sequence is computed like a tile of 64
+   queries that sees 150 tokens more, and 0.17 for each of the longest prompt, for which it gets tiles that find nothing to do. */
+#define LEAST_QUERIES 128
+#define TILE_QUERIES 64.0
+#define SEQUENCE_TOKENS 150.0
+#define EMPTY_TOKENS 0.17
+
+/* Attention of decoding sequences splits their contexts and joins what comes out: longer than other kernels. */
+#define DECODE_KERNEL_S 10e-6
+
 typedef struct kernels {
     mf_kernel_rates rates;
     mf_kernel_work work;
@@ -34,17 +45,26 @@ static double decode_depth_s(const void *context, double n_tokens)
     return mf_work_kv_bytes(&k->work.work, k->work.cache, n_tokens) / k->rates.cache_bytes_per_s;
 }
 
-static double mixed_depth_s(const void *context, double n_tokens)
-{
-    const kernels *k = context;
-    return mf_work_kv_bytes(&k->work.work, k->work.cache, n_tokens) / k->rates.mixed_bytes_per_s;
-}
-
 static double prompt_depth_s(const void *context, double n_tokens)
 {
     const kernels *k = context;
     return (mf_work_attention_flop(&k->work.work, n_tokens, false) +
             mf_work_attention_flop(&k->work.work, n_tokens, true)) /
+           k->rates.attention_flop_per_s;
+}
+
+/* Latent attention has a kernel for what decodes; no kernel reads the cache faster than in a step of nothing but decoding. */
+static double mixed_depth_s(const void *context, double n_tokens)
+{
+    const kernels *k = context;
+    const double tile_s = TILE_QUERIES * mf_work_attention_flop(&k->work.work, n_tokens, false) /
+                          k->rates.attention_flop_per_s;
+    return fmax(tile_s, decode_depth_s(context, n_tokens));
+}
+
+static double tile_token_s(const kernels *k)
+{
+    return TILE_QUERIES * mf_work_attention_flop(&k->work.work, 1, false) /
            k->rates.attention_flop_per_s;
 }
 
@@ -57,8 +77,8 @@ static double own_experts_s(const mf_pace *pace, const kernels *k, double n_toke
 static void fill(mf_pace *pace, const kernels *k, bool host_waits)
 {
     mf_depth_cost cost = {0};
-    const double gap_s =
-        host_waits ? 0 : k->rates.gap_s; /* otherwise it is within the host's time */
+    const double attention_s =
+        DECODE_KERNEL_S * (k->work.work.n_layers - k->work.work.n_linear_layers);
     mf_depth_breaks(&cost, &k->work.work);
     mf_pace_terms_set(pace,
                       &cost,
@@ -70,15 +90,18 @@ static void fill(mf_pace *pace, const kernels *k, bool host_waits)
         const double rows = graph_of(b);
         const double step =
             mf_kernel_step_s(&k->rates, &k->work, rows, rows) + own_experts_s(pace, k, b);
-        pace->decode_ps[b] = mf_picoseconds(step + gap_s);
+        pace->decode_ps[b] = mf_picoseconds(step + attention_s);
         pace->rows_ps[b] = mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, 1, b) -
                                           mf_kernel_step_s(&k->rates, &k->work, 1, 0));
     }
     for (uint32_t t = 1; t <= pace->max_tokens; t++) {
         pace->prompt_ps[t] =
-            mf_picoseconds(gap_s + mf_kernel_step_s(&k->rates, &k->work, t, 0) +
-                           own_experts_s(pace, k, t) + t * prompt_depth_s(k, TILE_TOKENS));
+            mf_picoseconds(mf_kernel_step_s(&k->rates, &k->work, t, 0) + own_experts_s(pace, k, t) +
+                           t * prompt_depth_s(k, TILE_TOKENS));
     }
+    pace->least_queries = LEAST_QUERIES;
+    pace->mixed_sequence_ps = mf_picoseconds(SEQUENCE_TOKENS * tile_token_s(k));
+    pace->mixed_token_ps = mf_picoseconds(EMPTY_TOKENS * tile_token_s(k));
     for (uint32_t t = 1; pace->shared_ps != NULL && t <= pace->max_tokens; t++) {
         const double all = (double)t * pace->n_together;
         pace->shared_ps[t] = mf_picoseconds(mf_experts_s(&k->rates, &k->work.experts, all));
@@ -143,7 +166,7 @@ mf_status mf_pace_from_kernels(
         status = mf_pace_init(&made, size.max_sequences, size.max_tokens, err);
     }
     if (status == MF_OK && size.n_together > 1) {
-        status = k.rates.reduce_bytes_per_s > 0
+        status = k.rates.reduce.bytes_per_s > 0
                      ? mf_pace_share(&made, size.n_together, err)
                      : mf_fail(err,
                                MF_E_UNSUPPORTED,

@@ -65,7 +65,6 @@ typedef struct mf_kernels {
     mf_fact weight_32_bytes_per_s;  /* the same with 32 rows or more */
     mf_fact product_flop_per_s;     /* products of many rows, bf16 */
     mf_fact cache_bytes_per_s;      /* attention of sequences that decode */
-    mf_fact mixed_bytes_per_s;      /* the same in a step that also holds a prompt */
     mf_fact attention_flop_per_s;   /* attention of a long prompt */
     mf_fact activation_bytes_per_s; /* norms, rotations and activations of many tokens */
     mf_fact kernel_s;               /* what a kernel takes at least, mean over those of a layer */

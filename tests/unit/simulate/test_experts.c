@@ -129,6 +129,30 @@ Test(products, fp8_goes_by_the_generation_of_the_card)
     cr_expect(rdna4.fp8_product_s > 0 && rdna4.fp8_flop_per_s < 0.3 * 382e12, "not tuned");
 }
 
+static mf_kernel_rates pair_rates(const char *machine)
+{
+    mf_kernel_rates rates = {0};
+    served_case c = open_case("qwen3-32b", "bf16", machine, "vllm");
+    cr_assert(eq(int, mf_kernel_rates_of(&rates, &c.run, NULL), MF_OK));
+    close_case(&c);
+    return rates;
+}
+
+/* vLLM's own kernel sums what is little, where a card may read its peer's memory; beyond 8 MiB and on GeForce NCCL does. */
+Test(reductions, little_is_summed_by_reading_the_peer)
+{
+    const mf_kernel_rates pro = pair_rates("server-2x-rtx-pro-6000-blackwell-server");
+    const mf_kernel_rates geforce = pair_rates("pc-2x-rtx-5090");
+    cr_expect(pro.little.least_s < pro.reduce.least_s);
+    cr_expect(pro.little.bytes_per_s < pro.reduce.bytes_per_s);
+    cr_expect(epsilon_eq(dbl, geforce.little.least_s, geforce.reduce.least_s, 1e-12));
+    const mf_kernel_work work = {.n_reduces = 1, .reduce_bytes = 1048576};
+    const double below = mf_kernel_step_s(&pro, &work, 7, 0);
+    const double above = mf_kernel_step_s(&pro, &work, 8, 0);
+    cr_expect(epsilon_eq(dbl, below, mf_reduction_s(&pro.little, 7 * 1048576.0), 1e-12));
+    cr_expect(epsilon_eq(dbl, above, mf_reduction_s(&pro.reduce, 8 * 1048576.0), 1e-12));
+}
+
 /* A captured graph's idle rows cost dense products, not experts. */
 Test(experts, padding_of_a_graph_touches_none)
 {

@@ -70,6 +70,27 @@ Test(pace, a_prompt_sees_what_is_before_it_up_to_the_limit)
     }
 }
 
+Test(pace, decoding_beside_a_prompt_costs_by_sequence_and_longest_prompt)
+{
+    mf_pace pace = pace_of(MF_NO_LIMIT, true);
+    mf_load load = {0};
+    mf_load_decode(&load, &pace, 40);
+    mf_load_decode(&load, &pace, 300);
+    mf_load_prompt(&load, &pace, 0, 31);
+    mf_load_prompt(&load, &pace, 0, 17);
+    const uint64_t before = mf_pace_step_ps(&pace, &load);
+    pace.mixed_sequence_ps = 1009;
+    pace.mixed_token_ps = 13;
+    cr_assert(eq(u64, mf_pace_step_ps(&pace, &load), before + 2 * (1009 + 31 * 13)));
+    mf_load alone = {0};
+    mf_load_decode(&alone, &pace, 40);
+    pace.mixed_sequence_ps = 0;
+    const uint64_t decode = mf_pace_step_ps(&pace, &alone);
+    pace.mixed_sequence_ps = 1009;
+    cr_assert(eq(u64, mf_pace_step_ps(&pace, &alone), decode), "no prompt in the step");
+    mf_pace_free(&pace);
+}
+
 Test(pace, few_queries_take_as_long_as_the_least)
 {
     mf_pace pace = pace_of(MF_NO_LIMIT, true);

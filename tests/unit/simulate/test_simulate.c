@@ -331,7 +331,7 @@ Test(simulate, replications_are_samples_of_their_own_and_known_together)
 Test(simulate, near_saturation_no_mean_wait_is_told)
 {
     served_case c = open_case("llama-3.1-8b", "bf16", "server-h100-sxm", "vllm");
-    static const double rates[] = {20, 28, 34};
+    static const double rates[] = {20, 32, 38};
     mf_simulation s[3];
     for (int i = 0; i < 3; i++) {
         mf_open_load load = mf_open_load_default();
