@@ -427,78 +427,6 @@ static mf_status limit_pools(mf_machine *machine, const mf_database *database, m
     return status;
 }
 
-/* A chip without memory of its own is no machine: names those that have it. Their ids hold the chip's without maker. */
-static mf_status needs_machine(const mf_database *database, const mf_device *device, mf_error *err)
-{
-    const char *dash = strchr(device->id, '-');
-    mf_error hint = {0};
-    (void)mf_store_no_machine(database, dash != NULL ? dash : device->id, &hint);
-    const char *names = strstr(hint.message, "did you mean");
-    return mf_fail(err,
-                   MF_E_USAGE,
-                   "'%s' has no memory of its own, name a machine%s%s",
-                   device->id,
-                   names != NULL ? ", " : "",
-                   names != NULL ? names : "");
-}
-
-/* One device with its own memory. Facts keep their source numbers, as the sources are copied in order. */
-static mf_status wrap_device(mf_machine *machine, const mf_device *device, mf_error *err)
-{
-    machine->id = mf_strdup(device->id);
-    machine->name = mf_strdup(device->name);
-    machine->n_nodes = 1;
-    machine->pools = calloc(1, sizeof *machine->pools);
-    machine->devices = calloc(1, sizeof *machine->devices);
-    if (machine->id == NULL || machine->name == NULL || machine->pools == NULL ||
-        machine->devices == NULL) {
-        return mf_fail(err, MF_E_NOMEM, "out of memory for a machine");
-    }
-    machine->n_pools = 1;
-    machine->pools[0] = (mf_pool){
-        .name = mf_strdup("memory"),
-        .kind = device->host_link != NULL ? MF_POOL_DEVICE : MF_POOL_UNIFIED,
-        .capacity_bytes = device->memory_bytes,
-        .bandwidth_bytes_per_s = device->bandwidth_bytes_per_s,
-    };
-    machine->n_devices = 1;
-    machine->devices[0] = (mf_machine_device){.device_id = mf_strdup(device->id), .count = 1};
-    mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < device->sources.n_items; i++) {
-        status = mf_sources_add(&machine->sources, &device->sources.items[i], err);
-    }
-    if (machine->pools[0].name == NULL || machine->devices[0].device_id == NULL) {
-        status = mf_fail(err, MF_E_NOMEM, "out of memory for a machine");
-    }
-    return status;
-}
-
-static mf_status
-machine_of_device(mf_machine **out, const mf_database *database, const mf_json *json, mf_error *err)
-{
-    mf_device *device = NULL;
-    mf_status status = mf_device_read(&device, json, err);
-    if (status != MF_OK) {
-        return status;
-    }
-    mf_machine *machine = calloc(1, sizeof *machine);
-    if (machine == NULL) {
-        status = mf_fail(err, MF_E_NOMEM, "out of memory for a machine");
-    } else if (!device->memory_bytes.known) {
-        status = needs_machine(database, device, err);
-    } else {
-        status = wrap_device(machine, device, err);
-    }
-    if (status != MF_OK) {
-        mf_device_free(device);
-        mf_machine_free(machine);
-        return status;
-    }
-    machine->devices[0].device = device;
-    *out = machine;
-    return MF_OK;
-}
-
 /* A what-if machine; its device borrows from the one that "like" names, unless that is a class. */
 static mf_status
 what_if(mf_machine **out, const mf_database *database, const char *text, mf_error *err)
@@ -544,11 +472,7 @@ mf_database_machine(mf_machine **out, const mf_database *database, const char *i
             status = load_devices(machine, database, err);
         }
     } else if (status == MF_OK) {
-        status = open_entry(&json, database, MF_ENTRY_DEVICE, id, err);
-        if (status == MF_OK) {
-            status = json == NULL ? mf_store_unknown(database, MF_ENTRY_MACHINE, id, err)
-                                  : machine_of_device(&machine, database, json, err);
-        }
+        status = mf_store_device_machine(&machine, database, id, err);
     }
     mf_json_free(json);
     if (status == MF_OK) {

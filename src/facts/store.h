@@ -23,6 +23,12 @@ mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id
 /* The same of machines alone. */
 mf_status mf_store_no_machine(const mf_database *database, const char *id, mf_error *err);
 
+/* A device's id as a machine, or that of a chip without memory with how much it has behind ("apple-m3-max-40c-64gb"). */
+mf_status mf_store_device_machine(mf_machine **out,
+                                  const mf_database *database,
+                                  const char *id,
+                                  mf_error *err);
+
 /* "model", "machine", ... and for kinds kept as rows "hwdb/links.json", ...; NULL for the others. */
 const char *mf_entry_kind_name(mf_entry_kind kind);
 const char *mf_entry_rows_file(mf_entry_kind kind);

@@ -42,7 +42,8 @@ MF_API mf_status mf_database_model(mf_model **out,
                                    const char *id,
                                    mf_error *err);
 
-/* A machine with its devices. A device's id is accepted too: a machine of that device and its own memory; a what-if string
+/* A machine with its devices. A device's id is accepted too: a machine of that device and its own memory, or, of a chip
+   without, the memory behind its id ("apple-m3-max-40c-64gb"); a what-if string
    as well (MF_E_USAGE), whose `like` may name a device. A pool of a Mac
    whose usable share is not stated gets the share of gpu_limits.json for its RAM and the newest macOS there. */
 MF_API mf_status mf_database_machine(mf_machine **out,

@@ -260,9 +260,37 @@ Test(database, a_device_without_memory_names_its_machines)
     mf_machine *machine = NULL;
     mf_error err = {0};
     cr_expect(eq(int, mf_database_machine(&machine, database, "apple-t1-40c", &err), MF_E_USAGE));
-    cr_expect(strstr(err.message, "'apple-t1-40c' has no memory of its own, name a machine") !=
-              NULL);
+    cr_expect(
+        strstr(err.message,
+               "'apple-t1-40c' has no memory of its own, write how much: apple-t1-40c-64gb") !=
+        NULL);
     cr_expect(strstr(err.message, "'mac-t1-40c-128gb'") != NULL, "%s", err.message);
+    mf_database_close(database);
+}
+
+Test(database, a_chip_with_its_memory_is_a_machine)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_machine(&machine, database, "apple-t1-40c-128gb", &err), MF_OK),
+              "%s",
+              err.message);
+    cr_expect(eq(str, machine->id, "apple-t1-40c-128gb"));
+    cr_expect(eq(int, machine->pools[0].kind, MF_POOL_UNIFIED));
+    cr_expect(epsilon_eq(dbl, machine->pools[0].capacity_bytes.value, 128.0 * 1073741824, 0));
+    const int source = machine->pools[0].capacity_bytes.source;
+    cr_expect(eq(str, machine->sources.items[source].title, "given: apple-t1-40c-128gb"));
+    cr_expect(eq(str, machine->devices[0].device->id, "apple-t1-40c"));
+    cr_expect(machine->pools[0].usable_bytes.known);
+    mf_machine_free(machine);
+    static const char *const others[] = {
+        "apple-t1-40c-0gb", "apple-t1-40c-gb", "apple-t1-40c-9999999gb", "nvidia-toy-24gb-48gb"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        machine = NULL;
+        cr_expect(eq(int, mf_database_machine(&machine, database, others[i], &err), MF_E_UNKNOWN));
+        cr_expect(machine == NULL);
+    }
     mf_database_close(database);
 }
 
