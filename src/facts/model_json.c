@@ -117,6 +117,16 @@ static const mf_table recurrent_table =
     MF_TABLE("recurrent", recurrent_fields, sizeof(mf_recurrent));
 static const mf_table ffn_table = MF_TABLE("ffn", ffn_fields, sizeof(mf_ffn));
 
+static const mf_field vision_fields[] = {
+    COUNT("f32_parameters", mf_vision, f32_parameters, "1000000", "that converters leave in F32"),
+    COUNT("patches", mf_vision, patches, "4096", "of the largest picture"),
+    COUNT("first_patches", mf_vision, first_patches, "4096", "that buffers are made for at first"),
+    COUNT("tokens", mf_vision, tokens, "256", "of the context that the largest picture takes"),
+    COUNT("patch_floats", mf_vision, patch_floats, "7760", "for each patch at the graph's peak"),
+};
+
+static const mf_table vision_table = MF_TABLE("vision", vision_fields, sizeof(mf_vision));
+
 static const mf_field block_fields[] = {
     MF_FIELD(.key = "name",
              .kind = MF_FIELD_TEXT,
@@ -174,6 +184,13 @@ static const mf_field model_fields[] = {
              .example = "false",
              .help = "the output projection is the embedding table"),
     SIZE("vision_parameters", vision_parameters, true, "null", "of a separate vision tower"),
+    MF_FIELD(.key = "vision",
+             .kind = MF_FIELD_RECORD,
+             MF_INTO(model_file, model.vision),
+             .nullable = true,
+             .optional = true,
+             .table = &vision_table,
+             .help = "what pictures take of memory; absent where the tower's form is not known"),
     MF_FIELD(.key = "mtp_parameters",
              .kind = MF_FIELD_COUNT,
              MF_INTO(model_file, model.mtp_parameters),

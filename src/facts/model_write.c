@@ -260,6 +260,18 @@ static void write_head(mf_str *out, const mf_model *model)
     write_size(out, "hidden", model->hidden);
     mf_str_printf(out, "  \"tied_embeddings\": %s,\n", model->tied_embeddings ? "true" : "false");
     write_size(out, "vision_parameters", model->vision_parameters);
+    if (model->vision.patches > 0) {
+        const mf_vision *v = &model->vision;
+        mf_str_printf(out,
+                      "  \"vision\": {\"f32_parameters\": %" PRIu64 ", \"patches\": %" PRIu64
+                      ", \"first_patches\": %" PRIu64 ", \"tokens\": %" PRIu64
+                      ", \"patch_floats\": %" PRIu64 "},\n",
+                      v->f32_parameters,
+                      v->patches,
+                      v->first_patches,
+                      v->tokens,
+                      v->patch_floats);
+    }
     if (model->mtp_parameters > 0) {
         write_size(out, "mtp_parameters", model->mtp_parameters);
     }

@@ -106,54 +106,6 @@ static void add_ends(mf_hf *hf, const mf_hf_family *f)
     }
 }
 
-static double vision(mf_hf *hf, const char *key)
-{
-    return mf_hf_count_in(hf, "vision_config", key);
-}
-
-/* Qwen's tower: patch convolution, learned positions, blocks, and what merges patches into tokens. */
-static double qwen_tower(mf_hf *hf)
-{
-    const double h = vision(hf, "hidden_size");
-    const double ff = vision(hf, "intermediate_size");
-    const double patch = vision(hf, "patch_size");
-    const double merge = vision(hf, "spatial_merge_size");
-    const double out = vision(hf, "out_hidden_size");
-    const double m = h * merge * merge;
-    const double merger = m * m + m + m * out + out;
-    const mf_node *deep = mf_node_get(mf_hf_find(hf, "vision_config"), "deepstack_visual_indexes");
-    return vision(hf, "in_channels") * vision(hf, "temporal_patch_size") * patch * patch * h + h +
-           vision(hf, "num_position_embeddings") * h +
-           vision(hf, "depth") * (4 * h * h + 2 * h * ff + 9 * h + ff) + 2 * h + merger +
-           (double)mf_node_count(deep) * (2 * m + merger);
-}
-
-/* SigLIP with a projector (Gemma 3). */
-static double siglip_tower(mf_hf *hf)
-{
-    const double h = vision(hf, "hidden_size");
-    const double ff = vision(hf, "intermediate_size");
-    const double patch = vision(hf, "patch_size");
-    const double side = floor(vision(hf, "image_size") / (patch > 0 ? patch : 1));
-    return 3 * patch * patch * h + h + side * side * h +
-           vision(hf, "num_hidden_layers") * (4 * h * h + 2 * h * ff + 9 * h + ff) + 2 * h +
-           h * (double)hf->hidden + h;
-}
-
-/* Towers whose form is known; a config without the keys, or with absurd ones, leaves it unknown. */
-static void count_tower(mf_hf *hf, const mf_hf_family *f)
-{
-    static const double most = 1e12;
-    const mf_node *config = mf_node_get(hf->root, "vision_config");
-    const bool qwen = strncmp(f->arch, "qwen", strlen("qwen")) == 0;
-    const bool gemma = strcmp(f->arch, "gemma3") == 0;
-    if (hf->status == MF_OK && (qwen || gemma) &&
-        mf_node_get(config, qwen ? "num_position_embeddings" : "image_size") != NULL) {
-        const double n = qwen ? qwen_tower(hf) : siglip_tower(hf);
-        hf->model->vision_parameters = n < most ? (uint64_t)n : 0;
-    }
-}
-
 static void note_caches(mf_hf *hf)
 {
     const mf_gguf_arch *arch = mf_gguf_arch_get(hf->model->architecture);
@@ -262,7 +214,7 @@ static void build(mf_hf *hf)
     if (hf->status != MF_OK) {
         return;
     }
-    count_tower(hf, &family);
+    mf_hf_measure_tower(hf, family.arch);
     note_caches(hf);
     hf->model->mtp_parameters = hf->left_out;
     if (hf->status == MF_OK) {

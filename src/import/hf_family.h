@@ -71,6 +71,9 @@ void mf_hf_build_step(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_mimo2(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_laguna(mf_hf *hf, const mf_hf_family *family);
 
+/* hf_vision.c: the vision tower, where its form is known. */
+void mf_hf_measure_tower(mf_hf *hf, const char *arch);
+
 /* hf_latent.c */
 void mf_hf_build_latent(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_minicpm3(mf_hf *hf, const mf_hf_family *family);

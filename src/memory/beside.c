@@ -8,6 +8,21 @@
 #include "base/checked.h"
 #include "memory/internal.h"
 
+/* Of all its terms together but the runtime. */
+static mf_memory_range range_of(const mf_memory *draft)
+{
+    double sum = 0;
+    mf_memory_range range = {0};
+    for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+        if (t != MF_TERM_RUNTIME) {
+            sum += (double)draft->terms[t];
+            range.below += draft->ranges[t].below * (double)draft->terms[t];
+            range.above += draft->ranges[t].above * (double)draft->terms[t];
+        }
+    }
+    return sum > 0 ? (mf_memory_range){range.below / sum, range.above / sum} : range;
+}
+
 static mf_status add_draft(mf_memory *memory, const mf_case *run, mf_error *err)
 {
     mf_memory draft;
@@ -31,19 +46,38 @@ static mf_status add_draft(mf_memory *memory, const mf_case *run, mf_error *err)
         const uint64_t bytes = place->need_bytes - place->terms[MF_TERM_RUNTIME];
         status = mf_memory_add(memory, i, MF_TERM_DRAFT, bytes, err);
     }
-    memory->bounded[MF_TERM_DRAFT] = draft.bounded[MF_TERM_COMPUTE] || draft.weights_estimated;
+    memory->ranges[MF_TERM_DRAFT] = range_of(&draft);
     return status;
 }
 
+/* An F16 mmproj file, and what clip.cpp's graph holds for the largest picture; the first pictures may be smaller. */
 static mf_status
 add_projector(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    enum { HALF_BYTES = 2 };
-    uint64_t bytes = 0;
-    if (!mf_mul(&bytes, run->model->vision_parameters, HALF_BYTES)) {
+    enum { HALF_BYTES = 2, F32_BYTES = 4 };
+    const mf_model *model = run->model;
+    const mf_vision *v = &model->vision;
+    const size_t place = at->n_devices > 0 ? 0 : at->host;
+    uint64_t halves = 0;
+    uint64_t wide = 0;
+    uint64_t buffers = 0;
+    if (v->patches == 0) {
+        return mf_fail(err,
+                       MF_E_UNSUPPORTED,
+                       "the vision tower of %s is of a form that has no rules here: leave out "
+                       "--mmproj and add "
+                       "the size of its file",
+                       model->id != NULL ? model->id : "the model");
+    }
+    if (!mf_mul(&halves, model->vision_parameters, HALF_BYTES) ||
+        !mf_mul(&wide, v->f32_parameters, F32_BYTES - HALF_BYTES) ||
+        !mf_mul(&buffers, v->patch_floats, F32_BYTES) || !mf_mul(&buffers, buffers, v->patches)) {
         return mf_fail(err, MF_E_OVERFLOW, "the vision tower exceeds 64 bits");
     }
-    return mf_memory_add(memory, at->n_devices > 0 ? 0 : at->host, MF_TERM_PROJECTOR, bytes, err);
+    memory->ranges[MF_TERM_PICTURE].below = 1 - (double)v->first_patches / (double)v->patches;
+    mf_status status = mf_memory_add(memory, place, MF_TERM_PROJECTOR, halves, err);
+    status = status == MF_OK ? mf_memory_add(memory, place, MF_TERM_PROJECTOR, wide, err) : status;
+    return status == MF_OK ? mf_memory_add(memory, place, MF_TERM_PICTURE, buffers, err) : status;
 }
 
 /* From where the last one was found: adapters list their tensors in the model's order. */
@@ -113,6 +147,7 @@ static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *er
     for (size_t i = 0; status == MF_OK && i < adapter->n_parts; i++) {
         status = add_part(memory, widest, run, &map, &adapter->parts[i], &at, err);
     }
+    const uint64_t matrices = memory->terms[MF_TERM_LORA]; /* exact, unlike the results */
     for (size_t i = 0; status == MF_OK && i < memory->n_places; i++) {
         uint64_t bytes = 0;
         if (!mf_mul(&bytes, widest[i], (uint64_t)F32_BYTES * run->workload.n_ubatch)) {
@@ -121,7 +156,8 @@ static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *er
             status = mf_memory_add(memory, i, MF_TERM_LORA, bytes, err);
         }
     }
-    memory->bounded[MF_TERM_LORA] = true;
+    const double all = (double)memory->terms[MF_TERM_LORA];
+    memory->ranges[MF_TERM_LORA].below = all > 0 ? 1 - (double)matrices / all : 0;
     mf_tensor_map_free(&map);
     return status;
 }

@@ -26,6 +26,18 @@ mf_status mf_cache_add_layer(mf_cache_size *size,
                              const mf_workload *workload,
                              mf_error *err);
 
+/* A limit of 0 is none: a machine given by its device alone says nothing of the computer around it. */
+static inline bool mf_within(uint64_t bytes, uint64_t limit)
+{
+    return limit == 0 || bytes <= limit;
+}
+
+/* Compute buffers that are only bounded from above (tests/truth). */
+static inline void mf_bound_compute(mf_memory *memory)
+{
+    memory->ranges[MF_TERM_COMPUTE] = (mf_memory_range){.below = 0.20};
+}
+
 /* Each fills the terms of every place. */
 mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);

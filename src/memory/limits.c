@@ -65,9 +65,9 @@ static bool is_within(const mf_memory *memory, const uint64_t *more)
         const mf_place *place = &memory->places[i];
         const uint64_t need = place->need_bytes + more[i];
         sum += need;
-        within = within && (place->limit_bytes == 0 || need <= place->limit_bytes);
+        within = within && mf_within(need, place->limit_bytes);
     }
-    return within && (memory->shared_limit_bytes == 0 || sum <= memory->shared_limit_bytes);
+    return within && mf_within(sum, memory->shared_limit_bytes);
 }
 
 /* Half of what a search asks is too much before any buffer is laid out, which is what takes time. */

@@ -196,8 +196,8 @@ static mf_status add_compute(filler *fill, const mf_cache_size *cache, mf_error 
     for (size_t i = 0; status == MF_OK && i < setup.n_places; i++) {
         status = mf_memory_add(fill->memory, i, MF_TERM_COMPUTE, size.bytes[i], err);
     }
-    if (status == MF_OK) {
-        fill->memory->bounded[MF_TERM_COMPUTE] = !size.exact;
+    if (status == MF_OK && !size.exact) {
+        mf_bound_compute(fill->memory);
     }
     return status;
 }
@@ -221,6 +221,21 @@ static mf_status add_output(filler *fill, mf_error *err)
         return mf_fail(err, MF_E_OVERFLOW, "the output buffer exceeds 64 bits");
     }
     return mf_memory_add(fill->memory, fill->at->host, MF_TERM_OUTPUT, bytes, err);
+}
+
+/* Strings and hash tables of llama-vocab.cpp, as malloc counts them in b10361 with vocab_only: 165 bytes a token and 106
+   for each pair of a merge list. How many pairs there are no config says: none (SentencePiece), about one a token (Qwen)
+   or 2.25 (o200k). */
+static mf_status add_vocabulary(filler *fill, mf_error *err)
+{
+    enum { TOKEN_BYTES = 165 + 106 };
+    static const mf_memory_range range = {.below = 0.46, .above = 0.55};
+    uint64_t bytes = 0;
+    if (!mf_mul(&bytes, fill->run->model->vocabulary, TOKEN_BYTES)) {
+        return mf_fail(err, MF_E_OVERFLOW, "the vocabulary exceeds 64 bits");
+    }
+    fill->memory->ranges[MF_TERM_VOCABULARY] = range;
+    return mf_memory_add(fill->memory, fill->at->host, MF_TERM_VOCABULARY, bytes, err);
 }
 
 mf_status
@@ -282,6 +297,7 @@ static mf_status begin_need(filler *fill, mf_cache_size *cache, mf_error *err)
     status = status == MF_OK ? add_weights(fill, err) : status;
     status = status == MF_OK ? add_caches(fill, cache, err) : status;
     status = status == MF_OK ? add_output(fill, err) : status;
+    status = status == MF_OK ? add_vocabulary(fill, err) : status;
     return status == MF_OK ? add_runtime(fill, err) : status;
 }
 

@@ -101,7 +101,7 @@ mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, m
         status = mf_memory_add(memory, 0, (mf_memory_term)i, terms[i], err);
     }
     const mf_fact *runtime = &run->engine->runtime_bytes[run->backend];
-    memory->bounded[MF_TERM_COMPUTE] = true;
+    mf_bound_compute(memory);
     if (status == MF_OK && runtime->known) {
         status = mf_memory_add(memory, 0, MF_TERM_RUNTIME, (uint64_t)runtime->value, err);
     }

@@ -18,6 +18,21 @@ const char *mf_memory_term_title(mf_memory_term term)
     return titles[term];
 }
 
+bool mf_memory_is_exact(const mf_memory *memory, mf_memory_term term)
+{
+    return !(memory->ranges[term].below > 0 || memory->ranges[term].above > 0);
+}
+
+uint64_t mf_memory_low_bytes(const mf_memory *memory, mf_memory_term term, uint64_t bytes)
+{
+    return bytes - (uint64_t)(memory->ranges[term].below * (double)bytes + 0.5);
+}
+
+uint64_t mf_memory_high_bytes(const mf_memory *memory, mf_memory_term term, uint64_t bytes)
+{
+    return bytes + (uint64_t)(memory->ranges[term].above * (double)bytes + 0.5);
+}
+
 mf_status
 mf_memory_add(mf_memory *memory, size_t place, mf_memory_term term, uint64_t bytes, mf_error *err)
 {
@@ -39,24 +54,31 @@ static const engine_need engines[MF_ENGINE_COUNT] = {
     [MF_ENGINE_VLLM] = mf_vllm_need,
 };
 
-/* Half width of the 90 % interval of a place's need: what is exact has none. */
-static double spread_of(const mf_memory *memory, const mf_place *place, const mf_case *run)
+/* The runtime's range is a fact of the engine; estimated files are as far off as published ones. */
+static void set_ranges(mf_memory *memory, const mf_case *run)
 {
-    static const double compute_share = 0.10;   /* of a bound, from tests/truth */
-    static const double projector_share = 0.50; /* its buffers depend on the picture */
+    const mf_fact *runtime = &run->engine->runtime_bytes[run->backend];
     const mf_fact *low = &run->engine->runtime_low_bytes[run->backend];
     const mf_fact *high = &run->engine->runtime_high_bytes[run->backend];
-    const double runtime = low->known && high->known ? (high->value - low->value) / 2 : 0;
-    const double compute = memory->bounded[MF_TERM_COMPUTE]
-                               ? compute_share * (double)place->terms[MF_TERM_COMPUTE]
-                               : 0;
-    const double weights = memory->weights_estimated ? mf_quant_size_spread(run->quant) *
-                                                           (double)place->terms[MF_TERM_WEIGHTS]
-                                                     : 0;
-    const double projector = projector_share * (double)place->terms[MF_TERM_PROJECTOR];
-    const double draft =
-        memory->bounded[MF_TERM_DRAFT] ? compute_share * (double)place->terms[MF_TERM_DRAFT] : 0;
-    return hypot(hypot(runtime, compute), hypot(hypot(weights, projector), draft));
+    if (runtime->known && runtime->value > 0 && low->known && high->known) {
+        memory->ranges[MF_TERM_RUNTIME] =
+            (mf_memory_range){1 - low->value / runtime->value, high->value / runtime->value - 1};
+    }
+    if (memory->weights_estimated) {
+        const double spread = mf_quant_size_spread(run->quant);
+        memory->ranges[MF_TERM_WEIGHTS] = (mf_memory_range){spread, spread};
+    }
+}
+
+/* Half width of the 90 % interval of a place's need: what is exact has none. */
+static double spread_of(const mf_memory *memory, const mf_place *place)
+{
+    double sum = 0;
+    for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+        const mf_memory_range *range = &memory->ranges[t];
+        sum = hypot(sum, (range->below + range->above) / 2 * (double)place->terms[t]);
+    }
+    return sum;
 }
 
 /* Probability that a normal need of this spread stays below the limit. */
@@ -76,11 +98,11 @@ static double fit_probability(uint64_t need_bytes, uint64_t limit_bytes, double 
 static void judge_one(mf_memory *memory, uint64_t need, uint64_t limit, double spread)
 {
     const double p = fit_probability(need, limit, spread);
-    memory->fits &= need <= limit;
+    memory->fits &= mf_within(need, limit);
     memory->fits_probability = p < memory->fits_probability ? p : memory->fits_probability;
 }
 
-static void judge(mf_memory *memory, const mf_case *run)
+static void judge(mf_memory *memory)
 {
     double together = 0;
     memory->fits = true;
@@ -92,7 +114,7 @@ static void judge(mf_memory *memory, const mf_case *run)
         if (place->need_bytes == 0 || place->limit_bytes == 0) {
             continue;
         }
-        const double spread = spread_of(memory, place, run);
+        const double spread = spread_of(memory, place);
         together = hypot(together, spread);
         judge_one(memory, place->need_bytes, place->limit_bytes, spread);
     }
@@ -124,7 +146,8 @@ mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
         status = status == MF_OK ? mf_beside_need(&need, &complete, &at, err) : status;
     }
     if (status == MF_OK) {
-        judge(&need, run);
+        set_ranges(&need, run);
+        judge(&need);
         *memory = need;
     }
     mf_footprint_free(own);

@@ -265,7 +265,7 @@ mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, 
     status = status == MF_OK ? plan_cache(&plan, run, n, err) : status;
     status = status == MF_OK ? weight_share(&weights, run, n, err) : status;
     status = status == MF_OK ? add_cache(memory, &plan, run, n, err) : status;
-    memory->bounded[MF_TERM_COMPUTE] = true;
+    mf_bound_compute(memory);
     const mf_fact *fact = &run->engine->runtime_bytes[run->backend];
     const uint64_t runtime = fact->known ? (uint64_t)fact->value : 0;
     for (size_t i = 0; status == MF_OK && i < n; i++) {

@@ -93,7 +93,22 @@ static size_t count_alike(const mf_memory *memory, size_t first)
     return n;
 }
 
-static void show_place(mf_document *d, const mf_place *place, size_t n_alike)
+/* What is not exact has a tilde. */
+static void
+show_size(mf_document *d, const char *title, uint64_t size, bool exact, const mf_place *place)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    char percent[MF_WORDING_SIZE];
+    const double limit = (double)place->limit_bytes;
+    const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
+    mf_document_cell(d, "%s", title);
+    mf_document_cell(d, "%s%s", exact ? "" : "~", mf_bytes_text(bytes, (double)size, 3));
+    mf_document_cell(d, "%s", mf_percent_text(percent, (double)size, limit));
+    mf_document_share(d, scale > 0 ? (double)size / scale : 0);
+}
+
+static void
+show_place(mf_document *d, const mf_memory *memory, const mf_place *place, size_t n_alike)
 {
     char bytes[MF_NUMBER_SIZE + 16];
     char raised[MF_NUMBER_SIZE + 16];
@@ -101,7 +116,6 @@ static void show_place(mf_document *d, const mf_place *place, size_t n_alike)
     char name[3 * sizeof place->name];
     const bool more = place->raised_limit_bytes > place->limit_bytes;
     const double limit = (double)place->limit_bytes;
-    const double scale = place->need_bytes > place->limit_bytes ? (double)place->need_bytes : limit;
     (void)snprintf(name, sizeof name, "%s", place->name);
     if (n_alike > 1) {
         (void)snprintf(name, sizeof name, "each of %s to %s", place->name, place[n_alike - 1].name);
@@ -119,22 +133,15 @@ static void show_place(mf_document *d, const mf_place *place, size_t n_alike)
         (void)snprintf(heading, sizeof heading, "Memory of %s, size not known", name);
     }
     mf_document_begin(d, MF_BLOCK_BARS, 3, heading);
+    bool all_exact = true;
     for (size_t t = 0; t < MF_TERM_COUNT; t++) {
+        const bool exact = mf_memory_is_exact(memory, (mf_memory_term)t);
         if (place->terms[t] > 0) {
-            mf_document_cell(d, "%s", mf_memory_term_title((mf_memory_term)t));
-            mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)place->terms[t], 3));
-            mf_document_cell(
-                d,
-                "%s",
-                mf_percent_text((char[MF_WORDING_SIZE]){0}, (double)place->terms[t], limit));
-            mf_document_share(d, scale > 0 ? (double)place->terms[t] / scale : 0);
+            all_exact = all_exact && exact;
+            show_size(d, mf_memory_term_title((mf_memory_term)t), place->terms[t], exact, place);
         }
     }
-    mf_document_cell(d, "total");
-    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)place->need_bytes, 3));
-    mf_document_cell(
-        d, "%s", mf_percent_text((char[MF_WORDING_SIZE]){0}, (double)place->need_bytes, limit));
-    mf_document_share(d, scale > 0 ? (double)place->need_bytes / scale : 0);
+    show_size(d, "total", place->need_bytes, all_exact, place);
 }
 
 static void show_max_context(mf_document *d, const mf_shown *shown)
@@ -193,7 +200,7 @@ static void show_memory(mf_document *d, const mf_shown *shown)
     for (size_t i = 0, n = 1; p->memory_known && i < p->memory.n_places; i += n) {
         n = count_alike(&p->memory, i);
         if (p->memory.places[i].need_bytes > 0) {
-            show_place(d, &p->memory.places[i], n);
+            show_place(d, &p->memory, &p->memory.places[i], n);
         }
     }
 }

@@ -3,13 +3,17 @@
 #include "report/json_writer.h"
 #include "report/placement.h"
 
-static void write_terms(mf_json_writer *w, const uint64_t terms[MF_TERM_COUNT])
+static void
+write_terms(mf_json_writer *w, const mf_memory *memory, const uint64_t terms[MF_TERM_COUNT])
 {
     mf_jw_open(w, "terms", '[');
     for (size_t i = 0; i < MF_TERM_COUNT; i++) {
         mf_jw_open(w, NULL, '{');
-        mf_jw_text(w, "name", mf_memory_term_key((mf_memory_term)i));
+        const mf_memory_term term = (mf_memory_term)i;
+        mf_jw_text(w, "name", mf_memory_term_key(term));
         mf_jw_uint(w, "bytes", terms[i]);
+        mf_jw_uint(w, "low_bytes", mf_memory_low_bytes(memory, term, terms[i]));
+        mf_jw_uint(w, "high_bytes", mf_memory_high_bytes(memory, term, terms[i]));
         mf_jw_close(w, '}');
     }
     mf_jw_close(w, ']');
@@ -30,7 +34,7 @@ static void write_places(mf_json_writer *w, const mf_memory *memory)
         mf_jw_text(w, "device", place->name);
         mf_jw_uint(w, "need_bytes", place->need_bytes);
         write_limit(w, place->limit_bytes, place->need_bytes);
-        write_terms(w, place->terms);
+        write_terms(w, memory, place->terms);
         mf_jw_close(w, '}');
     }
     mf_jw_close(w, ']');
@@ -58,7 +62,7 @@ static void write_memory(mf_json_writer *w, const mf_shown *shown)
         return;
     }
     mf_jw_open(w, "memory", '{');
-    write_terms(w, m->terms);
+    write_terms(w, m, m->terms);
     write_places(w, m);
     mf_jw_uint(w, "total_bytes", m->total_bytes);
     write_limit(w, m->limit_bytes, m->total_bytes);

@@ -96,7 +96,7 @@ static bool devices_hold(const mf_memory *memory, const uint64_t *more)
     for (size_t i = 0; i + 1 < memory->n_places; i++) {
         const mf_place *place = &memory->places[i];
         const uint64_t need = place->need_bytes + (more != NULL ? more[i] : 0);
-        hold = hold && (place->limit_bytes == 0 || need <= place->limit_bytes);
+        hold = hold && mf_within(need, place->limit_bytes);
     }
     return hold;
 }
@@ -158,8 +158,7 @@ static mf_status first_hope(uint32_t *step, bool *hopeless, const ladder *l, mf_
     status = status == MF_OK ? least_at(&least, l, *step, err) : status;
     if (status == MF_OK) {
         const mf_place *host = &least.places[least.n_places - 1];
-        *hopeless = !devices_hold(&least, NULL) ||
-                    (host->limit_bytes > 0 && host->need_bytes > host->limit_bytes);
+        *hopeless = !devices_hold(&least, NULL) || !mf_within(host->need_bytes, host->limit_bytes);
     }
     return status;
 }

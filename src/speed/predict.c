@@ -384,6 +384,11 @@ static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *
         warn(p, "memory not known: %s", why.message);
         return MF_OK;
     }
+    if (run->projector) {
+        warn(p,
+             "a picture takes up to %llu tokens of the context",
+             (unsigned long long)run->model->vision.tokens);
+    }
     if (status == MF_OK) {
         status = mf_memory_max_context(&p->max_context_tokens, run, &why);
     }

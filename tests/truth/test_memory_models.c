@@ -64,7 +64,7 @@ static bool has_breakdown(const mf_model *model, const roomy *r)
         cr_assert(eq(int, status, MF_OK), "%s: %s", model->id, err.message);
         cr_expect(gt(u64, memory.terms[MF_TERM_COMPUTE], (uint64_t)0), "%s", model->id);
         cr_expect(gt(u64, memory.terms[MF_TERM_WEIGHTS], (uint64_t)0), "%s", model->id);
-        exact &= !memory.bounded[MF_TERM_COMPUTE];
+        exact &= mf_memory_is_exact(&memory, MF_TERM_COMPUTE);
     }
     return exact;
 }

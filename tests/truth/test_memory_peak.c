@@ -79,6 +79,9 @@ static double need_gib(const table *t, const setting *s)
     run.workload.flash_attention = table_number(t, "flash_attention") == 1;
     cr_assert(mf_memory_need(&memory, &run, &err) == MF_OK, "%s", err.message);
     uint64_t bytes = memory.total_bytes;
+    if (gtt) {
+        bytes -= memory.terms[MF_TERM_VOCABULARY];
+    }
     if (strcmp(table_text(t, "kind"), "rss") == 0) {
         bytes = bytes - memory.terms[MF_TERM_WEIGHTS] + file_bytes(model, quant);
     }

@@ -191,7 +191,7 @@ static void add_compute(const table *t, const mf_case *run, const mf_memory *nee
     const char *arch = run->model->architecture;
     tally_expect(tally_of(s->device, arch), t, device, table_number(t, "dev_compute_bytes"));
     tally_expect(tally_of(s->host, arch), t, host, table_number(t, "host_compute_bytes"));
-    cr_expect(not(need->bounded[MF_TERM_COMPUTE]));
+    cr_expect(mf_memory_is_exact(need, MF_TERM_COMPUTE));
 }
 
 Test(places, compute_buffers_are_exact)

@@ -24,7 +24,9 @@ extern "C" {
     X(MF_TERM_STATE, "recurrent_state", "recurrent state")                                         \
     X(MF_TERM_COMPUTE, "compute", "compute buffers")                                               \
     X(MF_TERM_OUTPUT, "output", "output buffer")                                                   \
+    X(MF_TERM_VOCABULARY, "vocabulary", "vocabulary")                                              \
     X(MF_TERM_PROJECTOR, "projector", "multimodal projector")                                      \
+    X(MF_TERM_PICTURE, "picture", "picture's buffers")                                             \
     X(MF_TERM_DRAFT, "draft", "draft model")                                                       \
     X(MF_TERM_LORA, "lora", "LoRA adapter")                                                        \
     X(MF_TERM_RUNTIME, "runtime", "runtime context")
@@ -96,6 +98,12 @@ typedef struct mf_place {
     bool limit_known;
 } mf_place;
 
+/* How far the truth may lie below and above what a term says, as shares of it, 90 % sure; both 0 where it is exact. */
+typedef struct mf_memory_range {
+    double below;
+    double above;
+} mf_memory_range;
+
 typedef struct mf_memory {
     uint64_t terms[MF_TERM_COUNT]; /* summed over places */
     uint64_t total_bytes;
@@ -108,9 +116,14 @@ typedef struct mf_memory {
     bool fits;
     double fits_probability;
     bool weights_estimated;
-    bool bounded
-        [MF_TERM_COUNT]; /* not exact: from above; MF_TERM_RUNTIME and others have an interval instead */
+    mf_memory_range ranges[MF_TERM_COUNT];
 } mf_memory;
+
+MF_API bool mf_memory_is_exact(const mf_memory *memory, mf_memory_term term);
+
+/* Ends of the term's 90 % interval where it says `bytes`. */
+MF_API uint64_t mf_memory_low_bytes(const mf_memory *memory, mf_memory_term term, uint64_t bytes);
+MF_API uint64_t mf_memory_high_bytes(const mf_memory *memory, mf_memory_term term, uint64_t bytes);
 
 /* What a model takes in one quantization wherever it lies, made once for searches over contexts and placements: types
    and padded bytes of every tensor, layers that are alike. quant may be NULL for a GGUF file. Borrows model and quant;
@@ -138,8 +151,7 @@ typedef struct mf_case {
         *adapter;     /* LoRA, beside the tensors that it changes; NULL: none. llama.cpp only */
     uint32_t n_draft; /* tokens drafted before each step of the model; 0: not stated */
     double draft_acceptance; /* share of them that the model agrees with, 0 to 1; 0: not stated */
-    bool
-        projector; /* the model's vision tower is loaded: its weights in 16 bits, not its buffers */
+    bool projector; /* the model's vision tower is loaded: its weights in 16 bits and its buffers */
     bool
         place_freely; /* mf_predict takes the fastest placement that fits, whatever the workload says */
 } mf_case;

@@ -139,6 +139,16 @@ typedef enum mf_model_origin {
     MF_ORIGIN_HF,
 } mf_model_origin;
 
+/* Of a separate vision tower, as llama.cpp's mmproj files and clip.cpp have it; all 0 where its form is not known. */
+typedef struct mf_vision {
+    uint64_t
+        f32_parameters; /* vectors and positions, which converters leave in F32; the others are halves */
+    uint64_t patches;       /* of the largest picture */
+    uint64_t first_patches; /* of the picture that buffers are laid out for while loading */
+    uint64_t tokens;        /* that the largest picture takes of the context */
+    uint64_t patch_floats;  /* that stand for a patch at the peak of the tower's graph */
+} mf_vision;
+
 typedef struct mf_model {
     char *id;
     char *name;
@@ -156,6 +166,7 @@ typedef struct mf_model {
     bool tied_embeddings; /* the output projection is the embedding table */
     uint64_t
         vision_parameters; /* of a separate vision tower, 0 if there is none or it is not known */
+    mf_vision vision;
     uint64_t
         mtp_parameters; /* of multi-token-prediction blocks that the checkpoint has and GGUF files leave out */
     mf_layer *layers;

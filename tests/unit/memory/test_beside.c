@@ -32,11 +32,32 @@ Test(beside, the_vision_tower_lies_on_the_first_device_if_it_is_loaded)
     small s;
     small_build(&s);
     s.model.vision_parameters = 400000;
+    s.model.vision = (mf_vision){.f32_parameters = 3000,
+                                 .patches = 50,
+                                 .first_patches = 40,
+                                 .tokens = 7,
+                                 .patch_floats = 900};
     cr_expect(eq(u64, need_of(&s.run).terms[MF_TERM_PROJECTOR], (uint64_t)0));
     s.run.projector = true;
     const mf_memory m = need_of(&s.run);
-    cr_expect(eq(u64, m.places[0].terms[MF_TERM_PROJECTOR], (uint64_t)800000));
-    cr_expect(eq(u64, m.terms[MF_TERM_PROJECTOR], (uint64_t)800000));
+    const uint64_t buffers = UINT64_C(4) * 900 * 50;
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_PROJECTOR], (uint64_t)806000));
+    cr_expect(eq(u64, m.terms[MF_TERM_PROJECTOR], (uint64_t)806000));
+    cr_expect(mf_memory_is_exact(&m, MF_TERM_PROJECTOR));
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_PICTURE], buffers));
+    cr_expect(eq(u64, mf_memory_low_bytes(&m, MF_TERM_PICTURE, buffers), buffers / 50 * 40));
+    cr_expect(eq(u64, mf_memory_high_bytes(&m, MF_TERM_PICTURE, buffers), buffers));
+}
+
+Test(beside, a_vision_tower_of_unknown_size_is_refused)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    s.run.projector = true;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_UNSUPPORTED));
+    cr_expect(ne(ptr, strstr(err.message, "vision tower"), NULL));
 }
 
 Test(beside, a_draft_model_that_cannot_be_planned_is_named)

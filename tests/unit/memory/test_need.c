@@ -61,6 +61,32 @@ Test(need, a_tied_table_exists_twice_once_the_output_is_on_a_device)
         u64, both.terms[MF_TERM_WEIGHTS] - host.terms[MF_TERM_WEIGHTS], bytes_of(&s.tensors[0])));
 }
 
+Test(need, the_vocabulary_lies_on_the_host_and_is_not_exact)
+{
+    small s;
+    small_build(&s);
+    const mf_memory m = need_of(&s);
+    const uint64_t bytes = m.places[1].terms[MF_TERM_VOCABULARY];
+    cr_expect(eq(u64, m.places[0].terms[MF_TERM_VOCABULARY], (uint64_t)0));
+    cr_expect(ge(u64, bytes, 200 * s.model.vocabulary));
+    cr_expect(not(mf_memory_is_exact(&m, MF_TERM_VOCABULARY)));
+    cr_expect(lt(u64, mf_memory_low_bytes(&m, MF_TERM_VOCABULARY, bytes), bytes));
+    cr_expect(mf_memory_is_exact(&m, MF_TERM_WEIGHTS));
+    cr_expect(mf_memory_is_exact(&m, MF_TERM_KV_CACHE));
+}
+
+Test(need, the_range_of_the_runtime_is_that_of_the_engine)
+{
+    small s;
+    small_build(&s);
+    s.engine.runtime_bytes[s.run.backend] = small_fact(4000);
+    s.engine.runtime_low_bytes[s.run.backend] = small_fact(1000);
+    s.engine.runtime_high_bytes[s.run.backend] = small_fact(9000);
+    const mf_memory m = need_of(&s);
+    cr_expect(eq(u64, mf_memory_low_bytes(&m, MF_TERM_RUNTIME, 4000), (uint64_t)1000));
+    cr_expect(eq(u64, mf_memory_high_bytes(&m, MF_TERM_RUNTIME, 4000), (uint64_t)9000));
+}
+
 Test(need, layers_leave_the_device_from_the_front)
 {
     small s;

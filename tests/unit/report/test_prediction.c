@@ -45,6 +45,7 @@ static void build(fixture *f)
                               .limit_known = true};
     m->terms[MF_TERM_WEIGHTS] = 7ULL << 30;
     m->total_bytes = 7ULL << 30;
+    m->ranges[MF_TERM_WEIGHTS] = (mf_memory_range){.below = 0.25, .above = 0.5};
     m->limit_bytes = 10ULL << 30;
     m->fits = true;
     m->fits_probability = 0.97;
@@ -101,6 +102,15 @@ Test(prediction, json_has_every_key_and_null_for_what_is_not_known)
     cr_expect(eq(int, (int)mf_node_kind_of(prefill), MF_NODE_NULL));
     const mf_node *terms = mf_node_get(mf_node_get(root, "memory"), "terms");
     cr_expect(eq(sz, mf_node_count(terms), (size_t)MF_TERM_COUNT));
+    const mf_node *weights = mf_node_first(terms);
+    uint64_t bytes = 0;
+    uint64_t low = 0;
+    uint64_t high = 0;
+    cr_assert(mf_node_uint(&bytes, mf_node_get(weights, "bytes")));
+    cr_assert(mf_node_uint(&low, mf_node_get(weights, "low_bytes")));
+    cr_assert(mf_node_uint(&high, mf_node_get(weights, "high_bytes")));
+    cr_expect(eq(u64, low, bytes - bytes / 4));
+    cr_expect(eq(u64, high, bytes + bytes / 2));
     mf_json_free(json);
     mf_str_free(&out);
 }
@@ -123,7 +133,7 @@ Test(prediction, csv_leaves_memory_blank_where_it_is_not_known)
     build(&f);
     f.prediction.memory_known = false;
     cr_assert(eq(int, mf_write_prediction_csv(&out, &f.shown, 1, NULL), MF_OK));
-    cr_expect(ne(ptr, strstr(out.data, ",512,4,,,,,,,,,,,,,,,30.1235,"), NULL), "%s", out.data);
+    cr_expect(ne(ptr, strstr(out.data, ",512,4,,,,,,,,,,,,,,,,,30.1235,"), NULL), "%s", out.data);
     mf_str_free(&out);
 }
 
