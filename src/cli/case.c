@@ -101,7 +101,7 @@ load_machine(mf_cli_case *c, const mf_database *database, const char *word, mf_e
     if (word[0] == '\0') {
         return mf_fail(err, MF_E_USAGE, "no machine was named, see 'memfit db list machines'");
     }
-    c->is_this = strncmp(word, "this", 4) == 0;
+    c->is_this = mf_own_is_this(word);
     if (strcmp(word, "this") == 0) {
         return this_machine(c, database, err);
     }
@@ -173,7 +173,7 @@ static mf_status load_calibration(mf_cli_case *c, const mf_database *database, m
     }
     mf_status status = found == MF_OK ? mf_calibration_load(&c->calibration, path, err) : found;
     if (status == MF_OK && c->is_this) {
-        status = mf_own_calibrate(c->calibration, c->machine, database, err);
+        status = mf_own_calibrate(c->calibration, c->note, c->machine, database, err);
     }
     free(path);
     return status;

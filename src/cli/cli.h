@@ -30,9 +30,9 @@ typedef struct mf_cli_case {
     mf_calibration *calibration;
     mf_case run;
     mf_prediction prediction;
-    const char *model_path; /* the word that named it, if it is a file */
-    bool is_this;           /* own measurements count */
-    char note[160];         /* how a short name was understood, or empty */
+    const char *model_path;     /* the word that named it, if it is a file */
+    bool is_this;               /* own measurements count */
+    char note[MF_WARNING_SIZE]; /* how a short name was understood, or empty */
 } mf_cli_case;
 
 mf_status mf_cli_case_load(mf_cli_case *loaded,

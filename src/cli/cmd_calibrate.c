@@ -162,24 +162,58 @@ static mf_device *known_device(const mf_database *database, const mf_probe_place
     return device;
 }
 
-static mf_status keep(const mf_arguments *a, const mf_record *record, mf_error *err)
+/* A run that was stopped takes no better one's place, and is nothing without the memory's rate. */
+static bool is_worth_saving(const mf_record *record, const mf_database *database)
+{
+    mf_record *before = NULL;
+    if (record->complete) {
+        return true;
+    }
+    if (mf_record_find(record, MF_PROBE_READ) == NULL) {
+        (void)fprintf(stderr, "memfit: stopped before the memory was measured, nothing is saved\n");
+        return false;
+    }
+    const bool fuller =
+        mf_own_record(&before, database, record->id, NULL) == MF_OK && before->complete;
+    if (fuller) {
+        (void)fprintf(stderr,
+                      "memfit: stopped: the complete run of %s stays, -o FILE writes this one\n",
+                      before->date);
+    }
+    mf_record_free(before);
+    return !fuller;
+}
+
+static mf_status save(const mf_arguments *a, const char *id, const mf_str *text, mf_error *err)
 {
     char name[256];
-    char *data = NULL;
     char *path = NULL;
+    (void)snprintf(name, sizeof name, "%s.json", id);
+    const mf_status status = mf_own_write(&path, a, "records", name, text, err);
+    if (status == MF_OK) {
+        (void)fprintf(stderr, "memfit: saved as %s\n", path);
+    }
+    free(path);
+    return status;
+}
+
+/* *done: everything that was asked for was written. */
+static mf_status keep(bool *done,
+                      const mf_arguments *a,
+                      const mf_record *record,
+                      const mf_database *database,
+                      mf_error *err)
+{
+    char *data = NULL;
     mf_status status = mf_record_text(&data, record, err);
     const mf_str text = {.data = data, .size = data != NULL ? strlen(data) : 0};
     if (status == MF_OK && (a->json || a->output_file != NULL)) {
         status = mf_cli_write(&text, a->output_file, err);
     }
     if (status == MF_OK && a->save) {
-        (void)snprintf(name, sizeof name, "%s.json", record->id);
-        status = mf_own_write(&path, a, "records", name, &text, err);
-        if (status == MF_OK) {
-            (void)fprintf(stderr, "memfit: saved as %s\n", path);
-        }
+        *done = is_worth_saving(record, database);
+        status = *done ? save(a, record->id, &text, err) : status;
     }
-    free(path);
     free(data);
     return status;
 }
@@ -198,7 +232,7 @@ static mf_status show(const mf_arguments *a, const mf_record *record, mf_error *
                : status;
 }
 
-static mf_status measure(const mf_arguments *a, mf_error *err)
+static mf_status measure(bool *done, const mf_arguments *a, mf_error *err)
 {
     char date[16] = "";
     mf_probe_backend_id backend = MF_PROBE_BACKEND_CPU;
@@ -235,7 +269,7 @@ static mf_status measure(const mf_arguments *a, mf_error *err)
     if (status == MF_OK && !a->json) {
         status = show(a, record, err);
     }
-    status = status == MF_OK ? keep(a, record, err) : status;
+    status = status == MF_OK ? keep(done, a, record, database, err) : status;
     mf_record_free(record);
     mf_device_free(device);
     mf_database_close(database);
@@ -281,7 +315,7 @@ static mf_status show_saved(const mf_arguments *a, mf_error *err)
     return status;
 }
 
-static mf_status run(const mf_arguments *a, mf_error *err)
+static mf_status run(bool *done, const mf_arguments *a, mf_error *err)
 {
     if (a->n_positional > 0 && !a->show) {
         return mf_fail(
@@ -300,7 +334,7 @@ static mf_status run(const mf_arguments *a, mf_error *err)
     if (a->list) {
         return list(a, err);
     }
-    return a->show ? show_saved(a, err) : measure(a, err);
+    return a->show ? show_saved(a, err) : measure(done, a, err);
 }
 
 int mf_cmd_calibrate(int n_words, char **words)
@@ -311,6 +345,7 @@ int mf_cmd_calibrate(int n_words, char **words)
     if (status == MF_OK && a.help) {
         return mf_cli_help(mf_cli_command("calibrate"), MF_FOR_CALIBRATE);
     }
-    status = status == MF_OK ? run(&a, &err) : status;
-    return status == MF_OK ? MF_EXIT_YES : mf_cli_fail(status, &err);
+    bool done = true;
+    status = status == MF_OK ? run(&done, &a, &err) : status;
+    return status != MF_OK ? mf_cli_fail(status, &err) : done ? MF_EXIT_YES : MF_EXIT_NO;
 }

@@ -10,8 +10,6 @@
 
 enum { PATH_SIZE = 4096, FOLDER_MODE = 0777 };
 
-static const char this_prefix[] = "this-";
-
 static mf_status user_folder(char path[PATH_SIZE], const mf_arguments *a, mf_error *err)
 {
     const char *const starts[] = {
@@ -115,9 +113,16 @@ mf_status mf_own_record(mf_record **out, const mf_database *database, const char
     return status;
 }
 
-static bool is_this(const char *id)
+/* Of a record's name. */
+static bool is_own(const char *id)
 {
-    return strncmp(id, this_prefix, sizeof this_prefix - 1) == 0;
+    static const char prefix[] = "this-";
+    return strncmp(id, prefix, sizeof prefix - 1) == 0;
+}
+
+bool mf_own_is_this(const char *machine)
+{
+    return strcmp(machine, "this") == 0 || is_own(machine);
 }
 
 /* The lower the better: GPUs by their own interface, OpenCL, the processor. */
@@ -128,7 +133,7 @@ static mf_status best_record(mf_record **out, const mf_database *database, mf_er
     mf_status status = mf_database_list(&names, database, MF_ENTRY_RECORD, err);
     for (size_t i = 0; status == MF_OK && i < names.n_items; i++) {
         mf_record *record = NULL;
-        if (!is_this(names.items[i])) {
+        if (!is_own(names.items[i])) {
             continue;
         }
         status = mf_own_record(&record, database, names.items[i], err);
@@ -153,7 +158,7 @@ mf_own_machine(mf_machine **out, const mf_database *database, const char *id, mf
     mf_status status = MF_OK;
     if (strcmp(id, "this") == 0) {
         status = best_record(&record, database, err);
-    } else if (is_this(id)) {
+    } else if (is_own(id)) {
         status = mf_own_record(&record, database, id, err);
     }
     if (status == MF_OK && record != NULL) {
@@ -176,7 +181,34 @@ static const mf_device *device_of(const mf_machine *machine, const mf_record *re
     return NULL;
 }
 
+static void note_record(char note[MF_WARNING_SIZE], const mf_record *record)
+{
+    size_t n_noisy = 0;
+    for (size_t i = 0; i < record->n_results; i++) {
+        n_noisy += record->results[i].noisy ? 1 : 0;
+    }
+    if (record->noisy) {
+        (void)snprintf(
+            note,
+            MF_WARNING_SIZE,
+            "measured on a busy computer, %zu of %zu tests were noisy: 'memfit calibrate "
+            "--save' again when it is quiet",
+            n_noisy,
+            record->n_results);
+    } else if (record->throttled) {
+        (void)snprintf(note,
+                       MF_WARNING_SIZE,
+                       "the computer slowed down while it was measured (cooling or power limit)");
+    } else if (!record->complete) {
+        (void)snprintf(
+            note,
+            MF_WARNING_SIZE,
+            "the measurement was stopped: what it did not reach is not this computer's own");
+    }
+}
+
 static mf_status apply_records(mf_calibration *calibration,
+                               char note[MF_WARNING_SIZE],
                                const mf_machine *machine,
                                const mf_database *database,
                                mf_error *err)
@@ -185,13 +217,16 @@ static mf_status apply_records(mf_calibration *calibration,
     mf_status status = mf_database_list(&names, database, MF_ENTRY_RECORD, err);
     for (size_t i = 0; status == MF_OK && i < names.n_items; i++) {
         mf_record *record = NULL;
-        if (!is_this(names.items[i])) {
+        if (!is_own(names.items[i])) {
             continue;
         }
         status = mf_own_record(&record, database, names.items[i], err);
         const mf_device *device = status == MF_OK ? device_of(machine, record) : NULL;
         if (device != NULL) {
             status = mf_calibration_apply(calibration, record, device, err);
+            if (note != NULL) {
+                note_record(note, record);
+            }
         }
         mf_record_free(record);
     }
@@ -222,11 +257,12 @@ static mf_status apply_runs(mf_calibration *calibration,
 }
 
 mf_status mf_own_calibrate(mf_calibration *calibration,
+                           char note[MF_WARNING_SIZE],
                            const mf_machine *machine,
                            const mf_database *database,
                            mf_error *err)
 {
-    mf_status status = apply_records(calibration, machine, database, err);
+    mf_status status = apply_records(calibration, note, machine, database, err);
     for (size_t i = 0; status == MF_OK && i < machine->n_devices; i++) {
         status = apply_runs(calibration, machine->devices[i].device_id, database, err);
     }

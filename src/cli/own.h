@@ -26,8 +26,13 @@ mf_own_record(mf_record **out, const mf_database *database, const char *id, mf_e
 mf_status
 mf_own_machine(mf_machine **out, const mf_database *database, const char *id, mf_error *err);
 
-/* Adds what was measured on this machine to the calibration of its devices. */
+/* Is it "this" or a record of this machine? Own measurements count then. */
+bool mf_own_is_this(const char *machine);
+
+/* Adds what was measured on this machine to the calibration of its devices. `note` becomes what a reader has to know of
+   the measurement; it stays as it is where all is well, and may be NULL. */
 mf_status mf_own_calibrate(mf_calibration *calibration,
+                           char note[MF_WARNING_SIZE],
                            const mf_machine *machine,
                            const mf_database *database,
                            mf_error *err);

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/num.h"
+#include "cli/own.h"
 #include "cli/simulated.h"
 #include "plan/pick.h"
 
@@ -71,6 +72,26 @@ static mf_status load_engines(mf_plan_facts *f, mf_error *err)
                 (mf_plan_engine){.engine = f->engines[i], .calibration = f->calibrations[i]};
             f->n_engines++;
         }
+    }
+    return status;
+}
+
+/* What was measured on this machine, where it is one of those searched. */
+static mf_status load_own(mf_plan_facts *f, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < f->machines.n; i++) {
+        mf_machine *machine = NULL;
+        if (!mf_own_is_this(f->machines.names[i])) {
+            continue;
+        }
+        status = mf_cli_machine(&machine, f->database, f->machines.names[i], err);
+        for (size_t e = 0; status == MF_OK && e < f->n_engines; e++) {
+            if (f->calibrations[e] != NULL) {
+                status = mf_own_calibrate(f->calibrations[e], NULL, machine, f->database, err);
+            }
+        }
+        mf_machine_free(machine);
     }
     return status;
 }
@@ -172,6 +193,7 @@ mf_plan_facts_load(mf_plan_facts *facts, const mf_arguments *arguments, bool usu
         status == MF_OK ? mf_database_qualities(&facts->qualities, facts->database, err) : status;
     status = status == MF_OK ? load_quants(facts, usual, err) : status;
     status = status == MF_OK ? load_engines(facts, err) : status;
+    status = status == MF_OK ? load_own(facts, err) : status;
     return status == MF_OK ? set_quality(facts, err) : status;
 }
 

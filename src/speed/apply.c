@@ -27,6 +27,8 @@
 #define CPU_DECODE_WIDTH 0.25
 #define CPU_PREFILL_WIDTH 0.3
 
+#define SDS_OF_90_PERCENT 1.645
+
 typedef struct applier {
     const mf_calibration *calibration;
     const mf_record *record;
@@ -60,6 +62,42 @@ static void draw(applier *a, mf_knob knob, double value, double log_sd)
         .log_value = prior_mean + weight * distance, .log_sd = sd, .n_rows = effect->n_rows + 1};
 }
 
+/* ln of how far a test's rate may be from the machine's: its median's interval, and what its best sample shows that the
+   machine can do while nothing else runs. 0 where it was not measured. */
+static double spread_of(const mf_record *record, mf_probe probe)
+{
+    const mf_record_result *r = mf_record_find(record, probe);
+    double spread = 0;
+    if (r != NULL && r->median_s.value > 0) {
+        spread = r->high_s.known ? fmax(spread, log(r->high_s.value / r->median_s.value)) : spread;
+        spread = r->best_s.known && r->best_s.value > 0
+                     ? fmax(spread, log(r->median_s.value / r->best_s.value))
+                     : spread;
+    }
+    return spread;
+}
+
+/* Root mean square over the tests that were measured. */
+static double spread_of_all(const mf_record *record, const mf_probe *probes, size_t n_probes)
+{
+    double squares = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < n_probes; i++) {
+        if (mf_record_find(record, probes[i]) != NULL) {
+            const double spread = spread_of(record, probes[i]);
+            squares += spread * spread;
+            n++;
+        }
+    }
+    return n > 0 ? sqrt(squares / (double)n) : 0;
+}
+
+/* A spread holds about nine in ten, as an interval does. */
+static double sd_with(double log_sd, double spread)
+{
+    return hypot(log_sd, spread / SDS_OF_90_PERCENT);
+}
+
 static void apply_gpu(applier *a)
 {
     const double read = mf_record_rate(a->record, MF_PROBE_READ);
@@ -69,14 +107,20 @@ static void apply_gpu(applier *a)
                                         MF_PROBE_GEMM_F16_OWN,
                                         MF_PROBE_GEMM_F16_TENSOR};
     double best = 0;
+    mf_probe fastest = products[0];
     for (size_t i = 0; i < sizeof products / sizeof products[0]; i++) {
-        best = fmax(best, mf_record_rate(a->record, products[i]));
+        const double rate = mf_record_rate(a->record, products[i]);
+        fastest = rate > best ? products[i] : fastest;
+        best = fmax(best, rate);
     }
-    draw(a, MF_KNOB_ETA, GPU_ETA_OF_READ * read / a->peaks.bandwidth_bytes_per_s, GPU_ETA_LOG_SD);
+    draw(a,
+         MF_KNOB_ETA,
+         GPU_ETA_OF_READ * read / a->peaks.bandwidth_bytes_per_s,
+         sd_with(GPU_ETA_LOG_SD, spread_of(a->record, MF_PROBE_READ)));
     a->chip->calibrated[MF_TEST_DECODE] = true;
     if (best > 0 && a->peaks.matrix_flop_per_s > 0) {
         const double slowdown = GPU_WORK_OF_GEMM * a->peaks.matrix_flop_per_s / best;
-        draw(a, MF_KNOB_WORK, slowdown, GPU_WORK_LOG_SD);
+        draw(a, MF_KNOB_WORK, slowdown, sd_with(GPU_WORK_LOG_SD, spread_of(a->record, fastest)));
         a->chip->calibrated[MF_TEST_PREFILL] = true;
     }
 }
@@ -114,6 +158,8 @@ static double best_gemm(const mf_record *record)
 
 static void apply_cpu_formats(applier *a)
 {
+    static const mf_probe prompts[] = {
+        MF_PROBE_PROMPT_Q8_0, MF_PROBE_PROMPT_Q4_0, MF_PROBE_PROMPT_Q4_K, MF_PROBE_GEMM_F32};
     bool all = true;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         const mf_format format = (mf_format)f;
@@ -133,11 +179,18 @@ static void apply_cpu_formats(applier *a)
         all = all && prompt > 0;
     }
     a->chip->calibrated[MF_TEST_PREFILL] = all;
-    a->chip->half_width_log[MF_TEST_PREFILL] = CPU_PREFILL_WIDTH;
+    a->chip->half_width_log[MF_TEST_PREFILL] = hypot(
+        CPU_PREFILL_WIDTH, spread_of_all(a->record, prompts, sizeof prompts / sizeof prompts[0]));
 }
 
 static void apply_cpu(applier *a)
 {
+    static const mf_probe tokens[] = {MF_PROBE_READ,
+                                      MF_PROBE_UNPACK_F16,
+                                      MF_PROBE_UNPACK_Q8_0,
+                                      MF_PROBE_UNPACK_Q4_0,
+                                      MF_PROBE_UNPACK_Q4_K,
+                                      MF_PROBE_KV_F16};
     const double bandwidth = a->peaks.bandwidth_bytes_per_s;
     const double cache = mf_record_rate(a->record, MF_PROBE_KV_F16);
     const mf_record_result *launch = mf_record_find(a->record, MF_PROBE_LAUNCH);
@@ -157,7 +210,8 @@ static void apply_cpu(applier *a)
     }
     draw(a, MF_KNOB_EXPERT, CPU_EXPERT, 0);
     a->chip->calibrated[MF_TEST_DECODE] = true;
-    a->chip->half_width_log[MF_TEST_DECODE] = CPU_DECODE_WIDTH;
+    a->chip->half_width_log[MF_TEST_DECODE] =
+        hypot(CPU_DECODE_WIDTH, spread_of_all(a->record, tokens, sizeof tokens / sizeof tokens[0]));
     apply_cpu_formats(a);
 }
 

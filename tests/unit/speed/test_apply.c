@@ -176,6 +176,50 @@ Test(apply, a_cpu_is_what_was_measured)
     mf_calibration_free(b.calibration);
 }
 
+/* As on a busy computer: the median is anywhere between the best sample and `factor` times the median. */
+static void disturb(bench *b, double factor)
+{
+    for (size_t i = 0; i < b->record.n_results; i++) {
+        mf_record_result *r = &b->results[i];
+        r->best_s = (mf_fact){.value = r->median_s.value / sqrt(factor), .known = true};
+        r->high_s = (mf_fact){.value = r->median_s.value * factor, .known = true};
+    }
+}
+
+Test(apply, a_noisy_cpu_record_widens_the_interval)
+{
+    static const double factors[] = {1, 1.01, 4};
+    double widths[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        bench b;
+        measure_cpu(&b);
+        disturb(&b, factors[i]);
+        apply(&b);
+        widths[i] =
+            mf_interval_width_of(b.calibration, &b.setting, MF_TEST_DECODE, MF_BASIS_CALIBRATED)
+                .log;
+        mf_calibration_free(b.calibration);
+    }
+    cr_assert(epsilon_eq(dbl, widths[1], widths[0], 0.001), "a quiet one costs nothing");
+    cr_assert(ge(dbl, widths[2], log(4)));
+}
+
+Test(apply, a_noisy_read_moves_a_gpu_less)
+{
+    double moved[2] = {0};
+    for (size_t i = 0; i < 2; i++) {
+        bench b;
+        set_up(&b, MF_CLASS_APPLE_M3_M4, MF_RUNTIME_METAL);
+        const double before = value(&b, MF_KNOB_ETA, MF_FORMAT_F16);
+        measure(&b, MF_PROBE_READ, 0.6 * 400e9);
+        disturb(&b, i == 0 ? 1 : 1.5);
+        apply(&b);
+        moved[i] = fabs(log(value(&b, MF_KNOB_ETA, MF_FORMAT_F16) / before));
+        mf_calibration_free(b.calibration);
+    }
+    cr_assert(lt(dbl, moved[1], 0.3 * moved[0]));
+}
+
 Test(apply, twice_the_rates_is_half_the_time)
 {
     bench slow;
