@@ -284,7 +284,10 @@ static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
         status = run_or_search(found, &loaded, &demand, a, err);
     }
     if (status == MF_OK) {
-        *yes = found->simulation.fits && (!found->searched || found->search.found);
+        const uint64_t *outcomes = found->simulation.n_outcomes;
+        *yes = found->simulation.fits &&
+               (found->searched ? found->search.found
+                                : outcomes[MF_SERVED_DONE] + outcomes[MF_SERVED_CUT] > 0);
         status = show_answer(found, database, &loaded, &demand, a, err);
     }
     mf_usage_free(usage);

@@ -54,7 +54,7 @@ static const option_row options[] = {
     {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_QUANT, NULL, "of the weights (Q4_K_M; vllm: as published; a GGUF file's own; several in sweep)"},
     {"--contexts", "N,..", AT(contexts), OPTION_TEXT, MF_FOR_SWEEP, NULL, "contexts of the table (2048 to 262144)"},
     {"--shard", "I/N", AT(shard), OPTION_TEXT, MF_FOR_SWEEP, NULL, "the I-th of N parts, which make the whole table in order"},
-    {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_ENGINES, NULL, "context in tokens, all sequences together (8192)"},
+    {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_ENGINES, NULL, "context in tokens, all sequences together (8192; simulate: the largest that fits)"},
     {"--prompt", "N", AT(prompt), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the prompt (2048)"},
     {"--output", "N", AT(output), OPTION_COUNT, MF_FOR_ENGINES | MF_FOR_SWEEP, NULL, "tokens of the answer (512)"},
     {"--parallel", "N", AT(parallel), OPTION_COUNT, MF_FOR_CASES, NULL, "sequences (1)"},

@@ -144,6 +144,29 @@ static void show_found(mf_document *d, const mf_search *search)
                      with_rate ? " requests a second keep the promise" : "");
 }
 
+/* No request came to an end: there is nothing to tell of times. */
+static bool is_nothing(const mf_simulation *s)
+{
+    return s->n_requests > 0 && s->n_outcomes[MF_SERVED_DONE] + s->n_outcomes[MF_SERVED_CUT] == 0;
+}
+
+static void show_nothing(mf_document *d, const mf_simulation *s)
+{
+    mf_document_tone(d, MF_TONE_BAD);
+    mf_document_cell(d, "NONE SERVED");
+    if (s->n_outcomes[MF_SERVED_REFUSED] == s->n_requests) {
+        const bool by_cache = s->kv_tokens > 0 && s->kv_tokens < s->context_tokens;
+        mf_document_cell(d,
+                         "each of %" PRIu64 " requests is longer than the %s of %" PRIu64 " tokens",
+                         s->n_requests,
+                         by_cache ? "cache" : "context",
+                         by_cache ? s->kv_tokens : s->context_tokens);
+    } else {
+        mf_document_cell(
+            d, "the cache was full before any of %" PRIu64 " requests ended", s->n_requests);
+    }
+}
+
 static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
 {
     const mf_simulation *s = shown->simulation;
@@ -161,6 +184,10 @@ static void show_verdict(mf_document *d, const mf_simulation_shown *shown)
     }
     const uint64_t served = s->n_outcomes[MF_SERVED_DONE];
     const bool all = served == s->n_requests;
+    if (is_nothing(s)) {
+        show_nothing(d, s);
+        return;
+    }
     mf_document_tone(d, s->saturated ? MF_TONE_BAD : all ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, "%s", s->saturated ? "SATURATED" : all ? "SERVED" : "NOT ALL SERVED");
     char times[MF_NUMBER_SIZE] = "";
@@ -434,7 +461,9 @@ void mf_show_simulation(mf_document *document, const mf_simulation_shown *shown)
     const mf_simulation *s = shown->simulation;
     show_head(document, shown);
     show_verdict(document, shown);
-    if (s->fits) {
+    if (s->fits && is_nothing(s)) {
+        show_notes(document, s);
+    } else if (s->fits) {
         show_latencies(document, s);
         show_bounds(document, s);
         if (s->n_streams > 1) {

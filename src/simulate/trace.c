@@ -288,7 +288,8 @@ static mf_status read_row(trace *t, mf_request *request, bool *kept, mf_error *e
     const uint32_t least = t->format->drops_empty ? 0 : 1;
     if (!read_tokens(&request->input_tokens, fields[t->at[COLUMN_INPUT]], least) ||
         !read_tokens(&request->output_tokens, fields[t->at[COLUMN_OUTPUT]], least)) {
-        return trace_fail(t, err, "tokens of input and output are whole numbers above 0");
+        return trace_fail(
+            t, err, "tokens of input and output are whole numbers above 0 and below 2^31");
     }
     *kept = request->input_tokens > 0 && request->output_tokens > 0;
     const mf_status status = read_sessions(t, request, fields, err);
