@@ -87,6 +87,16 @@ mf_status mf_cli_list_of(mf_cli_list *list,
                          mf_error *err);
 void mf_cli_list_free(mf_cli_list *list);
 
+/* One of the parts of a table of n units, which make the whole one behind the other. */
+typedef struct mf_cli_part {
+    size_t first;
+    size_t last; /* behind them */
+    bool begins; /* the table */
+} mf_cli_part;
+
+/* "2/8": the second eighth; NULL: all of it. */
+mf_status mf_cli_part_of(mf_cli_part *part, const char *text, size_t n_units, mf_error *err);
+
 /* Was this format asked for? */
 bool mf_cli_is_format(const mf_arguments *arguments, const char *format);
 

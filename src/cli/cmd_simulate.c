@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/ledger.h"
+#include "cli/simulate_table.h"
 #include "report/simulation.h"
 
 /* The files of --requests and --trace-out. */
@@ -175,23 +176,16 @@ static mf_status make_demand(mf_demand *demand,
     return status;
 }
 
-typedef struct outcome {
-    mf_simulation simulation;
-    mf_search search;
-    bool searched;
-} outcome;
-
 /* One simulation, or a search. */
-static mf_status run_or_search(outcome *answer,
-                               const mf_cli_case *loaded,
+static mf_status run_or_search(mf_cli_simulated *answer,
                                const mf_demand *demand,
                                const mf_arguments *a,
                                mf_error *err)
 {
     mf_search_kind kind = MF_SEARCH_RATE;
     answer->searched = is_search(&kind, a);
-    const mf_simulation_run run = {.run = &loaded->run,
-                                   .calibration = loaded->calibration,
+    const mf_simulation_run run = {.run = &answer->loaded.run,
+                                   .calibration = answer->loaded.calibration,
                                    .serving = serving_of(a),
                                    .n_replications = said(a->simulate.replications),
                                    .promise = a->simulate.promise};
@@ -223,27 +217,27 @@ static mf_status add_watts(mf_simulation_shown *shown,
     return status;
 }
 
-static mf_status show_answer(const outcome *answer,
+static mf_status show_answer(const mf_cli_simulated *answer,
                              const mf_database *database,
-                             const mf_cli_case *loaded,
-                             const mf_demand *demand,
                              const mf_arguments *a,
                              mf_error *err)
 {
     mf_str text = {0};
+    const mf_cli_case *loaded = &answer->loaded;
+    const mf_simulate_arguments *s = &a->simulate;
     mf_open_load load = load_of(a);
     if (answer->searched && answer->search.kind == MF_SEARCH_RATE) {
         load.rate_per_s = answer->search.best;
     }
     mf_simulation_shown shown = {.of = mf_cli_shown(loaded),
                                  .simulation = &answer->simulation,
-                                 .load = demand->load != NULL ? &load : NULL,
-                                 .trace = demand->trace,
-                                 .workload = a->simulate.workload,
-                                 .n_users = demand->n_users,
+                                 .load = answer->draws ? &load : NULL,
+                                 .trace = s->trace,
+                                 .workload = s->workload,
+                                 .n_users = said(s->users),
                                  .lengths = &load,
-                                 .think_s = a->simulate.think_s,
-                                 .seed = demand->seed,
+                                 .think_s = s->think_s,
+                                 .seed = a->cost.seed,
                                  .promise = a->simulate.promise,
                                  .unicode = mf_cli_text_options(a).unicode,
                                  .draws = mf_cli_is_format(a, "html"),
@@ -259,39 +253,50 @@ static mf_status show_answer(const outcome *answer,
     return status;
 }
 
+mf_status mf_cli_simulate(mf_cli_simulated *found,
+                          const mf_database *database,
+                          const mf_arguments *a,
+                          mf_error *err)
+{
+    mf_usage *usage = NULL;
+    mf_demand demand = {0};
+    const mf_open_load load = load_of(a);
+    mf_status status = make_demand(&demand, &usage, &load, a, err);
+    found->draws = demand.load != NULL;
+    if (status == MF_OK) {
+        mf_arguments other = *a;
+        other.output = -1; /* of the requests, not of the case */
+        status = mf_cli_case_load(&found->loaded, database, &other, a->positional[0], a->on, err);
+    }
+    if (status == MF_OK) {
+        status = run_or_search(found, &demand, a, err);
+    }
+    mf_usage_free(usage);
+    return status;
+}
+
 static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
-    mf_usage *usage = NULL;
-    mf_demand demand = {0};
-    mf_cli_case loaded = {0};
-    const mf_open_load load = load_of(a);
-    outcome *found = calloc(1, sizeof *found);
+    mf_cli_simulated *found = calloc(1, sizeof *found);
     mf_status status =
         found != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a simulation");
-    if (status == MF_OK) {
-        status = make_demand(&demand, &usage, &load, a, err);
-    }
     if (status == MF_OK) {
         status = mf_cli_database(&database, a, err);
     }
     if (status == MF_OK) {
-        mf_arguments other = *a;
-        other.output = -1; /* of the requests, not of the case */
-        status = mf_cli_case_load(&loaded, database, &other, a->positional[0], a->on, err);
-    }
-    if (status == MF_OK) {
-        status = run_or_search(found, &loaded, &demand, a, err);
+        status = mf_cli_simulate(found, database, a, err);
     }
     if (status == MF_OK) {
         const uint64_t *outcomes = found->simulation.n_outcomes;
         *yes = found->simulation.fits &&
                (found->searched ? found->search.found
                                 : outcomes[MF_SERVED_DONE] + outcomes[MF_SERVED_CUT] > 0);
-        status = show_answer(found, database, &loaded, &demand, a, err);
+        status = show_answer(found, database, a, err);
     }
-    mf_usage_free(usage);
-    mf_cli_case_free(&loaded);
+    if (found != NULL) {
+        mf_cli_case_free(&found->loaded);
+    }
     mf_database_close(database);
     free(found);
     return status;
@@ -308,7 +313,7 @@ static mf_status check_source(const mf_arguments *a, mf_error *err)
     if (several) {
         return mf_fail(err, MF_E_USAGE, "a trace, a rate and users are told one at a time");
     }
-    if (!searches && !has_source(a)) {
+    if (!searches && !has_source(a) && s->rates == NULL) {
         return mf_fail(
             err,
             MF_E_USAGE,
@@ -342,9 +347,17 @@ static mf_status check(const mf_arguments *a, mf_error *err)
                        "simulate takes a model and a machine, like: memfit simulate llama-3.1-8b "
                        "--on server-a100-sxm-80gb --engine vllm --rate 4");
     }
-    if (mf_cli_is_format(a, "csv")) {
+    const mf_simulate_arguments *s = &a->simulate;
+    const bool writes_table = mf_cli_is_format(a, "csv");
+    if (!writes_table && (s->rates != NULL || a->shard != NULL)) {
+        return mf_fail(err, MF_E_USAGE, "--rates and --shard are of a table: say --format csv");
+    }
+    if (writes_table && (s->requests != NULL || s->trace_out != NULL)) {
         return mf_fail(
-            err, MF_E_USAGE, "simulate writes CSV with --requests FILE, a line for every request");
+            err, MF_E_USAGE, "--requests and --trace-out are of one run, not of a table");
+    }
+    if (s->rates != NULL && has_source(a)) {
+        return mf_fail(err, MF_E_USAGE, "a trace, rates and users are told one at a time");
     }
     return check_source(a, err);
 }
@@ -362,7 +375,9 @@ int mf_cmd_simulate(int n_words, char **words)
         status = check(&a, &err);
     }
     if (status == MF_OK) {
-        status = simulate(&fits, &a, &err);
+        fits = true; /* of a table, each line says so */
+        status = mf_cli_is_format(&a, "csv") ? mf_cli_simulate_table(&a, &err)
+                                             : simulate(&fits, &a, &err);
     }
     mf_arguments_free(&a);
     if (status != MF_OK) {

@@ -26,9 +26,8 @@ typedef struct work {
     mf_sweep_lists lists;
     mf_sweep *sweep;
     mf_ranks ranks;
-    size_t first; /* of the part's units */
-    size_t last;  /* behind them */
-    bool heads;   /* this is the part that begins the table, and nothing of it is written yet */
+    mf_cli_part part;
+    bool heads; /* this is the part that begins the table, and nothing of it is written yet */
     FILE *out;
     bool progress;
 } work;
@@ -101,31 +100,6 @@ static mf_status set_lists(work *w, const mf_arguments *a, mf_error *err)
     return status;
 }
 
-/* "2/8": the second eighth of the units. */
-static mf_status set_shard(work *w, const char *text, mf_error *err)
-{
-    const size_t n_units = mf_sweep_units(w->sweep);
-    uint64_t i = 1;
-    uint64_t n = 1;
-    if (text != NULL) {
-        char part[24];
-        const char *slash = strchr(text, '/');
-        const size_t size = slash != NULL ? (size_t)(slash - text) : sizeof part;
-        if (size < sizeof part) {
-            memcpy(part, text, size);
-            part[size] = '\0';
-        }
-        if (size >= sizeof part || !mf_parse_uint(&i, part) || !mf_parse_uint(&n, slash + 1) ||
-            i < 1 || i > n || n > UINT32_MAX) {
-            return mf_fail(err, MF_E_USAGE, "--shard takes I/N, like 2/8, not '%s'", text);
-        }
-    }
-    w->heads = i == 1;
-    w->first = (size_t)((i - 1) * n_units / n);
-    w->last = (size_t)(i * n_units / n);
-    return MF_OK;
-}
-
 /* The first text that there is follows the names of the columns. */
 static mf_status put(work *w, const char *text, size_t size, mf_error *err)
 {
@@ -139,12 +113,12 @@ static mf_status put(work *w, const char *text, size_t size, mf_error *err)
 static void show_progress(const work *w, size_t unit)
 {
     enum { STEP = 12, PERCENT = 100 };
-    if (w->progress && ((unit - w->first) % STEP == 0 || unit + 1 == w->last)) {
+    if (w->progress && ((unit - w->part.first) % STEP == 0 || unit + 1 == w->part.last)) {
         (void)fprintf(stderr,
                       "\rmemfit: %3zu %%, %zu cases",
-                      PERCENT * (unit + 1 - w->first) / (w->last - w->first),
-                      (unit + 1 - w->first) * mf_sweep_unit_cases(w->sweep));
-        (void)fputs(unit + 1 == w->last ? "\n" : "", stderr);
+                      PERCENT * (unit + 1 - w->part.first) / (w->part.last - w->part.first),
+                      (unit + 1 - w->part.first) * mf_sweep_unit_cases(w->sweep));
+        (void)fputs(unit + 1 == w->part.last ? "\n" : "", stderr);
     }
 }
 
@@ -169,7 +143,7 @@ static mf_status stream(work *w, mf_error *err)
     uint64_t capacity = 0;
     const bool writes = w->ranks.rank == 0;
     mf_status status = MF_OK;
-    for (size_t unit = w->first; status == MF_OK && unit < w->last; unit++) {
+    for (size_t unit = w->part.first; status == MF_OK && unit < w->part.last; unit++) {
         const int rank = rank_of(w, unit);
         const char *text = NULL;
         size_t size = 0;
@@ -235,7 +209,8 @@ static mf_status sweep(const mf_arguments *a, mf_error *err)
         status = mf_sweep_new(&w.sweep, w.database, &w.lists, err);
     }
     if (status == MF_OK) {
-        status = set_shard(&w, a->shard, err);
+        status = mf_cli_part_of(&w.part, a->shard, mf_sweep_units(w.sweep), err);
+        w.heads = w.part.begins;
     }
     if (status == MF_OK) {
         status = sweep_to(&w, a->output_file, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "cli/cli.h"
 
 void mf_cli_list_free(mf_cli_list *list)
@@ -54,4 +55,27 @@ mf_status mf_cli_list_of(mf_cli_list *list,
         list->names[list->n++] = list->all.items[i];
     }
     return status;
+}
+
+mf_status mf_cli_part_of(mf_cli_part *part, const char *text, size_t n_units, mf_error *err)
+{
+    uint64_t i = 1;
+    uint64_t n = 1;
+    if (text != NULL) {
+        char first[24];
+        const char *slash = strchr(text, '/');
+        const size_t size = slash != NULL ? (size_t)(slash - text) : sizeof first;
+        if (size < sizeof first) {
+            memcpy(first, text, size);
+            first[size] = '\0';
+        }
+        if (size >= sizeof first || !mf_parse_uint(&i, first) || !mf_parse_uint(&n, slash + 1) ||
+            i < 1 || i > n || n > UINT32_MAX) {
+            return mf_fail(err, MF_E_USAGE, "--shard takes I/N, like 2/8, not '%s'", text);
+        }
+    }
+    part->begins = i == 1;
+    part->first = (size_t)((i - 1) * n_units / n);
+    part->last = (size_t)(i * n_units / n);
+    return MF_OK;
 }

@@ -53,7 +53,7 @@ static const option_row options[] = {
     {"--on", "MACHINE", AT(on), OPTION_TEXT, MF_FOR_ON, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
     {"--quant", "Q", AT(quant), OPTION_TEXT, MF_FOR_QUANT, NULL, "of the weights (Q4_K_M; vllm: as published; a GGUF file's own; several in sweep)"},
     {"--contexts", "N,..", AT(contexts), OPTION_TEXT, MF_FOR_SWEEP, NULL, "contexts of the table (2048 to 262144)"},
-    {"--shard", "I/N", AT(shard), OPTION_TEXT, MF_FOR_SWEEP, NULL, "the I-th of N parts, which make the whole table in order"},
+    {"--shard", "I/N", AT(shard), OPTION_TEXT, MF_FOR_SWEEP | MF_FOR_SIMULATE, NULL, "the I-th of N parts, which make the whole table in order"},
     {"--ctx", "N", AT(ctx), OPTION_COUNT, MF_FOR_ENGINES, NULL, "context in tokens, all sequences together (8192; simulate: the largest that fits)"},
     {"--prompt", "N", AT(prompt), OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the prompt (2048)"},
     {"--output", "N", AT(output), OPTION_COUNT, MF_FOR_ENGINES | MF_FOR_SWEEP, NULL, "tokens of the answer (512)"},
@@ -81,6 +81,7 @@ static const option_row options[] = {
     {"--draft-accept", "X", AT(draft_accept), OPTION_NUMBER, MF_FOR_PLACED, NULL, "share of them that is accepted, your assumption"},
     {"--mmproj", NULL, AT(mmproj), OPTION_FLAG, MF_FOR_PLACED, NULL, "the vision tower is loaded too"},
     {"--rate", "R", AT(simulate.rate), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "requests a second, as many as --count says"},
+    {"--rates", "R,..", AT(simulate.rates), OPTION_TEXT, MF_FOR_SIMULATE, NULL, "rates of a table (--format csv), a line each"},
     {"--input", "N", AT(simulate.input), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "tokens of a request's input (1024)"},
     {"--count", "N", AT(simulate.count), OPTION_COUNT, MF_FOR_SIMULATE, NULL, "how many requests (10000; a workload's duration)"},
     {"--burstiness", "CV", AT(simulate.load.burstiness), OPTION_NUMBER, MF_FOR_SIMULATE, NULL, "variation of the gaps: 1 is Poisson (1)"},
@@ -187,7 +188,6 @@ static const option_row options[] = {
     {"--help", NULL, AT(help), OPTION_FLAG, MF_FOR_ALL, NULL, "this text"},
 };
 /* clang-format on */
-
 static const size_t n_options = sizeof options / sizeof options[0];
 
 /* What llama.cpp's programs and vLLM call them. */

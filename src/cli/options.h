@@ -50,6 +50,7 @@ typedef enum mf_command_bit {
 typedef struct mf_simulate_arguments {
     mf_open_load load;
     mf_promise promise;
+    const char *rates;
     double rate;    /* 0: not said */
     double speedup; /* 0: not said */
     double think_s;

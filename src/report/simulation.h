@@ -43,6 +43,18 @@ void mf_trace_request(mf_str *out, uint64_t id, const mf_served_request *served)
 void mf_trace_steps(mf_str *out, const mf_served_steps *steps);
 void mf_trace_end(mf_str *out, uint32_t n_servers);
 
+/* A line of a table of simulations (docs/json.md). */
+typedef struct mf_simulation_row {
+    mf_shown of;
+    const mf_simulation *simulation;
+    const mf_search *search; /* NULL: none */
+    double rate_per_s;       /* 0: the requests have none */
+    mf_promise promise;
+} mf_simulation_row;
+
+void mf_simulation_csv_header(mf_str *out);
+void mf_simulation_csv_line(mf_str *out, const mf_simulation_row *row);
+
 /* The header line and one line of the per-request CSV. */
 void mf_served_csv_header(mf_str *out);
 void mf_served_csv_line(mf_str *out, const mf_served_request *served);
