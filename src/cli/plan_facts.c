@@ -206,7 +206,8 @@ mf_wish mf_plan_facts_wish(const mf_plan_facts *facts)
     return (mf_wish){.n_ctx = a->ctx > 0 ? (uint64_t)a->ctx : 0,
                      .min_tok_s = a->min_tok_s,
                      .max_ttft_s = a->max_ttft_s,
-                     .max_divergence = limited ? usual_limit : facts->max_divergence};
+                     .max_divergence = limited ? usual_limit : facts->max_divergence,
+                     .usual_divergence = limited};
 }
 
 mf_status mf_plan_facts_request(mf_plan_request *request,
@@ -225,6 +226,7 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
     }
     mf_wish wish = mf_plan_facts_wish(facts);
     wish.n_ctx = workload.n_ctx;
+    wish.usual_divergence = wish.usual_divergence && many && !stored;
     wish.max_divergence = many && !stored ? wish.max_divergence : facts->max_divergence;
     *request = (mf_plan_request){
         .model = model,

@@ -142,6 +142,20 @@ relation(const mf_machine_offer *offer, const mf_machine *machine, const mf_mach
                : NULL;
 }
 
+/* Slower than people read by far is no way out, unless that was asked for. */
+static void leave_out_unusable(mf_machine_offer *offers, size_t *n, const mf_wish *wish)
+{
+    enum { USABLE_TOK_S = 1 };
+    size_t n_kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        const mf_rate *decode = &offers[i].choice.decode;
+        if (wish->min_tok_s > 0 || !decode->known || decode->tok_s >= USABLE_TOK_S) {
+            offers[n_kept++] = offers[i];
+        }
+    }
+    *n = n_kept;
+}
+
 /* The first offer of each relation, as they are sorted by price, and the cheapest of all. */
 static mf_status keep_steps(mf_machine_offer *offers,
                             size_t *n,
@@ -150,6 +164,8 @@ static mf_status keep_steps(mf_machine_offer *offers,
                             mf_error *err)
 {
     enum { MOST = 6 };
+    const mf_wish wish = mf_plan_facts_wish(facts);
+    leave_out_unusable(offers, n, &wish);
     const char *seen[MOST];
     size_t n_kept = 0;
     mf_status status = MF_OK;

@@ -1,11 +1,13 @@
 #include "plan/pick.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/num.h"
+#include "base/str.h"
 
 bool mf_plan_is_usual(const mf_quant *quant)
 {
@@ -151,7 +153,42 @@ static double shortfall(const mf_choice *c, const mf_plan_request *r)
 
 static bool by_speed(const mf_plan_request *r)
 {
-    return !(r->wish.min_tok_s > 0) && !(r->wish.max_ttft_s > 0) && !(r->wish.max_divergence > 0);
+    const mf_wish *wish = &r->wish;
+    return !(wish->min_tok_s > 0) && !(wish->max_ttft_s > 0) &&
+           (wish->usual_divergence || !(wish->max_divergence > 0));
+}
+
+/* What a choice misses, as people say it. */
+static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *r)
+{
+    const mf_wish *wish = &r->wish;
+    char has[MF_NUMBER_SIZE];
+    char wished[MF_NUMBER_SIZE];
+    const size_t begin = out->size;
+    if (!is_trained_for(r)) {
+        mf_str_printf(out, ", trained for %" PRIu64 " tokens", r->model->context_max);
+    }
+    if (!fast_enough(c, wish)) {
+        mf_str_printf(out,
+                      ", %s of %s tok/s",
+                      c->decode.known ? mf_number_text(has, c->decode.tok_s, 3) : "no known",
+                      mf_number_text(wished, wish->min_tok_s, 3));
+    }
+    if (!starts_soon_enough(c, wish)) {
+        mf_str_printf(out,
+                      ", first token after %s of %s s",
+                      c->ttft.known ? mf_number_text(has, c->ttft.s, 2) : "no known",
+                      mf_number_text(wished, wish->max_ttft_s, 2));
+    }
+    if (!good_enough(c, wish)) {
+        mf_str_printf(out,
+                      ", a loss of %s, not %s",
+                      c->loss.known ? mf_number_text(has, c->loss.divergence, 2) : "nobody knows",
+                      mf_number_text(wished, wish->max_divergence, 2));
+    }
+    if (out->data != NULL && out->size > begin) {
+        out->data[begin] = ':';
+    }
 }
 
 static void explain(mf_plan_result *r, const mf_plan_request *request)
@@ -160,8 +197,11 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
     const mf_choice *c = &r->choices[r->pick];
     const bool small = c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS;
     if (!r->pick_meets) {
-        (void)snprintf(
-            r->reason, sizeof r->reason, "no choice grants every wish; this one comes nearest");
+        mf_str text = {0};
+        mf_str_add(&text, "not every wish is granted, nothing comes nearer");
+        tell_missed(&text, c, request);
+        (void)snprintf(r->reason, sizeof r->reason, "%s", text.data != NULL ? text.data : "");
+        mf_str_free(&text);
     } else if (!c->loss.known) {
         (void)snprintf(r->reason,
                        sizeof r->reason,

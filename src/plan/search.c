@@ -227,7 +227,7 @@ static void set_speed(mf_choice *choice, const search *s, const mf_ready_speed *
         speed->decode_tok_s, speed->decode_low_tok_s, speed->decode_high_tok_s};
     const double prefill[] = {
         speed->prefill_tok_s, speed->prefill_low_tok_s, speed->prefill_high_tok_s};
-    const char *reason = s->machine.no_speed;
+    const char *reason = choice->fits ? s->machine.no_speed : "it does not fit";
     const double prompt = (double)choice->workload.n_prompt;
     choice->decode = rate_of(speed->known, decode, speed->basis[MF_TEST_DECODE], reason);
     choice->prefill =
@@ -265,7 +265,9 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
             choice->workload = workload_of(s, k, s->planner->contexts[c]);
             choice->fits =
                 mf_ready_fits(&choice->need_bytes, &s->machine, &weights, &s->rest[k][c]);
-            const mf_ready_speed speed = mf_ready_speed_of(&s->machine, &choice->workload);
+            const mf_ready_speed speed = choice->fits
+                                             ? mf_ready_speed_of(&s->machine, &choice->workload)
+                                             : (mf_ready_speed){0};
             set_speed(choice, s, &speed);
         }
     }

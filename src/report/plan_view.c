@@ -354,6 +354,14 @@ static size_t list_front(const mf_choice **rows, size_t *n_left_out, const mf_pl
     return kept;
 }
 
+/* Beyond what a model was trained for a cache is of no use. */
+static uint64_t usable_context(const mf_plan_request *r, const mf_choice *c)
+{
+    const mf_workload *w = &c->workload;
+    const uint64_t trained = r->model->context_max * (w->kv_unified ? 1 : w->n_parallel);
+    return trained > 0 && trained < w->n_ctx ? trained : w->n_ctx;
+}
+
 static mf_status show_front(mf_document *d, const mf_plan_shown *shown, mf_error *err)
 {
     static const char *const headings[] = {"scheme", "context", "tok/s", "loss"};
@@ -373,7 +381,7 @@ static mf_status show_front(mf_document *d, const mf_plan_shown *shown, mf_error
         char loss[96];
         text rate;
         mf_document_cell(d, "%s", mf_choice_text(how, shown->request, rows[i]));
-        mf_document_cell(d, "%" PRIu64, rows[i]->workload.n_ctx);
+        mf_document_cell(d, "%" PRIu64, usable_context(shown->request, rows[i]));
         mf_document_cell(d, "%s", mf_rate_text(rate, &rows[i]->decode));
         mf_document_cell(d, "%s", mf_loss_text(loss, &rows[i]->loss));
     }

@@ -26,6 +26,8 @@ typedef struct mf_wish {
     double max_ttft_s;
     double
         max_divergence; /* quality: mean KL divergence from the 16 bit model, as measured on MF_QUALITY_MODEL */
+    bool
+        usual_divergence; /* nobody asked for that: it only keeps out what is of no use, and the fastest is picked */
 } mf_wish;
 
 /* Whose measured loss stands for a scheme's: the only model with divergences in modeldb/quants.json. */

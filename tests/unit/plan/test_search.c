@@ -111,6 +111,8 @@ static void expect_agreement(const facts *f, const mf_plan_result *r)
             cr_assert(eq(int, mf_memory_need(&p.memory, &run, &err), MF_OK), "%s", err.message);
             cr_expect(eq(u64, c->need_bytes, p.memory.total_bytes), "%s at %llu", id, n_ctx);
             cr_expect(eq(int, p.memory.fits, 0), "%s at %llu", id, n_ctx);
+            cr_expect(not(c->decode.known), "a speed of %s, which does not run", id);
+            cr_expect(not(c->ttft.known), "a speed of %s, which does not run", id);
             continue;
         }
         cr_assert(eq(int, mf_plan_predict(&p, &run, f->planner, c, f->machine, &err), MF_OK),
@@ -285,6 +287,7 @@ Test(search, a_wish_that_nothing_grants_is_not_granted)
     mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 1e6});
     cr_assert(lt(sz, r.pick, r.n_choices));
     cr_expect(eq(int, r.pick_meets, 0));
+    cr_expect(strstr(r.reason, "of 1000000 tok/s") != NULL, "%s", r.reason);
     mf_plan_result_free(&r);
     freed(&f);
 }
@@ -294,6 +297,7 @@ Test(search, a_context_that_the_model_was_not_trained_for_is_not_granted)
     facts f = loaded("qwen3-8b", "mac-studio-m4-max-40c-64gb");
     mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = f.model->context_max + 256});
     cr_expect(eq(int, r.pick_meets, 0));
+    cr_expect(strstr(r.reason, "trained for 40960 tokens") != NULL, "%s", r.reason);
     mf_plan_result_free(&r);
     freed(&f);
 }
@@ -310,6 +314,22 @@ Test(search, the_pick_grants_wishes_with_the_least_loss)
             cr_expect(ge(dbl, c->loss.divergence, pick->loss.divergence));
         }
     }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+/* A limit of loss that nobody asked for keeps the worst out; it does not make the largest file that fits the best. */
+Test(search, the_usual_limit_of_loss_leaves_speed_to_count)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_wish wish = {.n_ctx = 8192, .max_divergence = 0.2, .usual_divergence = true};
+    mf_plan_result r = searched(&f, 0, wish);
+    cr_assert(eq(int, r.pick_meets, 1));
+    const double usual_tok_s = r.choices[r.pick].decode.tok_s;
+    mf_plan_result_free(&r);
+    wish.usual_divergence = false;
+    r = searched(&f, 0, wish);
+    cr_expect(gt(dbl, usual_tok_s, 1.2 * r.choices[r.pick].decode.tok_s));
     mf_plan_result_free(&r);
     freed(&f);
 }
