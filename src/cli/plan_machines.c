@@ -29,7 +29,7 @@ static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
         facts->prices, machine, cost->used ? MF_USED : MF_NEW, cost->price_around_cards);
 }
 
-/* By currency and price; without a price last, by memory. */
+/* By currency and price, of equal ones the faster; without a price last, by memory. */
 static int by_price(const void *a, const void *b)
 {
     const mf_machine_offer *x = a;
@@ -42,7 +42,11 @@ static int by_price(const void *a, const void *b)
     }
     const double left = x->price.known ? x->price.value : x->capacity_bytes;
     const double right = y->price.known ? y->price.value : y->capacity_bytes;
-    return left < right ? -1 : left > right ? 1 : strcmp(x->machine, y->machine);
+    const double faster = y->choice.decode.tok_s - x->choice.decode.tok_s;
+    if (left < right || left > right) {
+        return left < right ? -1 : 1;
+    }
+    return faster < 0 ? -1 : faster > 0 ? 1 : strcmp(x->machine, y->machine);
 }
 
 static void fill_offer(mf_machine_offer *offer,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "report/placement.h"
 #include "report/wording.h"
 
 /* What differs between the rows names them. */
@@ -153,6 +154,35 @@ static void show_factors(mf_document *d, const mf_shown *shown, size_t n_shown)
     }
 }
 
+/* What does not fit as it was asked has the speed of the best placement with host memory: say which. */
+static void show_placements(mf_document *d, const mf_shown *shown, size_t n_shown)
+{
+    bool begun = false;
+    for (size_t i = 0; i < n_shown; i++) {
+        const mf_prediction *p = shown[i].prediction;
+        mf_str options = {0};
+        if (!p->memory_known || p->memory.fits || !p->decode.known || !p->placed.known) {
+            continue;
+        }
+        if (!begun) {
+            mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+            begun = true;
+        }
+        if (p->placed.by_engine) {
+            mf_str_add(&options, " llama.cpp's own --fit");
+        } else {
+            mf_placement_options(&options, &shown[i], ',');
+        }
+        mf_document_cell(
+            d,
+            "- %s does not fit %s whole: its speeds are those with%s, the rest in host memory",
+            shown[i].run->model->id,
+            shown[i].run->machine->id,
+            options.data != NULL ? options.data : "");
+        mf_str_free(&options);
+    }
+}
+
 /* One table for what has a model or a machine in common; otherwise one a model, so that names stay short. */
 void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
 {
@@ -180,4 +210,5 @@ void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_s
     if (model) {
         show_factors(document, shown, n_shown);
     }
+    show_placements(document, shown, n_shown);
 }

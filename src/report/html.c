@@ -145,10 +145,28 @@ static void add_cell(const page *p, const mf_block *block, size_t i)
     mf_str_add(p->out, "</td>");
 }
 
+/* Wider than a page if no cell is broken: characters of the columns' longest cells, and what lies between them. */
+static bool is_wide(const mf_block *block)
+{
+    enum { PAGE = 120, BETWEEN = 3 };
+    size_t width = 0;
+    for (size_t c = 0; c < block->n_columns; c++) {
+        size_t longest = 0;
+        for (size_t i = c; i < block->n_cells; i += block->n_columns) {
+            const size_t length = strlen(cell_of(block, i));
+            longest = length > longest ? length : longest;
+        }
+        width += longest + BETWEEN;
+    }
+    return width > PAGE;
+}
+
 static void add_table(const page *p, const mf_block *block)
 {
     const size_t n = block->n_columns;
-    mf_str_add(p->out, "<div class=\"scroll\" tabindex=\"0\"><table class=\"sort\">\n<thead><tr>");
+    mf_str_printf(p->out,
+                  "<div class=\"scroll\" tabindex=\"0\"><table class=\"sort%s\">\n<thead><tr>",
+                  is_wide(block) ? " tight" : "");
     for (size_t c = 0; c < n; c++) {
         mf_str_add(p->out, "<th scope=\"col\"><button type=\"button\">");
         mf_html_escape(p->out, cell_of(block, c));

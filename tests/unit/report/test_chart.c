@@ -194,6 +194,29 @@ Test(chart, marks_of_sources_are_joined_and_not_repeated_in_a_row)
     mf_document_free(&d);
 }
 
+/* Names and numbers of a row, and whether they are more than a page is wide. */
+static bool is_tight(size_t n_columns, const char *name)
+{
+    mf_document d = {0};
+    mf_str out = {0};
+    mf_document_begin(&d, MF_BLOCK_TABLE, n_columns, NULL);
+    for (size_t i = 0; i < 2 * n_columns; i++) {
+        mf_document_cell(&d, "%s", i == n_columns ? name : "80 - 110");
+    }
+    cr_assert(eq(int, mf_write_html(&out, &d, "title", NULL), MF_OK));
+    const bool tight = strstr(out.data, "<table class=\"sort tight\">") != NULL;
+    mf_str_free(&out);
+    mf_document_free(&d);
+    return tight;
+}
+
+Test(chart, a_table_wider_than_a_page_may_break_names)
+{
+    cr_expect(is_tight(10, "mac-studio-m5-ultra-80c-256gb"));
+    cr_expect(not(is_tight(7, "mac-studio-m5-ultra-80c-256gb")));
+    cr_expect(not(is_tight(10, "m5")));
+}
+
 Test(chart, a_chart_without_points_has_axes_all_the_same)
 {
     mf_document d = {0};
