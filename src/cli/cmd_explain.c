@@ -136,7 +136,7 @@ static mf_status explain(mf_str *out, const mf_json *json, const char *word, mf_
                             err,
                             "nothing that could be explained: that is what 'memfit report "
                             "DEFINITION -o FILE.json' and '--format json' of fit, compare, plan, "
-                            "cost and simulate write");
+                            "cost, simulate, validate and audit write");
     }
     n += report ? 0 : mf_explain_json(out, root, word);
     for (const mf_node *f = mf_node_first(mf_node_get(root, "figures")); f != NULL;

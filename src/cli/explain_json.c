@@ -23,8 +23,12 @@ static const char *schema_of(const mf_node *node)
 
 static bool is_known(const char *schema)
 {
-    static const char *const known[] = {
-        "memfit.prediction/1", "memfit.plan/1", "memfit.cost/1", "memfit.simulation/1"};
+    static const char *const known[] = {"memfit.prediction/1",
+                                        "memfit.plan/1",
+                                        "memfit.cost/1",
+                                        "memfit.simulation/1",
+                                        "memfit.validation/1",
+                                        "memfit.audit/1"};
     for (size_t i = 0; schema != NULL && i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(schema, known[i]) == 0) {
             return true;
@@ -57,12 +61,26 @@ static bool number_text(char text[MF_NUMBER_SIZE], const mf_node *node)
 static void name_element(char label[LABEL_SIZE], const mf_node *element, size_t index)
 {
     static const char *const keys[] = {
-        "name", "device", "way", "input", "depth_tokens", "years", "value", "begin_s"};
+        "name", "device", "way", "input", "depth_tokens", "years", "value", "begin_s", "rule"};
     char number[MF_NUMBER_SIZE];
     const char *model = mf_node_string(mf_node_get(mf_node_get(element, "model"), "id"));
     const char *machine = mf_node_string(mf_node_get(mf_node_get(element, "machine"), "id"));
     if (model != NULL && machine != NULL) {
         (void)snprintf(label, LABEL_SIZE, "%.50s@%.50s", model, machine);
+        return;
+    }
+    const char *test = mf_node_string(mf_node_get(element, "test"));
+    const char *by = mf_node_string(mf_node_get(element, "by"));
+    const char *key = mf_node_string(mf_node_get(element, "key"));
+    if (test != NULL && key != NULL) { /* rows of a validation, by what they have in common */
+        (void)snprintf(label,
+                       LABEL_SIZE,
+                       "%s%s%.16s%s%.60s",
+                       test,
+                       by != NULL ? "/" : "",
+                       by != NULL ? by : "",
+                       *key != '\0' ? "/" : "",
+                       key);
         return;
     }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

@@ -9,6 +9,8 @@
 #define PLAN "memfit.plan"
 #define COST "memfit.cost"
 #define SIMULATION "memfit.simulation"
+#define VALIDATION "memfit.validation"
+#define AUDIT "memfit.audit"
 
 /* What the speed law reads. */
 #define SPEED_SOURCES "model device.* machine.memory speed"
@@ -495,6 +497,31 @@ static const mf_json_note notes[] = {
      "utilization duration_s active_w idle_w engine_settings.servers",
      NULL},
     {SIMULATION, "energy_per_output_token_j", "energy / tokens written", "energy_j output_tok_s duration_s", NULL},
+    /* errors of predictions, and claims */
+    {VALIDATION, "rows", "of the file, counted; those that are not scored are in skipped", NULL, NULL},
+    {VALIDATION, "chips", "with two rows or more, counted", "test key", NULL},
+    {VALIDATION, "n", "rows, counted", "test by key reason rule", NULL},
+    {VALIDATION, "mape_percent", "mean over rows of |predicted / measured - 1|; of a rule: of what the rule predicts", "left_out test by key rule n", NULL},
+    {VALIDATION, "median_ape_percent", "median over rows of |predicted / measured - 1|", "left_out test by key n", NULL},
+    {VALIDATION, "p90_ape_percent", "90 % quantile over rows of |predicted / measured - 1|", "left_out test by key n", NULL},
+    {VALIDATION, "bias_percent", "mean over rows of predicted / measured - 1", "left_out test by key n", NULL},
+    {VALIDATION, "coverage90_percent", "rows whose measurement lies in the 90 % interval / rows", "left_out test by key n", NULL},
+    {VALIDATION, "chip_coverage90_percent", "mean over devices of the share of their rows that lie in the 90 % interval", "left_out test by key n", NULL},
+    {VALIDATION, "mean_width_percent", "mean over rows of (high - low) / 2 / predicted", "left_out test by key n", NULL},
+    {VALIDATION, "chips_mape_before_percent", "mean over chips of the mean error of a chip's other rows, none of its rows given", "test key chips n", NULL},
+    {VALIDATION, "chips_mape_percent", "the same with one row of the chip given, each in turn", "test key chips n", NULL},
+    {VALIDATION, "mape_before_percent", "mean over the other rows of the error, none of the chip's rows given", "test key chips n", NULL},
+    {AUDIT, "claimed_tok_s", "as claimed", "model machine", NULL},
+    {AUDIT, "sequences", "as claimed, 1 if not said", NULL, NULL},
+    {AUDIT, "tokens_per_step", "as claimed: a draft's accepted tokens and one more; 1 if not said", NULL, NULL},
+    {AUDIT, "read_bytes", "weights that a token passes through, and the cache at its depth", "model", NULL},
+    {AUDIT, "needed_bytes_per_s", "bytes of a token x claimed tokens a second / sequences / tokens a step", "read_bytes claimed_tok_s sequences tokens_per_step", NULL},
+    {AUDIT, "bandwidth_bytes_per_s", "specified for the machine's memory: memfit db show has the source", "machine", NULL},
+    {AUDIT, "share_of_peak", "needed / specified", "needed_bytes_per_s bandwidth_bytes_per_s", NULL},
+    {AUDIT, "ceiling_tok_s", "1 / (sum over memories of bytes of a token / specified bandwidth)", "read_bytes bandwidth_bytes_per_s", NULL},
+    {AUDIT, "predicted_tok_s", "speed law, decode: docs/speed.md", "model machine", NULL},
+    {AUDIT, "least_tokens_per_step", "claimed / sequences / tokens a step / (the ceiling x 0.96, the best share of a peak that was measured)",
+     "claimed_tok_s sequences tokens_per_step ceiling_tok_s", NULL},
 };
 /* clang-format on */
 

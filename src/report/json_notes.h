@@ -1,5 +1,5 @@
 /*
- * json_notes.h - what the numbers of a prediction's, a plan's, a cost's or a simulation's JSON are computed from.
+ * json_notes.h - what the numbers of a command's JSON are computed from.
  *
  * A number is named by the keys on the way to it: "memory.devices.gpu0.need_bytes", where an element of a list stands by its
  * name. A note is for all numbers whose way ends as it says.

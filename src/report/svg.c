@@ -1,5 +1,12 @@
 /*
  * svg.c - draws a chart. Colours come from the page's style sheet, so that they follow its light or dark scheme.
+ *
+ * Why no library draws: of those that C programs have, cairo 1.16 knows neither axes nor marks and writes letters as
+ * outlines, which no one can search, read aloud or recolour; PLplot 5.15 keeps one global state, loads its drivers at run
+ * time and writes fixed colours; GNU libplot 2.6 has no axes either (its program `graph` has), fixed colours, and needs X11;
+ * gnuplot is a program to be started, with fixed colours. All of them would leave the parts that take work - which ticks,
+ * which labels find room, what lies outside - to chart.c and layout.c, or take them out of reach of tests
+ * (tests/unit/report/test_chart.c). What is here is text with class names and numbers, the same bytes everywhere.
  */
 #include <math.h>
 #include <stdio.h>
