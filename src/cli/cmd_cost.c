@@ -47,13 +47,14 @@ load_rent(comparison *c, const mf_database *database, const mf_arguments *a, mf_
     return status;
 }
 
-/* A tariff is an id or a price. */
+/* A tariff is an id or a price; one below 0 is neither. */
 static mf_cost_options options_of(const mf_arguments *a)
 {
     mf_cost_options options = a->cost;
     double price = 0;
     const char *end = NULL;
-    if (options.tariff != NULL && mf_parse_number(&price, options.tariff, &end) && *end == '\0') {
+    if (options.tariff != NULL && mf_parse_number(&price, options.tariff, &end) && *end == '\0' &&
+        price >= 0) {
         options.tariff_per_kwh = price;
         options.tariff = NULL;
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "cli/report_sections.h"
 #include "facts/json.h"
 #include "memfit/memfit.h"
@@ -39,6 +40,24 @@ static mf_status format_of(const char **format, const mf_arguments *a, mf_error 
                    MF_E_USAGE,
                    "'%s' ends in none of .html, .md, .csv, .json and .txt, say --format",
                    a->output_file);
+}
+
+/* Keys that nothing reads are mistakes. */
+static mf_status
+check_keys(const mf_json *json, const mf_node *object, const char *const *known, mf_error *err)
+{
+    for (const mf_node *node = mf_node_first(object); node != NULL; node = mf_node_next(node)) {
+        const char *key = mf_node_key(node);
+        size_t i = 0;
+        while (key != NULL && known[i] != NULL && strcmp(known[i], key) != 0) {
+            i++;
+        }
+        if (key == NULL || known[i] == NULL) {
+            return mf_json_fail(
+                json, node, err, "unknown key '%s' of a definition", key != NULL ? key : "");
+        }
+    }
+    return MF_OK;
 }
 
 /* The text of a member; NULL if it is missing, which `needed` forbids. */
@@ -135,8 +154,10 @@ static mf_status add_section(
 {
     const char *heading = NULL;
     const char *command = NULL;
+    static const char *const known[] = {"heading", "text", "command", "measured", NULL};
     const mf_node *measured = mf_node_get(section, "measured");
-    mf_status status = text_of(&heading, json, section, "heading", true, err);
+    mf_status status = check_keys(json, section, known, err);
+    status = status == MF_OK ? text_of(&heading, json, section, "heading", true, err) : status;
     status = status == MF_OK ? text_of(&command, json, section, "command", measured == NULL, err)
                              : status;
     if (status != MF_OK) {
@@ -151,7 +172,12 @@ static mf_status add_section(
         status = add_measured(d, json, measured, data, err);
     }
     if (status == MF_OK && command != NULL) {
-        status = mf_report_command(d, command, data, err);
+        mf_error why = {0};
+        status = mf_report_command(d, command, data, &why);
+        if (status == MF_E_USAGE || status == MF_E_UNKNOWN || status == MF_E_UNSUPPORTED) {
+            return mf_json_fail(json, section, err, "section '%s': %s", heading, why.message);
+        }
+        status = status == MF_OK ? MF_OK : mf_fail(err, status, "%s", why.message);
     }
     return status;
 }
@@ -160,8 +186,15 @@ static mf_status
 build(mf_document *d, const char **title, const mf_json *json, const mf_arguments *a, mf_error *err)
 {
     const mf_node *root = mf_json_root(json);
+    static const char *const known[] = {"schema", "title", "text", "sections", NULL};
     const mf_node *sections = mf_node_get(root, "sections");
-    mf_status status = text_of(title, json, root, "title", true, err);
+    const mf_node *schema = mf_node_get(root, "schema");
+    uint64_t version = 0;
+    mf_status status = check_keys(json, root, known, err);
+    if (status == MF_OK && (schema == NULL || !mf_node_uint(&version, schema) || version != 1)) {
+        status = mf_json_fail(json, schema != NULL ? schema : root, err, "'schema' must be 1");
+    }
+    status = status == MF_OK ? text_of(title, json, root, "title", true, err) : status;
     if (status == MF_OK && mf_node_count(sections) == 0) {
         status = mf_json_fail(json, root, err, "'sections' must be a list with a section");
     }

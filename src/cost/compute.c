@@ -40,10 +40,12 @@ static mf_status check_usage(const mf_usage *usage, mf_error *err)
     if (!(usage->hours_per_day > 0) && !(usage->requests_per_day > 0)) {
         return mf_fail(err, MF_E_USAGE, "say how much it is used: hours or requests per day");
     }
-    if (!is_fraction(usage->busy) || !(usage->days_per_week > 0) ||
+    if (!is_fraction(usage->busy) || !(usage->busy > 0) || !(usage->days_per_week > 0) ||
         usage->days_per_week > DAYS_PER_WEEK) {
         return mf_fail(
-            err, MF_E_USAGE, "the busy share lies between 0 and 1, days per week between 0 and 7");
+            err,
+            MF_E_USAGE,
+            "the busy share lies above 0 and up to 100 %%, days per week above 0 and up to 7");
     }
     if (usage->n_output == 0) {
         return mf_fail(err, MF_E_USAGE, "a request without output has no cost per token");
