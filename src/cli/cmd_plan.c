@@ -174,6 +174,9 @@ static mf_status search(answer *out, mf_plan_facts *f, mf_error *err)
     if (f->arguments->view != NULL) {
         return plan_view(out, f, err);
     }
+    if (one_machine && f->arguments->budget > 0) {
+        return mf_fail(err, MF_E_USAGE, "--budget is for a search among machines, not for one");
+    }
     if (one_model) {
         return one_machine ? plan_schemes(out, f, err) : plan_machines(out, f, err);
     }
