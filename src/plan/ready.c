@@ -322,6 +322,27 @@ bool mf_ready_fits(uint64_t *total,
            (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
 }
 
+bool mf_ready_headroom(int64_t *bytes,
+                       const mf_ready_machine *machine,
+                       const mf_ready_bytes *weights,
+                       const mf_ready_bytes *rest)
+{
+    const mf_memory *places = &machine->places;
+    int64_t least = INT64_MAX;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < places->n_places; i++) {
+        const mf_place *place = &places->places[i];
+        const uint64_t need = weights->places[i] + rest->places[i] + place->terms[MF_TERM_RUNTIME];
+        const int64_t left = (int64_t)place->limit_bytes - (int64_t)need;
+        sum += need;
+        least = place->limit_bytes > 0 && left < least ? left : least;
+    }
+    const int64_t shared = (int64_t)places->shared_limit_bytes - (int64_t)sum;
+    least = places->shared_limit_bytes > 0 && shared < least ? shared : least;
+    *bytes = least;
+    return least < INT64_MAX;
+}
+
 typedef mf_rate (*find_rate)(const mf_ready_machine *m,
                              const mf_path *path,
                              const mf_path_time *time,

@@ -104,6 +104,12 @@ bool mf_ready_fits(uint64_t *total,
                    const mf_ready_bytes *weights,
                    const mf_ready_bytes *rest);
 
+/* What is left in the fullest place, less than 0 if something is missing there. False if no place has a limit. */
+bool mf_ready_headroom(int64_t *bytes,
+                       const mf_ready_machine *machine,
+                       const mf_ready_bytes *weights,
+                       const mf_ready_bytes *rest);
+
 /* Speed with all of the model that the machine was turned to on its devices. */
 mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine, const mf_workload *workload);
 

@@ -12,7 +12,8 @@ enum { DIGITS = 6, NUMBERS_SIZE = 640 };
 const char *mf_sweep_header(void)
 {
     return "model,quant,machine,context_tokens,prompt_tokens,output_tokens,need_bytes,limit_bytes,"
-           "fits,decode_tok_s,decode_low_tok_s,decode_high_tok_s,decode_basis,prefill_tok_s,"
+           "fits,least_headroom_bytes,decode_tok_s,decode_low_tok_s,decode_high_tok_s,decode_basis,"
+           "prefill_tok_s,"
            "prefill_low_tok_s,prefill_high_tok_s,prefill_basis,ttft_s\n";
 }
 
@@ -106,12 +107,20 @@ static char *put_need(char *at,
                       const mf_ready_bytes *rest)
 {
     uint64_t total = 0;
+    int64_t headroom = 0;
     *fits = mf_ready_fits(&total, machine, weights, rest);
     *at++ = ',';
     at = put_uint(at, total);
     *at++ = ',';
     at = put_uint(at, machine->places.limit_bytes);
-    return put_text(at, *fits ? ",1," : ",0,");
+    at = put_text(at, *fits ? ",1," : ",0,");
+    if (mf_ready_headroom(&headroom, machine, weights, rest)) {
+        *at = '-';
+        at += headroom < 0 ? 1 : 0;
+        at = put_uint(at, (uint64_t)(headroom < 0 ? -headroom : headroom));
+    }
+    *at++ = ',';
+    return at;
 }
 
 void mf_sweep_rows_add(mf_str *out,
@@ -134,8 +143,8 @@ void mf_sweep_rows_add(mf_str *out,
         }
         memcpy(start, names.data, names.size);
         char *at = put_text(start + names.size, rows->tokens[i]);
-        at =
-            weights == NULL ? put_text(at, ",,,") : put_need(at, &fits, machine, weights, &rest[i]);
+        at = weights == NULL ? put_text(at, ",,,,")
+                             : put_need(at, &fits, machine, weights, &rest[i]);
         if (fits && speeds[i].size > 0) {
             memcpy(at, out->data + speeds[i].at, speeds[i].size);
             at += speeds[i].size;

@@ -37,6 +37,25 @@ static void add_count(mf_str *out, bool known, uint64_t value)
     }
 }
 
+/* What is left in the fullest place: the sums of all places don't tell whether a model fits. */
+static void add_headroom(mf_str *out, const mf_memory *memory, bool known)
+{
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; known && i < memory->n_places; i++) {
+        const mf_place *place = &memory->places[i];
+        const int64_t left = (int64_t)place->limit_bytes - (int64_t)place->need_bytes;
+        least = place->limit_bytes > 0 && left < least ? left : least;
+    }
+    if (known && memory->shared_limit_bytes > 0) {
+        const int64_t left = (int64_t)memory->shared_limit_bytes - (int64_t)memory->total_bytes;
+        least = left < least ? left : least;
+    }
+    mf_str_add(out, ",");
+    if (least < INT64_MAX) {
+        mf_str_printf(out, "%" PRId64, least);
+    }
+}
+
 static void add_rate(mf_str *out, const mf_rate *rate)
 {
     add_number(out, rate->known, rate->tok_s);
@@ -68,6 +87,7 @@ static void add_line(mf_str *out, const mf_shown *shown)
     add_count(out, p->memory_known, p->memory.total_bytes);
     add_count(out, p->memory_known, p->memory.limit_bytes);
     add_count(out, p->memory_known, p->memory.fits ? 1 : 0);
+    add_headroom(out, &p->memory, p->memory_known);
     add_number(out, p->memory_known, p->memory.fits_probability);
     add_count(out, p->memory_known, p->max_context_tokens);
     add_rate(out, &p->decode);
@@ -86,7 +106,8 @@ mf_status mf_write_prediction_csv(mf_str *out, const mf_shown *shown, size_t n, 
     for (size_t i = 0; i < MF_TERM_COUNT; i++) {
         mf_str_printf(out, ",%s_bytes", mf_memory_term_key((mf_memory_term)i));
     }
-    mf_str_add(out, ",total_bytes,limit_bytes,fits,fits_probability,max_context_tokens");
+    mf_str_add(out, ",total_bytes,limit_bytes,fits,least_headroom_bytes,fits_probability");
+    mf_str_add(out, ",max_context_tokens");
     mf_str_add(out, ",decode_tok_s,decode_low_tok_s,decode_high_tok_s,decode_basis");
     mf_str_add(out, ",prefill_tok_s,prefill_low_tok_s,prefill_high_tok_s,prefill_basis");
     mf_str_add(out, ",ttft_s,ttft_low_s,ttft_high_s\n");
