@@ -52,4 +52,7 @@ typedef struct mf_labels {
 bool mf_label_place(
     mf_box *box, mf_labels *labels, const mf_layout *layout, mf_point near, size_t n_columns);
 
+/* Takes the room of a label that ends at a point, so that none is put over it. */
+void mf_label_take(mf_labels *labels, mf_point end, size_t n_columns);
+
 #endif

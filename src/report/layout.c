@@ -140,3 +140,13 @@ bool mf_label_place(
     }
     return false;
 }
+
+void mf_label_take(mf_labels *labels, mf_point end, size_t n_columns)
+{
+    if (labels->n_boxes < MF_MAX_LABELS) {
+        labels->boxes[labels->n_boxes++] = (mf_box){.left = end.x - NAME_WIDTH * (double)n_columns,
+                                                    .top = end.y - LABEL_HEIGHT,
+                                                    .right = end.x,
+                                                    .bottom = end.y};
+    }
+}

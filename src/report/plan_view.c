@@ -396,19 +396,38 @@ static mf_status show_front(mf_document *d, const mf_plan_shown *shown, mf_error
     return MF_OK;
 }
 
-/* Of the choices drawn: the whole on the device, the usual cache, the wished context. */
-static bool is_drawn(const mf_plan_shown *shown, const mf_choice *c)
+/* Of a scheme that needs host memory the faster placement. */
+static bool is_best_placement(const mf_plan_shown *shown, const mf_choice *c)
+{
+    bool best = true;
+    for (size_t i = 0; i < shown->result->n_choices; i++) {
+        const mf_choice *o = &shown->result->choices[i];
+        best = best && !(o->offloaded && o->quant == c->quant && o->engine == c->engine &&
+                         o->decode.tok_s > c->decode.tok_s);
+    }
+    return best;
+}
+
+/* Choices of the chart: the usual cache, the wished context. */
+static bool is_compared(const mf_plan_shown *shown, const mf_choice *c)
 {
     const mf_plan_request *r = shown->request;
-    return c->fits && !c->offloaded && c->decode.known && c->loss.known && c->loss.divergence > 0 &&
-           c->workload.kv_type_v == r->workload.kv_type_v && c->workload.n_ctx == wished_context(r);
+    return c->fits && c->decode.known && c->loss.known &&
+           c->workload.kv_type_v == r->workload.kv_type_v &&
+           c->workload.n_ctx == wished_context(r) && (!c->offloaded || is_best_placement(shown, c));
+}
+
+/* An axis of powers has no place for what loses nothing. */
+static bool is_drawn(const mf_plan_shown *shown, const mf_choice *c)
+{
+    return is_compared(shown, c) && c->loss.divergence > 0;
 }
 
 static bool is_beaten(const mf_plan_shown *shown, const mf_choice *c)
 {
     for (size_t i = 0; i < shown->result->n_choices; i++) {
         const mf_choice *o = &shown->result->choices[i];
-        if (o != c && is_drawn(shown, o) && o->decode.tok_s >= c->decode.tok_s &&
+        if (o != c && is_compared(shown, o) && o->decode.tok_s >= c->decode.tok_s &&
             o->loss.divergence <= c->loss.divergence &&
             (o->decode.tok_s > c->decode.tok_s || o->loss.divergence < c->loss.divergence)) {
             return true;
@@ -417,29 +436,52 @@ static bool is_beaten(const mf_plan_shown *shown, const mf_choice *c)
     return false;
 }
 
+static void draw_points(mf_document *d, const mf_plan_shown *shown, bool beaten)
+{
+    mf_document_series(d, MF_MARK_POINTS, false, beaten ? "beaten" : "on the front");
+    for (size_t i = 0; i < shown->result->n_choices; i++) {
+        const mf_choice *c = &shown->result->choices[i];
+        if (is_drawn(shown, c) && is_beaten(shown, c) == beaten) {
+            mf_document_point(d,
+                              (mf_chart_point){.x = c->loss.divergence,
+                                               .y = c->decode.tok_s,
+                                               .low = c->decode.low_tok_s,
+                                               .high = c->decode.high_tok_s},
+                              scheme_name(shown->request, c));
+        }
+    }
+}
+
 static void draw_front(mf_document *d, const mf_plan_shown *shown)
 {
     const mf_axis loss = {.kind = MF_AXIS_LOG,
                           .title = "loss: divergence from 16 bit, less is better"};
     const mf_axis speed = {.kind = MF_AXIS_LINEAR, .title = "decode, tok/s", .from_zero = true};
+    const mf_choice *lossless = NULL;
+    bool any = false;
+    for (size_t i = 0; i < shown->result->n_choices; i++) {
+        const mf_choice *c = &shown->result->choices[i];
+        any = any || is_drawn(shown, c);
+        if (is_compared(shown, c) && !is_drawn(shown, c) &&
+            (lossless == NULL || c->decode.tok_s > lossless->decode.tok_s)) {
+            lossless = c;
+        }
+    }
+    if (!any) {
+        return;
+    }
     mf_document_chart(d,
                       "Speed against loss at the wished context",
                       "Schemes by loss and decode speed; those on the front are not beaten in both",
                       loss,
                       speed);
-    for (size_t beaten = 0; beaten < 2; beaten++) {
-        mf_document_series(d, MF_MARK_POINTS, false, beaten == 0 ? "on the front" : "beaten");
-        for (size_t i = 0; i < shown->result->n_choices; i++) {
-            const mf_choice *c = &shown->result->choices[i];
-            if (is_drawn(shown, c) && is_beaten(shown, c) == (beaten == 1)) {
-                mf_document_point(d,
-                                  (mf_chart_point){.x = c->loss.divergence,
-                                                   .y = c->decode.tok_s,
-                                                   .low = c->decode.low_tok_s,
-                                                   .high = c->decode.high_tok_s},
-                                  scheme_name(shown->request, c));
-            }
-        }
+    draw_points(d, shown, false);
+    draw_points(d, shown, true);
+    if (lossless != NULL) {
+        char label[96];
+        (void)snprintf(
+            label, sizeof label, "%.70s, no loss", scheme_name(shown->request, lossless));
+        mf_document_rule(d, false, lossless->decode.tok_s, label);
     }
 }
 

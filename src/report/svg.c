@@ -398,6 +398,9 @@ static void draw_rule(drawing *d, const mf_rule *rule)
     const mf_point at = rule->vertical ? (mf_point){right ? a.x - 4 : a.x + 4, plot->top - 3}
                                        : (mf_point){plot->right - 2, a.y - 4};
     add_text(d, "label", at, rule->vertical && !right ? "start" : "end", rule->label);
+    if (!rule->vertical) {
+        mf_label_take(&d->labels, at, strlen(rule->label));
+    }
 }
 
 static void draw_series(drawing *d, size_t index)
@@ -433,13 +436,13 @@ static void draw_all(mf_str *out, const mf_chart *chart, const mf_layout *at)
     for (size_t i = 0; i < chart->n_series; i++) {
         draw_series(&d, i);
     }
+    for (size_t i = 0; i < chart->n_rules; i++) {
+        draw_rule(&d, &chart->rules[i]);
+    }
     for (size_t i = 0; i < chart->n_series; i++) {
         if (chart->series[i].mark == MF_MARK_POINTS) {
             draw_dot_labels(&d, &chart->series[i]);
         }
-    }
-    for (size_t i = 0; i < chart->n_rules; i++) {
-        draw_rule(&d, &chart->rules[i]);
     }
 }
 

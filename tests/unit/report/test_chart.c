@@ -194,6 +194,18 @@ Test(chart, marks_of_sources_are_joined_and_not_repeated_in_a_row)
     mf_document_free(&d);
 }
 
+Test(chart, a_point_is_not_named_over_a_rule_that_is)
+{
+    const mf_layout layout = {
+        .plot = {.left = 0, .top = 0, .right = 400, .bottom = 300}
+    };
+    mf_labels labels = {.n_boxes = 0};
+    mf_box box = {0};
+    mf_label_take(&labels, (mf_point){200, 50}, 17);
+    cr_assert(mf_label_place(&box, &labels, &layout, (mf_point){120, 46}, 5));
+    cr_expect(not(mf_boxes_overlap(&box, &labels.boxes[0])));
+}
+
 /* Names and numbers of a row, and whether they are more than a page is wide. */
 static bool is_tight(size_t n_columns, const char *name)
 {

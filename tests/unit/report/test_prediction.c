@@ -133,7 +133,7 @@ Test(prediction, csv_leaves_memory_blank_where_it_is_not_known)
     build(&f);
     f.prediction.memory_known = false;
     cr_assert(eq(int, mf_write_prediction_csv(&out, &f.shown, 1, NULL), MF_OK));
-    cr_expect(ne(ptr, strstr(out.data, ",512,4,,,,,,,,,,,,,,,,,30.1235,"), NULL), "%s", out.data);
+    cr_expect(ne(ptr, strstr(out.data, ",512,4,,,,,,,,,,,,,,,,,,30.1235,"), NULL), "%s", out.data);
     mf_str_free(&out);
 }
 
