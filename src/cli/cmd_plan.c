@@ -70,18 +70,17 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
 static mf_status plan_machines(answer *out, const mf_plan_facts *f, mf_error *err)
 {
     mf_model *model = NULL;
-    mf_machine_offer *offers = NULL;
-    size_t n = 0;
+    mf_offers offers = {0};
     bool is_file = false;
     mf_plan_request request;
     mf_status status = mf_cli_model(&model, &is_file, f->database, f->models.names[0], err);
     status = status == MF_OK ? mf_plan_facts_request(&request, f, model, true, err) : status;
-    status = status == MF_OK ? mf_plan_offers(&offers, &n, f, model, err) : status;
+    status = status == MF_OK ? mf_plan_offers(&offers, f, model, err) : status;
     if (status == MF_OK) {
-        out->yes = n > 0;
-        mf_show_offers_answer(&out->document, &request, offers, n, f->arguments->budget);
+        out->yes = offers.n > 0;
+        mf_show_offers_answer(&out->document, &request, &offers, f->arguments->budget);
     }
-    free(offers);
+    free(offers.items);
     mf_model_free(model);
     return status;
 }

@@ -50,11 +50,8 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
                                 mf_error *err);
 
 /* Every machine of hwdb that grants the wishes, cheapest first; those without a price last. The caller frees *out. */
-mf_status mf_plan_offers(mf_machine_offer **out,
-                         size_t *n,
-                         const mf_plan_facts *facts,
-                         const mf_model *model,
-                         mf_error *err);
+mf_status
+mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err);
 
 /* What would grant the wishes that `machine` does not: more memory, the next chip, another card, the cheapest. */
 mf_status mf_plan_ways_out(mf_document *document,

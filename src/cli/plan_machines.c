@@ -29,13 +29,16 @@ static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
         facts->prices, machine, cost->used ? MF_USED : MF_NEW, cost->price_around_cards);
 }
 
-/* By currency and price, of equal ones the faster; without a price last, by memory. */
+/* What is sold before what was; by currency and price, of equal ones the faster; without a price last, by memory. */
 static int by_price(const void *a, const void *b)
 {
     const mf_machine_offer *x = a;
     const mf_machine_offer *y = b;
     if (x->price.known != y->price.known) {
         return x->price.known ? -1 : 1;
+    }
+    if (x->price.known && x->is_past != y->is_past) {
+        return x->is_past ? 1 : -1;
     }
     if (x->price.known && x->price.currency != y->price.currency) {
         return x->price.currency < y->price.currency ? -1 : 1;
@@ -49,6 +52,17 @@ static int by_price(const void *a, const void *b)
     return faster < 0 ? -1 : faster > 0 ? 1 : strcmp(x->machine, y->machine);
 }
 
+/* As hwdb says it: "discontinued 2026-08-25", "512 GB option withdrawn March 2026". */
+static bool is_past(const mf_plan_facts *facts, const mf_machine *machine)
+{
+    static const char *const words[] = {"discontinued", "withdrawn"};
+    bool past = false;
+    for (size_t i = 0; machine->status != NULL && i < sizeof words / sizeof words[0]; i++) {
+        past = past || strstr(machine->status, words[i]) != NULL;
+    }
+    return past && !facts->arguments->cost.used;
+}
+
 static void fill_offer(mf_machine_offer *offer,
                        const mf_plan_facts *facts,
                        const mf_plan_request *request,
@@ -57,13 +71,13 @@ static void fill_offer(mf_machine_offer *offer,
 {
     *offer = (mf_machine_offer){.price = price_of(facts, machine),
                                 .capacity_bytes = capacity_of(machine),
+                                .is_past = is_past(facts, machine),
                                 .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
     (void)mf_choice_text(offer->how, request, choice);
 }
 
-static mf_status try_machine(mf_machine_offer *offers,
-                             size_t *n,
+static mf_status try_machine(mf_offers *offers,
                              const mf_plan_facts *facts,
                              const mf_plan_request *request,
                              mf_planner *planner,
@@ -73,17 +87,20 @@ static mf_status try_machine(mf_machine_offer *offers,
     mf_plan_result result = {0};
     const mf_status status = mf_plan_search(&result, planner, machine, err);
     if (status == MF_OK && result.pick_meets) {
-        mf_machine_offer *offer = &offers[*n];
+        mf_machine_offer *offer = &offers->items[offers->n];
         const double budget = facts->arguments->budget;
         fill_offer(offer, facts, request, &result.choices[result.pick], machine);
-        *n += !(budget > 0) || (offer->price.known && offer->price.value <= budget) ? 1 : 0;
+        const bool unpriced = budget > 0 && !offer->price.known;
+        const bool dear = budget > 0 && offer->price.known && offer->price.value > budget;
+        offers->n_unpriced += unpriced ? 1 : 0;
+        offers->n_dear += dear ? 1 : 0;
+        offers->n += unpriced || dear ? 0 : 1;
     }
     mf_plan_result_free(&result);
     return status;
 }
 
-static mf_status offers_of(mf_machine_offer **out,
-                           size_t *n,
+static mf_status offers_of(mf_offers *out,
                            const mf_plan_facts *facts,
                            const mf_model *model,
                            const mf_cli_list *machines,
@@ -91,36 +108,33 @@ static mf_status offers_of(mf_machine_offer **out,
 {
     mf_plan_request request = {0};
     mf_planner *planner = NULL;
-    mf_machine_offer *offers = calloc(machines->n + 1, sizeof *offers);
-    mf_status status = offers != NULL ? mf_plan_facts_request(&request, facts, model, true, err)
-                                      : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
+    mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items)};
+    mf_status status = offers.items != NULL
+                           ? mf_plan_facts_request(&request, facts, model, true, err)
+                           : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
-    *n = 0;
     for (size_t i = 0; status == MF_OK && i < machines->n; i++) {
         mf_machine *machine = NULL;
         status = mf_cli_machine(&machine, facts->database, machines->names[i], err);
         if (status == MF_OK) {
-            status = try_machine(offers, n, facts, &request, planner, machine, err);
+            status = try_machine(&offers, facts, &request, planner, machine, err);
         }
         mf_machine_free(machine);
     }
     mf_planner_free(planner);
     if (status != MF_OK) {
-        free(offers);
+        free(offers.items);
         return status;
     }
-    qsort(offers, *n, sizeof *offers, by_price);
+    qsort(offers.items, offers.n, sizeof *offers.items, by_price);
     *out = offers;
     return MF_OK;
 }
 
-mf_status mf_plan_offers(mf_machine_offer **out,
-                         size_t *n,
-                         const mf_plan_facts *facts,
-                         const mf_model *model,
-                         mf_error *err)
+mf_status
+mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err)
 {
-    return offers_of(out, n, facts, model, &facts->machines, err);
+    return offers_of(out, facts, model, &facts->machines, err);
 }
 
 /* Why an offer is a step from a machine: NULL if it is none. */
@@ -147,33 +161,31 @@ relation(const mf_machine_offer *offer, const mf_machine *machine, const mf_mach
 }
 
 /* Slower than people read by far is no way out, unless that was asked for. */
-static void leave_out_unusable(mf_machine_offer *offers, size_t *n, const mf_wish *wish)
+static void leave_out_unusable(mf_offers *offers, const mf_wish *wish)
 {
     enum { USABLE_TOK_S = 1 };
     size_t n_kept = 0;
-    for (size_t i = 0; i < *n; i++) {
-        const mf_rate *decode = &offers[i].choice.decode;
+    for (size_t i = 0; i < offers->n; i++) {
+        const mf_rate *decode = &offers->items[i].choice.decode;
         if (wish->min_tok_s > 0 || !decode->known || decode->tok_s >= USABLE_TOK_S) {
-            offers[n_kept++] = offers[i];
+            offers->items[n_kept++] = offers->items[i];
         }
     }
-    *n = n_kept;
+    offers->n = n_kept;
 }
 
 /* The first offer of each relation, as they are sorted by price, and the cheapest of all. */
-static mf_status keep_steps(mf_machine_offer *offers,
-                            size_t *n,
-                            const mf_plan_facts *facts,
-                            const mf_machine *from,
-                            mf_error *err)
+static mf_status
+keep_steps(mf_offers *all, const mf_plan_facts *facts, const mf_machine *from, mf_error *err)
 {
     enum { MOST = 6 };
     const mf_wish wish = mf_plan_facts_wish(facts);
-    leave_out_unusable(offers, n, &wish);
+    mf_machine_offer *offers = all->items;
+    leave_out_unusable(all, &wish);
     const char *seen[MOST];
     size_t n_kept = 0;
     mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < *n && n_kept < MOST; i++) {
+    for (size_t i = 0; status == MF_OK && i < all->n && n_kept < MOST; i++) {
         mf_machine *machine = NULL;
         status = mf_cli_machine(&machine, facts->database, offers[i].machine, err);
         const char *what = status == MF_OK ? relation(&offers[i], machine, from) : NULL;
@@ -189,7 +201,7 @@ static mf_status keep_steps(mf_machine_offer *offers,
             offers[n_kept++].what = what;
         }
     }
-    *n = n_kept;
+    all->n = n_kept;
     return status;
 }
 
@@ -200,18 +212,17 @@ mf_status mf_plan_ways_out(mf_document *document,
                            mf_error *err)
 {
     mf_cli_list all = {0};
-    mf_machine_offer *offers = NULL;
-    size_t n = 0;
+    mf_offers offers = {0};
     mf_status status = mf_cli_list_of(&all, NULL, facts->database, MF_ENTRY_MACHINE, err);
-    status = status == MF_OK ? offers_of(&offers, &n, facts, model, &all, err) : status;
-    status = status == MF_OK ? keep_steps(offers, &n, facts, machine, err) : status;
-    if (status == MF_OK && n > 0) {
-        mf_show_offers(document, "What it would take", offers, n);
+    status = status == MF_OK ? offers_of(&offers, facts, model, &all, err) : status;
+    status = status == MF_OK ? keep_steps(&offers, facts, machine, err) : status;
+    if (status == MF_OK && offers.n > 0) {
+        mf_show_offers(document, "What it would take", offers.items, offers.n);
     } else if (status == MF_OK) {
         mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
         mf_document_cell(document, "- no machine of hwdb grants these wishes");
     }
-    free(offers);
+    free(offers.items);
     mf_cli_list_free(&all);
     return status;
 }

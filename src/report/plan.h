@@ -46,10 +46,18 @@ typedef struct mf_machine_offer {
     char machine[96];
     double capacity_bytes; /* all memory of it */
     mf_price price;
+    bool is_past; /* no longer sold new: the price is what it was */
     mf_choice choice;
     char how[160];    /* mf_choice_text */
     const char *what; /* how it is related to another machine; NULL: not said */
 } mf_machine_offer;
+
+typedef struct mf_offers {
+    mf_machine_offer *items; /* within the budget */
+    size_t n;
+    size_t n_dear;     /* that grant the wishes and cost more than the budget */
+    size_t n_unpriced; /* left out as well, as a budget says nothing of them */
+} mf_offers;
 
 /* Sorted by the caller. */
 void mf_show_offers(mf_document *document,
@@ -60,8 +68,7 @@ void mf_show_offers(mf_document *document,
 /* All of them under the question that they answer: the cheapest first, a budget or 0. */
 void mf_show_offers_answer(mf_document *document,
                            const mf_plan_request *request,
-                           const mf_machine_offer *offers,
-                           size_t n,
+                           const mf_offers *offers,
                            double budget);
 
 /* What a machine runs of many models at the wishes. */

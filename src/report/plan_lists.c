@@ -84,7 +84,10 @@ void mf_show_offers(mf_document *document,
                                   o->price.row->date);
             }
         }
-        mf_document_cell(document, "%s", o->price.row != NULL ? o->price.row->date : "-");
+        mf_document_cell(document,
+                         "%s%s",
+                         o->price.row != NULL ? o->price.row->date : "-",
+                         o->is_past ? ", no longer sold" : "");
         mf_document_cell(document, "%s", o->how);
         mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
         mf_document_cell(
@@ -95,17 +98,61 @@ void mf_show_offers(mf_document *document,
     }
 }
 
+static void show_offers_verdict(mf_document *d, const mf_offers *offers, double budget)
+{
+    const mf_machine_offer *first = offers->n > 0 ? &offers->items[0] : NULL;
+    const bool sold = first != NULL && first->price.known && !first->is_past;
+    mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
+    mf_document_tone(d, sold ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
+    if (sold) {
+        mf_document_cell(d, "TAKE");
+        mf_document_cell(d, "%s: the cheapest that is sold with a known price", first->machine);
+    } else if (first != NULL) {
+        mf_document_cell(d, "NO PRICE");
+        mf_document_cell(
+            d, "of %zu that grant the wishes none is sold with a known price", offers->n);
+    } else {
+        mf_document_cell(d, "NONE");
+        mf_document_cell(
+            d, "no machine%s grants the wishes", budget > 0 ? " within the budget" : "");
+    }
+}
+
+static void show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced)
+{
+    const size_t n = offers->n;
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
+    mf_document_cell(d,
+                     "- %zu machine%s the wishes, %zu without a known price: a computer built "
+                     "around cards has one with --around-cards",
+                     n + offers->n_unpriced,
+                     n + offers->n_unpriced == 1 ? " grants" : "s grant",
+                     n - n_priced + offers->n_unpriced);
+    if (offers->n_dear > 0) {
+        mf_document_cell(d,
+                         "- %zu more cost%s more than the budget; a range of prices counts by its "
+                         "middle",
+                         offers->n_dear,
+                         offers->n_dear == 1 ? "s" : "");
+    }
+    mf_document_cell(d,
+                     "- where its devices can't hold the whole model a machine counts with parts "
+                     "in host memory, as 'how' says");
+    mf_document_cell(d,
+                     "- a price is the newest that is known, of the date beside it: what is no "
+                     "longer sold has its last one and stands behind what is");
+}
+
 void mf_show_offers_answer(mf_document *document,
                            const mf_plan_request *request,
-                           const mf_machine_offer *offers,
-                           size_t n,
+                           const mf_offers *offers,
                            double budget)
 {
     enum { MOST = 20 };
     char wish[256];
     char number[MF_NUMBER_SIZE];
     size_t n_priced = 0;
-    while (n_priced < n && offers[n_priced].price.known) {
+    while (n_priced < offers->n && offers->items[n_priced].price.known) {
         n_priced++;
     }
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
@@ -115,37 +162,11 @@ void mf_show_offers_answer(mf_document *document,
     mf_document_cell(document, "%s", mf_wish_text(wish, &request->wish, request->wish.n_ctx));
     mf_document_cell(document, "budget");
     mf_document_cell(document, "%s", budget > 0 ? mf_number_text(number, budget, 6) : "none");
-    mf_document_begin(document, MF_BLOCK_VERDICT, 2, NULL);
-    mf_document_tone(document, n > 0 ? MF_TONE_GOOD : MF_TONE_BAD);
+    show_offers_verdict(document, offers, budget);
     if (n_priced > 0) {
-        mf_document_cell(document, "TAKE");
-        mf_document_cell(document, "%s: the cheapest with a known price", offers[0].machine);
-    } else if (n > 0) {
-        mf_document_cell(document, "NO PRICE");
-        mf_document_cell(document, "%zu machines grant the wishes, none has a known price", n);
-    } else {
-        mf_document_cell(document, "NONE");
-        mf_document_cell(
-            document, "no machine%s grants the wishes", budget > 0 ? " within the budget" : "");
+        mf_show_offers(document, "By price", offers->items, n_priced < MOST ? n_priced : MOST);
     }
-    if (n_priced > 0) {
-        mf_show_offers(document, "By price", offers, n_priced < MOST ? n_priced : MOST);
-    }
-    mf_document_begin(document, MF_BLOCK_LIST, 1, "Notes");
-    mf_document_cell(document,
-                     "- %zu machines grant the wishes, %zu of them without a known price: a "
-                     "computer built around "
-                     "cards has one with --around-cards",
-                     n,
-                     n - n_priced);
-    mf_document_cell(
-        document,
-        "- where its devices can't hold the whole model a machine counts with parts in "
-        "host memory, as 'how' says");
-    mf_document_cell(document,
-                     "- a price is the newest that is known, of the date beside it: what is no "
-                     "longer sold has its "
-                     "last one");
+    show_offers_notes(document, offers, n_priced);
 }
 
 void mf_show_steps(
