@@ -58,6 +58,8 @@ void mf_hf_add_rope_factors(mf_hf *hf);
 /* hf_plain.c */
 void mf_hf_build_plain(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_phimoe(mf_hf *hf, const mf_hf_family *family);
+void mf_hf_build_starcoder2(mf_hf *hf, const mf_hf_family *family);
+void mf_hf_build_qwen2_moe(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_muse(mf_hf *hf, const mf_hf_family *family);
 void mf_hf_build_chatglm(mf_hf *hf, const mf_hf_family *family);
 

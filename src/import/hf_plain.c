@@ -119,6 +119,33 @@ void mf_hf_build_phimoe(mf_hf *hf, const mf_hf_family *f)
     mf_hf_add_rope_factors(hf);
 }
 
+/* StarCoder 2: LayerNorm, biases everywhere, no gate; llama.cpp does not use its window. */
+void mf_hf_build_starcoder2(mf_hf *hf, const mf_hf_family *f)
+{
+    const bool biased = mf_hf_flag(hf, "use_bias", true);
+    for (uint32_t i = 0; hf->status == MF_OK && i < hf->n_layers; i++) {
+        mf_hf_begin_layer(hf);
+        mf_hf_add_norms(hf, f->norms);
+        mf_hf_add_gqa(hf, (mf_hf_gqa){.qkv_bias = biased, .output_bias = biased});
+        mf_hf_add_ffn(hf, (mf_hf_ffn){.width = hf->ffn_width, .ungated = true, .bias = biased});
+    }
+    mf_hf_add_global(hf, "output_norm.bias", hf->hidden, 0, 0);
+}
+
+/* Qwen 2 with experts: one shared expert of its own width, behind a gate. */
+void mf_hf_build_qwen2_moe(mf_hf *hf, const mf_hf_family *f)
+{
+    for (uint32_t i = 0; hf->status == MF_OK && i < hf->n_layers; i++) {
+        mf_hf_begin_layer(hf);
+        mf_hf_add_norms(hf, f->norms);
+        mf_hf_add_gqa(hf, (mf_hf_gqa){.qkv_bias = true});
+        mf_hf_moe m = mf_hf_plain_moe(hf);
+        m.shared_width = mf_hf_count(hf, "shared_expert_intermediate_size");
+        m.shared_gate = true;
+        mf_hf_add_moe(hf, m);
+    }
+}
+
 /* Muse Glimmer: the attention's output is gated. */
 void mf_hf_build_muse(mf_hf *hf, const mf_hf_family *f)
 {

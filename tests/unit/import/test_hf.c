@@ -89,6 +89,29 @@ Test(hf, the_text_part_of_a_multimodal_model_counts)
     mf_model_free(model);
 }
 
+/* bigcode/starcoder2-3b and Qwen/Qwen1.5-MoE-A2.7B: what their safetensors hold. */
+Test(hf, older_families_have_the_parameters_that_are_published)
+{
+    mf_model_counts counts;
+    mf_model *star = parse("{\"model_type\": \"starcoder2\", \"hidden_size\": 3072, "
+                           "\"intermediate_size\": 12288, \"num_hidden_layers\": 30, "
+                           "\"num_attention_heads\": 24, \"num_key_value_heads\": 2, "
+                           "\"sliding_window\": 4096, \"vocab_size\": 49152}");
+    cr_assert(eq(int, mf_model_count(&counts, star, NULL), MF_OK));
+    cr_expect(eq(u64, counts.parameters, 3030371328));
+    cr_expect(eq(u32, star->layers[29].attention.window, 0));
+    mf_model_free(star);
+    mf_model *moe = parse("{\"model_type\": \"qwen2_moe\", \"hidden_size\": 2048, "
+                          "\"num_hidden_layers\": 24, \"num_attention_heads\": 16, "
+                          "\"num_key_value_heads\": 16, \"moe_intermediate_size\": 1408, "
+                          "\"shared_expert_intermediate_size\": 5632, \"num_experts\": 60, "
+                          "\"num_experts_per_tok\": 4, \"vocab_size\": 151936}");
+    cr_assert(eq(int, mf_model_count(&counts, moe, NULL), MF_OK));
+    cr_expect(eq(u64, counts.parameters, 14315784192));
+    cr_expect(tensor_of(moe, "blk.23.ffn_gate_inp_shexp.weight") != NULL);
+    mf_model_free(moe);
+}
+
 Test(hf, a_vision_model_keeps_its_text_model_in_the_config_itself_or_apart)
 {
     mf_model *flat = parse("{\"model_type\": \"qwen2_5_vl\", \"vision_config\": "
