@@ -24,9 +24,10 @@
 #define CHOICE_INPUTS                                                                              \
     "quant kv_type_k context_tokens gpu_layers cpu_moe prompt_tokens output_tokens"
 #define LOW_OF                                                                                     \
-    "tok/s x exp(-w): w is the 90 % quantile of |ln(predicted / measured)| for its basis, of "     \
-    "rows left out of the fit"
-#define HIGH_OF "tok/s x exp(w), but not above the ceiling: w as for the lower end"
+    "tok/s x exp(-q sd): sd is the spread of ln(predicted / measured) that is expected of this "   \
+    "case, q the 90 % quantile of |ln(predicted / measured)| / sd over rows left out of the fit, " \
+    "by basis: docs/speed.md"
+#define HIGH_OF "tok/s x exp(q sd), but not above the ceiling: q and sd as for the lower end"
 #define CACHE_INPUTS                                                                               \
     "workload.context_tokens workload.parallel workload.kv_type_k workload.kv_type_v"
 
