@@ -245,7 +245,10 @@ static mf_status fill_sizes(mf_model *model, mf_gguf_meta *meta, mf_error *err)
         model->vocabulary = number;
     }
     if (tokens != NULL && tokens->type == MF_GGUF_ARRAY) {
+        const mf_gguf_value *pairs = mf_gguf_find(meta->file, "tokenizer.ggml.merges");
         model->vocabulary = tokens->n;
+        model->vocabulary_listed = true;
+        model->vocabulary_pairs = pairs != NULL && pairs->type == MF_GGUF_ARRAY ? pairs->n : 0;
     } else if (model->vocabulary == 0 && embedding != NULL) {
         model->vocabulary = embedding->dims[1];
     }

@@ -223,19 +223,23 @@ static mf_status add_output(filler *fill, mf_error *err)
     return mf_memory_add(fill->memory, fill->at->host, MF_TERM_OUTPUT, bytes, err);
 }
 
-/* Strings and hash tables of llama-vocab.cpp, as malloc counts them in b10361 with vocab_only: 165 bytes a token and 106
-   for each pair of a merge list. How many pairs there are no config says: none (SentencePiece), about one a token (Qwen)
-   or 2.25 (o200k). */
+/* Strings and hash tables of llama-vocab.cpp, as malloc counts them in b10361 with vocab_only: 165 bytes a token, 68 more
+   where all are long, and 106 for each pair of the merge list. How many pairs there are no config says: none
+   (SentencePiece), about one a token (Qwen) or 2.25 (o200k). */
 static mf_status add_vocabulary(filler *fill, mf_error *err)
 {
-    enum { TOKEN_BYTES = 165 + 106 };
-    static const mf_memory_range range = {.below = 0.46, .above = 0.55};
-    uint64_t bytes = 0;
-    if (!mf_mul(&bytes, fill->run->model->vocabulary, TOKEN_BYTES)) {
+    enum { TOKEN_BYTES = 165, PAIR_BYTES = 106 };
+    static const mf_memory_range listed = {.below = 0.12, .above = 0.41};
+    static const mf_memory_range unlisted = {.below = 0.46, .above = 0.55};
+    const mf_model *model = fill->run->model;
+    uint64_t tokens = 0;
+    uint64_t pairs = model->vocabulary_listed ? model->vocabulary_pairs : model->vocabulary;
+    if (!mf_mul(&tokens, model->vocabulary, TOKEN_BYTES) || !mf_mul(&pairs, pairs, PAIR_BYTES) ||
+        !mf_add(&tokens, tokens, pairs)) {
         return mf_fail(err, MF_E_OVERFLOW, "the vocabulary exceeds 64 bits");
     }
-    fill->memory->ranges[MF_TERM_VOCABULARY] = range;
-    return mf_memory_add(fill->memory, fill->at->host, MF_TERM_VOCABULARY, bytes, err);
+    fill->memory->ranges[MF_TERM_VOCABULARY] = model->vocabulary_listed ? listed : unlisted;
+    return mf_memory_add(fill->memory, fill->at->host, MF_TERM_VOCABULARY, tokens, err);
 }
 
 mf_status

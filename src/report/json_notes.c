@@ -54,7 +54,7 @@ static const mf_json_note notes[] = {
      "workload.ubatch_tokens workload.context_tokens workload.flash_attention",
      "model"},
     {PREDICTION, "terms.output.bytes", "sequences x vocabulary x 4 bytes of logits", "workload.parallel", "model"},
-    {PREDICTION, "terms.vocabulary.bytes", "vocabulary x 271 bytes on the host: docs/memory.md", NULL, "model"},
+    {PREDICTION, "terms.vocabulary.bytes", "tokens x 165 bytes + pairs of the merge list x 106, on the host: docs/memory.md", NULL, "model"},
     {PREDICTION, "terms.projector.bytes", "weights of the vision tower in 16 bits; 0 without --mmproj", NULL, "model"},
     {PREDICTION, "terms.picture.bytes", "patches of the largest picture x what the tower holds for each; 0 without --mmproj", NULL, "model"},
     {PREDICTION, "terms.draft.bytes", "the same terms of the draft model; 0 without --draft", NULL, "model"},

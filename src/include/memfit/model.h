@@ -162,6 +162,9 @@ typedef struct mf_model {
     mf_model_origin origin;
     uint64_t context_max; /* tokens; 0 if not stated */
     uint64_t vocabulary;
+    uint64_t
+        vocabulary_pairs; /* of the merge list, 0 without one; known if the vocabulary is listed */
+    bool vocabulary_listed; /* a GGUF file has it; a config only says how many tokens there are */
     uint64_t hidden;
     bool tied_embeddings; /* the output projection is the embedding table */
     uint64_t

@@ -21,6 +21,7 @@
     "llama.attention.value_length u64 40\n"                                                        \
     "tokenizer.ggml.tokens arr_str 96*token\n"                                                     \
     "tokenizer.ggml.scores arr_f32 96*0.5\n"                                                       \
+    "tokenizer.ggml.merges arr_str 131*pair\n"                                                     \
     "tensors\n"                                                                                    \
     "token_embd.weight 160x96 q8_0\n"                                                              \
     "output_norm.weight 160 f32\n"                                                                 \

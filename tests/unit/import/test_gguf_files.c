@@ -81,6 +81,8 @@ Test(gguf_files, whole_file)
     cr_expect(eq(int, model->origin, MF_ORIGIN_GGUF));
     cr_expect(eq(u64, model->context_max, 4096));
     cr_expect(eq(u64, model->vocabulary, 96));
+    cr_expect(model->vocabulary_listed);
+    cr_expect(eq(u64, model->vocabulary_pairs, 131));
     cr_expect(eq(u64, model->hidden, 160));
     cr_expect(not(model->tied_embeddings));
     cr_expect(eq(sz, model->n_layers, 3));

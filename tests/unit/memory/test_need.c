@@ -75,6 +75,30 @@ Test(need, the_vocabulary_lies_on_the_host_and_is_not_exact)
     cr_expect(mf_memory_is_exact(&m, MF_TERM_KV_CACHE));
 }
 
+/* What malloc counted for 128256 tokens of up to 10 letters and 280147 pairs, and for 262144 tokens without pairs. */
+Test(need, a_listed_vocabulary_takes_what_its_pairs_take)
+{
+    static const struct {
+        uint64_t tokens, pairs, known;
+    } listed[] = {
+        {128256, 280147, 50833008},
+        {262144, 0,      38497056},
+        {201088, 446189, 80996304},
+    };
+    for (size_t i = 0; i < sizeof listed / sizeof listed[0]; i++) {
+        small s;
+        small_build(&s);
+        s.model.vocabulary = listed[i].tokens;
+        s.model.vocabulary_listed = true;
+        s.model.vocabulary_pairs = listed[i].pairs;
+        const mf_memory m = need_of(&s);
+        const uint64_t bytes = m.terms[MF_TERM_VOCABULARY];
+        cr_expect(le(u64, mf_memory_low_bytes(&m, MF_TERM_VOCABULARY, bytes), listed[i].known));
+        cr_expect(ge(u64, mf_memory_high_bytes(&m, MF_TERM_VOCABULARY, bytes), listed[i].known));
+        cr_expect(lt(u64, bytes, listed[i].known + listed[i].known / 8));
+    }
+}
+
 Test(need, the_range_of_the_runtime_is_that_of_the_engine)
 {
     small s;
