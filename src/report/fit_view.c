@@ -203,6 +203,10 @@ static void show_memory(mf_document *d, const mf_shown *shown)
             show_place(d, &p->memory, &p->memory.places[i], n);
         }
     }
+    if (p->memory_known) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(d, "- ~ is not exact: --format json has the 90 %% range");
+    }
 }
 
 static void rate_cells(mf_document *d, const char *name, const mf_rate *rate, bool with_bound)
