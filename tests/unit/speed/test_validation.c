@@ -119,7 +119,7 @@ Test(validation, every_row_has_a_prediction_or_a_reason, .init = set_up, .fini =
     mf_measurements rows = {0};
     mf_validation v = validated(&rows, MF_HOLD_OUT_NONE, NULL);
     static const char *const reasons[] = {NULL,
-                                          "several devices",
+                                          NULL,
                                           "flagged: contradicts itself or physics",
                                           "unknown device",
                                           "engine without a calibration",
@@ -133,6 +133,10 @@ Test(validation, every_row_has_a_prediction_or_a_reason, .init = set_up, .fini =
                   skip);
         cr_assert(skip != NULL || v.items[i].rate.known);
     }
+    const double split = v.items[1].rate.tok_s / v.items[0].rate.tok_s;
+    cr_assert(lt(dbl, split, 1),
+              "layers of two cards run one after the other, and the state moves");
+    cr_assert(gt(dbl, split, 0.9));
     const mf_rate rate = v.items[0].rate;
     cr_assert(eq(int, rate.basis, MF_BASIS_CHIP));
     cr_assert(lt(dbl, rate.low_tok_s, rate.tok_s));
