@@ -186,7 +186,7 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     /* llama.cpp's CPU kernels walk the cache once a query head: time follows the products (README of cpu_speed.csv). */
     const double kv_bytes = peaks->attention_by_flop
                                 ? mf_work_attention_flop(work, n, false) / FLOP_PER_CACHED_BYTE
-                                : mf_work_kv_bytes(work, step.cache, n);
+                                : mf_work_kv_time_bytes(work, step.cache, n);
     t.kv_s = knobs->value[MF_KNOB_KV] * kv_bytes / bandwidth;
     t.layer_s = work->n_layers * knobs->value[MF_KNOB_LAYER];
     t.moe_s = work->n_moe_layers * knobs->value[MF_KNOB_MOE];

@@ -195,6 +195,10 @@ static void add_devices(builder *b, const mf_work *work, const mf_memory *memory
     for (size_t i = 0; i < n; i++) {
         const mf_device *device = device_at(machine, i);
         mf_peaks peaks = {0};
+        if (run->engine->id == MF_ENGINE_MLX && device->vendor != MF_VENDOR_APPLE) {
+            b->reason = "mlx runs on Apple's GPUs";
+            return;
+        }
         if (!mf_peaks_of(&peaks, &b->reason, device)) {
             return;
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define STATE_ELEMENT_BYTES 4.0 /* llama.cpp keeps recurrent state in f32 */
+#define F16_BYTES 2.0
 
 static bool same_group(const mf_attention_group *a, const mf_attention_group *b)
 {
@@ -294,6 +295,13 @@ double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_toke
         bytes += per_token * visible(group, n_tokens) + group->index * width.key_bytes * n_tokens;
     }
     return bytes;
+}
+
+double mf_work_kv_time_bytes(const mf_work *work, mf_cache_width width, double n_tokens)
+{
+    const mf_cache_width unpacked = {.key_bytes = fmax(F16_BYTES, width.key_bytes),
+                                     .value_bytes = fmax(F16_BYTES, width.value_bytes)};
+    return mf_work_kv_bytes(work, unpacked, n_tokens);
 }
 
 double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent)

@@ -70,6 +70,10 @@ mf_cache_width mf_cache_width_of(const mf_workload *workload);
 /* Bytes of KV cache read for one token with n tokens in the context. */
 double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_tokens);
 
+/* The same as it takes time: a cache below 16 bits is unpacked in the attention kernel, and no published row shows it faster
+   than F16's (tests/truth/speed.csv has no decode at a depth with one), so it counts as that. */
+double mf_work_kv_time_bytes(const mf_work *work, mf_cache_width width, double n_tokens);
+
 /* FLOP of the attention of one query with n tokens in the context: latent layers or the others. */
 double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent);
 

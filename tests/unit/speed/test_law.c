@@ -257,6 +257,18 @@ Test(law, more_depth_is_never_faster)
     for_all_settings(more_depth);
 }
 
+Test(law, a_quantized_cache_is_no_faster_than_one_of_16_bits)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.depth = 30000;
+    const double f16 = decode_s(&b);
+    b.step.cache = (mf_cache_width){17.0 / 16, 9.0 / 16};
+    cr_assert(epsilon_eq(dbl, decode_s(&b), f16, 1e-12));
+    b.step.cache = (mf_cache_width){4, 4};
+    cr_assert(gt(dbl, decode_s(&b), f16));
+}
+
 static void below_ceiling(bench *b)
 {
     for (double n = 1; n < 1e5; n *= 3) {

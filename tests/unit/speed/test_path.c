@@ -262,6 +262,21 @@ Test(path, an_unknown_bandwidth_is_a_reason_not_an_error)
     mf_calibration_free(b.calibration);
 }
 
+Test(path, mlx_has_no_speed_on_other_vendors_cards)
+{
+    bench b;
+    bench_fill(&b, 1);
+    b.engine.id = MF_ENGINE_MLX;
+    b.card.vendor = MF_VENDOR_NVIDIA;
+    mf_path path = {0};
+    const char *reason = NULL;
+    const mf_status status =
+        mf_path_build(&path, &reason, &b.run, b.s.types, NULL, b.calibration, NULL);
+    cr_assert(eq(int, status, MF_OK));
+    cr_assert(eq(str, (char *)(uintptr_t)reason, "mlx runs on Apple's GPUs"));
+    mf_calibration_free(b.calibration);
+}
+
 Test(path, nodes_multiply_the_devices)
 {
     bench b;
