@@ -244,6 +244,12 @@ static mf_runtime mature_of(mf_runtime runtime)
     return runtime;
 }
 
+/* CUDA's kernels for a new chip are those of its generation's others: GB10's first builds took 1.3 times as long, AMD's 2. */
+static bool is_early(mf_runtime runtime)
+{
+    return mature_of(runtime) != runtime && runtime != MF_RUNTIME_CUDA_2025;
+}
+
 static size_t key_size(key_kind kind)
 {
     return kind < KEY_KIND_COUNT ? key_sizes[kind] : 1;
@@ -335,7 +341,7 @@ static double weight_of(property p, const mf_setting *setting)
     case PROPERTY_POWER:
         return setting->power_log;
     case PROPERTY_EARLY:
-        return mature_of(setting->runtime) == setting->runtime ? 0 : 1;
+        return is_early(setting->runtime) ? 1 : 0;
     case PROPERTY_ONE:
         break;
     }
