@@ -10,7 +10,7 @@
 
 static bool is_scored(const mf_validated *row)
 {
-    return !row->skip && row->rate.known;
+    return !row->skip && row->rate.known && row->measurement->n_devices == 1;
 }
 
 /* One chart of one document, as a file. */
