@@ -81,7 +81,8 @@ typedef struct mf_validation {
 } mf_validation;
 
 /* Predicts every row. But for NONE the law is fitted to these very rows (trust high and medium, one device), again
-   without each fold. Rows of several devices are predicted by NONE, and by CHIP without their chip. Measurements must outlive the result. Free with mf_validation_free. */
+   without each fold. Rows of several devices are predicted by NONE, and by CHIP without their chip. Measurements must
+   outlive the result. Free with mf_validation_free. */
 MF_API mf_status mf_validate(mf_validation *out,
                              const mf_measurements *measurements,
                              const mf_database *database,
