@@ -244,7 +244,7 @@ static mf_runtime mature_of(mf_runtime runtime)
     return runtime;
 }
 
-/* CUDA's kernels for a new chip are those of its generation's others: GB10's first builds took 1.3 times as long, AMD's 2. */
+/* CUDA's kernels for a new chip are those of its generation's others: GB10's first builds multiply as fast as its later. */
 static bool is_early(mf_runtime runtime)
 {
     return mature_of(runtime) != runtime && runtime != MF_RUNTIME_CUDA_2025;
