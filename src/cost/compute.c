@@ -40,7 +40,8 @@ static mf_status check_usage(const mf_usage *usage, mf_error *err)
     if (!(usage->hours_per_day > 0) && !(usage->requests_per_day > 0)) {
         return mf_fail(err, MF_E_USAGE, "say how much it is used: hours or requests per day");
     }
-    if (!is_fraction(usage->busy) || !(usage->busy > 0) || !(usage->days_per_week > 0) ||
+    const bool idle = !(usage->requests_per_day > 0) && !(usage->busy > 0);
+    if (!is_fraction(usage->busy) || idle || !(usage->days_per_week > 0) ||
         usage->days_per_week > DAYS_PER_WEEK) {
         return mf_fail(
             err,

@@ -133,7 +133,7 @@ typedef struct mf_api {
 /* What is asked of the machine on a day of use. */
 typedef struct mf_usage {
     double hours_per_day;    /* in which somebody works with it */
-    double busy;             /* share of them in which the bought machine computes, 0 to 1 */
+    double busy;             /* share of them in which the bought machine computes, above 0 to 1 */
     double requests_per_day; /* instead of hours times busy; 0: from them */
     double days_per_week;
     uint64_t n_prompt;
