@@ -44,9 +44,19 @@ typedef struct compute_series {
     size_t n_points;
 } compute_series;
 
+/* Runs that settled once: of so many layers from there on. */
+typedef struct settled_run {
+    size_t begin;
+    size_t period;
+    size_t n_periods;
+    size_t n_kept;
+} settled_run;
+
 struct compute_memo {
     compute_series *series;
     size_t n_series;
+    settled_run *runs;
+    size_t n_runs;
 };
 
 compute_memo *mf_compute_memo_new(void)
@@ -76,7 +86,51 @@ void mf_compute_memo_free(compute_memo *memo)
         free(memo->series[i].layer_places);
     }
     free(memo->series);
+    free(memo->runs);
     free(memo);
+}
+
+static settled_run *find_run(const compute_memo *memo, const layer_run *run)
+{
+    for (size_t i = 0; i < memo->n_runs; i++) {
+        settled_run *r = &memo->runs[i];
+        if (r->begin == run->begin && r->period == run->period && r->n_periods == run->n_periods) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run)
+{
+    const settled_run *found = memo != NULL ? find_run(memo, run) : NULL;
+    if (found != NULL) {
+        return found->n_kept;
+    }
+    size_t n_kept = COMPUTE_FIRST_KEPT;
+    for (size_t i = 0; memo != NULL && i < memo->n_runs; i++) {
+        const settled_run *r = &memo->runs[i];
+        const bool alike = r->period == run->period && r->n_kept < r->n_periods;
+        n_kept = alike && r->n_kept > n_kept ? r->n_kept : n_kept;
+    }
+    return n_kept < run->n_periods ? n_kept : run->n_periods;
+}
+
+void mf_compute_memo_keep(compute_memo *memo, const compute_form *form)
+{
+    for (size_t i = 0; memo != NULL && i < form->n_runs; i++) {
+        const layer_run *run = &form->runs[i];
+        settled_run *found = find_run(memo, run);
+        if (found == NULL) {
+            settled_run *grown = realloc(memo->runs, (memo->n_runs + 1) * sizeof *grown);
+            if (grown == NULL) {
+                return;
+            }
+            memo->runs = grown;
+            found = &grown[memo->n_runs++];
+        }
+        *found = (settled_run){run->begin, run->period, run->n_periods, run->n_kept};
+    }
 }
 
 static bool same_key(const compute_key *a, const compute_key *b)

@@ -49,6 +49,13 @@ bool mf_compute_memo_find(compute_way *ways,
                           const compute_key *key,
                           galloc_buffer *buffers);
 
+/* How many periods a run of layers had when it last settled; COMPUTE_FIRST_KEPT if none like it has. More than it needs
+   give the same buffers; fewer cost another graph. memo may be NULL. */
+size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run);
+
+/* Remembers them. What there is no memory for is forgotten. */
+void mf_compute_memo_keep(compute_memo *memo, const compute_form *form);
+
 /* Takes the forms. What there is no memory for is forgotten. */
 void mf_compute_memo_add(compute_memo *memo,
                          const compute_key *key,

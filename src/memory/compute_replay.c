@@ -64,15 +64,16 @@ static bool has_settled(layer_run *r)
     if (n_left == 0) {
         return true;
     }
+    size_t more = 2 * r->n_kept;
     for (size_t d = 1; d < r->n_kept; d++) {
         if (r->states[r->n_kept] == r->states[r->n_kept - d]) {
-            r->n_kept += n_left % d;
-            return n_left % d == 0;
+            more = r->n_kept + n_left % d;
+            break;
         }
     }
-    const size_t more = 2 * r->n_kept;
+    const bool settled = more == r->n_kept;
     r->n_kept = more <= COMPUTE_MOST_KEPT && more < r->n_periods ? more : r->n_periods;
-    return false;
+    return settled;
 }
 
 static bool count_once(compute_form *f, const galloc_order *order)

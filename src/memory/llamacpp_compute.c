@@ -216,18 +216,23 @@ static compute_places places_of(const compute_setup *setup)
 
 static mf_status run(work *w, compute_way *way, bool whole)
 {
+    compute_memo *memo = w->setup->footprint->memo;
     const compute_places places = places_of(w->setup);
     mf_status status = allocate_form(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
         find_runs(w);
     }
-    for (size_t i = 0; status == MF_OK && whole && i < w->form.n_runs; i++) {
-        w->form.runs[i].n_kept = w->form.runs[i].n_periods;
+    for (size_t i = 0; status == MF_OK && i < w->form.n_runs; i++) {
+        layer_run *r = &w->form.runs[i];
+        r->n_kept = whole ? r->n_periods : mf_compute_memo_kept(memo, r);
     }
     for (bool settled = false; status == MF_OK && !settled;) {
         status = build(w);
         status = status == MF_OK ? mf_compute_replay(way, &settled, &w->form, &places, w->buffers)
                                  : status;
+    }
+    if (status == MF_OK && !whole) {
+        mf_compute_memo_keep(memo, &w->form);
     }
     return status;
 }
