@@ -207,6 +207,38 @@ static mf_status build(work *w)
     return mf_schedule_make(&w->form.s, g, &setup);
 }
 
+/* With pipeline parallelism what crosses places is kept to the end (schedule.c), so that a period that sends something
+   to another place takes memory of its own: a state that comes back says nothing then. The last period may send what
+   follows the run. */
+static bool keeps_copies(const work *w, const layer_run *r)
+{
+    const size_t n_places = w->setup->n_places;
+    const compute_form *f = &w->form;
+    const size_t begin = f->first_ids[r->at] * n_places;
+    const size_t end = f->first_ids[r->at + (r->n_kept - 1) * r->period] * n_places;
+    for (size_t i = begin; i < end; i++) {
+        if (f->s.copies[i] != GRAPH_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Builds the graph again with all layers of those runs. */
+static mf_status build_with_copies(work *w)
+{
+    bool again = false;
+    mf_status status = build(w);
+    for (size_t i = 0; status == MF_OK && w->setup->n_copies > 1 && i < w->form.n_runs; i++) {
+        layer_run *r = &w->form.runs[i];
+        if (r->n_kept < r->n_periods && keeps_copies(w, r)) {
+            r->n_kept = r->n_periods;
+            again = true;
+        }
+    }
+    return again ? build(w) : status;
+}
+
 static compute_places places_of(const compute_setup *setup)
 {
     return (compute_places){.n_places = setup->n_places,
@@ -227,7 +259,7 @@ static mf_status run(work *w, compute_way *way, bool whole)
         r->n_kept = whole ? r->n_periods : mf_compute_memo_kept(memo, r);
     }
     for (bool settled = false; status == MF_OK && !settled;) {
-        status = build(w);
+        status = build_with_copies(w);
         status = status == MF_OK ? mf_compute_replay(way, &settled, &w->form, &places, w->buffers)
                                  : status;
     }

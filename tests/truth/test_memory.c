@@ -114,6 +114,34 @@ static compute_size compute_on_host(const mf_footprint *footprint, const mf_work
     return size;
 }
 
+/* Two cards with a half of the layers each, and their prompts in a pipeline. */
+static compute_size
+compute_on_cards(const mf_footprint *footprint, const mf_workload *w, bool whole)
+{
+    int8_t places[512] = {0};
+    const size_t n_layers = footprint->model->n_layers;
+    mf_cache_size cache = {0};
+    compute_size size = {0};
+    mf_error err = {0};
+    cr_assert(n_layers < sizeof places);
+    for (size_t i = n_layers / 2; i <= n_layers; i++) {
+        places[i] = 1;
+    }
+    cr_assert(mf_cache_bytes(&cache, footprint->model, w, &err) == MF_OK, "%s", err.message);
+    const compute_setup setup = {.footprint = footprint,
+                                 .workload = w,
+                                 .cache = &cache,
+                                 .layer_places = places,
+                                 .n_places = 3,
+                                 .n_copies = 4,
+                                 .alignment = 128,
+                                 .fully_offloaded = true};
+    const mf_status status = whole ? mf_llamacpp_compute_whole(&size, &setup, &err)
+                                   : mf_llamacpp_compute(&size, &setup, &err);
+    cr_assert(status == MF_OK, "%s", err.message);
+    return size;
+}
+
 static mf_footprint *footprint_of(const mf_model *model)
 {
     mf_footprint *footprint = NULL;
@@ -170,5 +198,29 @@ Test(truth, graphs_have_llama_cpps_own_tensors)
     }
     cr_expect(eq(sz, n, (size_t)178));
     table_close(&t);
+    truth_models_free();
+}
+
+/* Gemma 3n's layers each send a slice of their inputs to the second card, where its copies stay. */
+Test(truth, what_every_layer_sends_to_a_card_is_counted_for_every_layer)
+{
+    const mf_workload w = {.n_ctx = 8192,
+                           .n_batch = 2048,
+                           .n_ubatch = 512,
+                           .n_parallel = 1,
+                           .kv_type_k = MF_TYPE_F16,
+                           .kv_type_v = MF_TYPE_F16,
+                           .flash_attention = true,
+                           .kv_offload = true};
+    static const char *const names[] = {"gemma-3n-e2b", "Gemma-4-E2B", "Qwen3-0.6B"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        mf_footprint *footprint = footprint_of(truth_model(names[i]));
+        const compute_size known = compute_on_cards(footprint, &w, true);
+        const compute_size ours = compute_on_cards(footprint, &w, false);
+        for (size_t p = 0; p < 3; p++) {
+            cr_expect(eq(u64, ours.bytes[p], known.bytes[p]), "%s, place %zu", names[i], p);
+        }
+        mf_footprint_free(footprint);
+    }
     truth_models_free();
 }
