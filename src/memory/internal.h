@@ -32,6 +32,13 @@ static inline bool mf_within(uint64_t bytes, uint64_t limit)
     return limit == 0 || bytes <= limit;
 }
 
+/* The lesser of what was left before and what this limit leaves; a limit of 0 leaves all. */
+static inline int64_t mf_least_left(int64_t before, uint64_t bytes, uint64_t limit)
+{
+    const int64_t left = (int64_t)limit - (int64_t)bytes;
+    return limit > 0 && left < before ? left : before;
+}
+
 /* Compute buffers that are only bounded from above (tests/truth). */
 static inline void mf_bound_compute(mf_memory *memory)
 {

@@ -18,6 +18,15 @@ const char *mf_memory_term_title(mf_memory_term term)
     return titles[term];
 }
 
+int64_t mf_memory_headroom(const mf_memory *memory)
+{
+    int64_t least = mf_least_left(INT64_MAX, memory->total_bytes, memory->shared_limit_bytes);
+    for (size_t i = 0; i < memory->n_places; i++) {
+        least = mf_least_left(least, memory->places[i].need_bytes, memory->places[i].limit_bytes);
+    }
+    return least;
+}
+
 bool mf_memory_is_exact(const mf_memory *memory, mf_memory_term term)
 {
     return !(memory->ranges[term].below > 0 || memory->ranges[term].above > 0);

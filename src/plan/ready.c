@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory/footprint.h"
+#include "memory/internal.h"
 #include "memory/llamacpp_place.h"
 
 /* Behind the footprint. */
@@ -300,47 +301,21 @@ mf_status mf_ready_rest(mf_ready_bytes *bytes,
     return status;
 }
 
-bool mf_ready_fits(uint64_t *total,
-                   const mf_ready_machine *machine,
-                   const mf_ready_bytes *weights,
-                   const mf_ready_bytes *rest)
-{
-    uint64_t sum = 0;
-    bool fits = true;
-    for (size_t i = 0; i < machine->places.n_places; i++) {
-        const uint64_t runtime = machine->places.places[i].terms[MF_TERM_RUNTIME];
-        const uint64_t need = weights->places[i] + rest->places[i] + runtime;
-        const uint64_t limit = machine->places.places[i].limit_bytes;
-        sum += need;
-        /* A machine given by its device alone says nothing of the computer around it. */
-        fits = fits && (limit == 0 || need <= limit);
-    }
-    if (total != NULL) {
-        *total = sum;
-    }
-    return fits &&
-           (machine->places.shared_limit_bytes == 0 || sum <= machine->places.shared_limit_bytes);
-}
-
-bool mf_ready_headroom(int64_t *bytes,
-                       const mf_ready_machine *machine,
-                       const mf_ready_bytes *weights,
-                       const mf_ready_bytes *rest)
+mf_ready_room mf_ready_room_of(const mf_ready_machine *machine,
+                               const mf_ready_bytes *weights,
+                               const mf_ready_bytes *rest)
 {
     const mf_memory *places = &machine->places;
-    int64_t least = INT64_MAX;
-    uint64_t sum = 0;
+    mf_ready_room room = {.left_bytes = INT64_MAX};
     for (size_t i = 0; i < places->n_places; i++) {
         const mf_place *place = &places->places[i];
         const uint64_t need = weights->places[i] + rest->places[i] + place->terms[MF_TERM_RUNTIME];
-        const int64_t left = (int64_t)place->limit_bytes - (int64_t)need;
-        sum += need;
-        least = place->limit_bytes > 0 && left < least ? left : least;
+        room.need_bytes += need;
+        room.left_bytes = mf_least_left(room.left_bytes, need, place->limit_bytes);
     }
-    const int64_t shared = (int64_t)places->shared_limit_bytes - (int64_t)sum;
-    least = places->shared_limit_bytes > 0 && shared < least ? shared : least;
-    *bytes = least;
-    return least < INT64_MAX;
+    room.left_bytes = mf_least_left(room.left_bytes, room.need_bytes, places->shared_limit_bytes);
+    room.fits = room.left_bytes >= 0;
+    return room;
 }
 
 typedef mf_rate (*find_rate)(const mf_ready_machine *m,

@@ -98,17 +98,16 @@ mf_status mf_ready_rest(mf_ready_bytes *bytes,
                         const mf_workload *workload,
                         mf_error *err);
 
-/* Every place has room, as mf_memory_need judges it; the machine's own runtime is added. total may be NULL. */
-bool mf_ready_fits(uint64_t *total,
-                   const mf_ready_machine *machine,
-                   const mf_ready_bytes *weights,
-                   const mf_ready_bytes *rest);
+/* What all places need together, the machine's own runtime with it, and what is left in the fullest (mf_memory_headroom). */
+typedef struct mf_ready_room {
+    uint64_t need_bytes;
+    int64_t left_bytes;
+    bool fits; /* as mf_memory_need judges it */
+} mf_ready_room;
 
-/* What is left in the fullest place, less than 0 if something is missing there. False if no place has a limit. */
-bool mf_ready_headroom(int64_t *bytes,
-                       const mf_ready_machine *machine,
-                       const mf_ready_bytes *weights,
-                       const mf_ready_bytes *rest);
+mf_ready_room mf_ready_room_of(const mf_ready_machine *machine,
+                               const mf_ready_bytes *weights,
+                               const mf_ready_bytes *rest);
 
 /* Speed with all of the model that the machine was turned to on its devices. */
 mf_ready_speed mf_ready_speed_of(mf_ready_machine *machine, const mf_workload *workload);

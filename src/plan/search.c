@@ -263,8 +263,9 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
             choice->quant = quant;
             choice->loss = loss;
             choice->workload = workload_of(s, k, s->planner->contexts[c]);
-            choice->fits =
-                mf_ready_fits(&choice->need_bytes, &s->machine, &weights, &s->rest[k][c]);
+            const mf_ready_room room = mf_ready_room_of(&s->machine, &weights, &s->rest[k][c]);
+            choice->need_bytes = room.need_bytes;
+            choice->fits = room.fits;
             const mf_ready_speed speed = choice->fits
                                              ? mf_ready_speed_of(&s->machine, &choice->workload)
                                              : (mf_ready_speed){0};

@@ -106,18 +106,18 @@ static char *put_need(char *at,
                       const mf_ready_bytes *weights,
                       const mf_ready_bytes *rest)
 {
-    uint64_t total = 0;
-    int64_t headroom = 0;
-    *fits = mf_ready_fits(&total, machine, weights, rest);
+    const mf_ready_room room = mf_ready_room_of(machine, weights, rest);
+    const int64_t left = room.left_bytes;
+    *fits = room.fits;
     *at++ = ',';
-    at = put_uint(at, total);
+    at = put_uint(at, room.need_bytes);
     *at++ = ',';
     at = put_uint(at, machine->places.limit_bytes);
     at = put_text(at, *fits ? ",1," : ",0,");
-    if (mf_ready_headroom(&headroom, machine, weights, rest)) {
+    if (left < INT64_MAX) {
         *at = '-';
-        at += headroom < 0 ? 1 : 0;
-        at = put_uint(at, (uint64_t)(headroom < 0 ? -headroom : headroom));
+        at += left < 0 ? 1 : 0;
+        at = put_uint(at, (uint64_t)(left < 0 ? -left : left));
     }
     *at++ = ',';
     return at;

@@ -37,22 +37,12 @@ static void add_count(mf_str *out, bool known, uint64_t value)
     }
 }
 
-/* What is left in the fullest place: the sums of all places don't tell whether a model fits. */
 static void add_headroom(mf_str *out, const mf_memory *memory, bool known)
 {
-    int64_t least = INT64_MAX;
-    for (size_t i = 0; known && i < memory->n_places; i++) {
-        const mf_place *place = &memory->places[i];
-        const int64_t left = (int64_t)place->limit_bytes - (int64_t)place->need_bytes;
-        least = place->limit_bytes > 0 && left < least ? left : least;
-    }
-    if (known && memory->shared_limit_bytes > 0) {
-        const int64_t left = (int64_t)memory->shared_limit_bytes - (int64_t)memory->total_bytes;
-        least = left < least ? left : least;
-    }
+    const int64_t left = known ? mf_memory_headroom(memory) : INT64_MAX;
     mf_str_add(out, ",");
-    if (least < INT64_MAX) {
-        mf_str_printf(out, "%" PRId64, least);
+    if (left < INT64_MAX) {
+        mf_str_printf(out, "%" PRId64, left);
     }
 }
 

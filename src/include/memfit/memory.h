@@ -119,6 +119,10 @@ typedef struct mf_memory {
     mf_memory_range ranges[MF_TERM_COUNT];
 } mf_memory;
 
+/* What is left in the fullest place, below 0 if something is missing there: sums of all places don't tell whether a model
+   fits. INT64_MAX if no place has a limit. */
+MF_API int64_t mf_memory_headroom(const mf_memory *memory);
+
 MF_API bool mf_memory_is_exact(const mf_memory *memory, mf_memory_term term);
 
 /* Ends of the term's 90 % interval where it says `bytes`. */

@@ -97,7 +97,6 @@ static void compare(const facts *f,
 {
     mf_ready_bytes weights = {{0}};
     mf_ready_bytes rest = {{0}};
-    uint64_t total = 0;
     mf_error err = {0};
     static mf_prediction p;
     mf_case run = {.model = model->model,
@@ -115,13 +114,17 @@ static void compare(const facts *f,
         eq(int, mf_ready_rest(&rest, like, model, &run.workload, &err), MF_OK), "%s", err.message);
     cr_assert(eq(int, mf_ready_machine_turn(machine, model, &err), MF_OK), "%s", err.message);
     cr_assert(eq(int, mf_predict(&p, &run, f->calibration, &err), MF_OK), "%s", err.message);
-    const bool fits = mf_ready_fits(&total, machine, &weights, &rest);
+    const mf_ready_room room = mf_ready_room_of(machine, &weights, &rest);
     const char *name = machine->machine->id;
-    cr_expect(
-        eq(u64, total, p.memory.total_bytes), "%s %s on %s", run.model->id, run.quant->id, name);
-    cr_expect(eq(int, fits, p.memory.fits), "%s %s on %s", run.model->id, run.quant->id, name);
+    cr_expect(eq(u64, room.need_bytes, p.memory.total_bytes),
+              "%s %s on %s",
+              run.model->id,
+              run.quant->id,
+              name);
+    cr_expect(eq(int, room.fits, p.memory.fits), "%s %s on %s", run.model->id, run.quant->id, name);
+    cr_expect(eq(i64, room.left_bytes, mf_memory_headroom(&p.memory)), "%s", name);
     cr_expect(eq(u64, machine->places.limit_bytes, p.memory.limit_bytes), "%s", name);
-    if (!fits) {
+    if (!room.fits) {
         return;
     }
     const mf_ready_speed s = mf_ready_speed_of(machine, &run.workload);
