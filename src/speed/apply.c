@@ -63,18 +63,12 @@ static void draw(applier *a, mf_knob knob, double value, double log_sd)
 }
 
 /* ln of how far a test's rate may be from the machine's: its median's interval, and what its best sample shows that the
-   machine can do while nothing else runs. 0 where it was not measured. */
-static double spread_of(const mf_record *record, mf_probe probe)
+   machine can do while nothing else runs. */
+static double spread_of(const mf_record_result *r)
 {
-    const mf_record_result *r = mf_record_find(record, probe);
-    double spread = 0;
-    if (r != NULL && r->median_s.value > 0) {
-        spread = r->high_s.known ? fmax(spread, log(r->high_s.value / r->median_s.value)) : spread;
-        spread = r->best_s.known && r->best_s.value > 0
-                     ? fmax(spread, log(r->median_s.value / r->best_s.value))
-                     : spread;
-    }
-    return spread;
+    const double above = r->high_s.known ? log(r->high_s.value / r->median_s.value) : 0;
+    const double below = r->best_s.value > 0 ? log(r->median_s.value / r->best_s.value) : 0;
+    return fmax(0, fmax(above, below));
 }
 
 /* Root mean square over the tests that were measured. */
@@ -83,19 +77,17 @@ static double spread_of_all(const mf_record *record, const mf_probe *probes, siz
     double squares = 0;
     size_t n = 0;
     for (size_t i = 0; i < n_probes; i++) {
-        if (mf_record_find(record, probes[i]) != NULL) {
-            const double spread = spread_of(record, probes[i]);
-            squares += spread * spread;
-            n++;
-        }
+        const mf_record_result *r = mf_record_find(record, probes[i]);
+        squares += r != NULL ? pow(spread_of(r), 2) : 0;
+        n += r != NULL ? 1 : 0;
     }
     return n > 0 ? sqrt(squares / (double)n) : 0;
 }
 
-/* A spread holds about nine in ten, as an interval does. */
-static double sd_with(double log_sd, double spread)
+/* With the test's own spread, which holds about nine in ten, as an interval does. */
+static double sd_with(double log_sd, const mf_record_result *r)
 {
-    return hypot(log_sd, spread / SDS_OF_90_PERCENT);
+    return hypot(log_sd, spread_of(r) / SDS_OF_90_PERCENT);
 }
 
 static void apply_gpu(applier *a)
@@ -116,11 +108,14 @@ static void apply_gpu(applier *a)
     draw(a,
          MF_KNOB_ETA,
          GPU_ETA_OF_READ * read / a->peaks.bandwidth_bytes_per_s,
-         sd_with(GPU_ETA_LOG_SD, spread_of(a->record, MF_PROBE_READ)));
+         sd_with(GPU_ETA_LOG_SD, mf_record_find(a->record, MF_PROBE_READ)));
     a->chip->calibrated[MF_TEST_DECODE] = true;
     if (best > 0 && a->peaks.matrix_flop_per_s > 0) {
         const double slowdown = GPU_WORK_OF_GEMM * a->peaks.matrix_flop_per_s / best;
-        draw(a, MF_KNOB_WORK, slowdown, sd_with(GPU_WORK_LOG_SD, spread_of(a->record, fastest)));
+        draw(a,
+             MF_KNOB_WORK,
+             slowdown,
+             sd_with(GPU_WORK_LOG_SD, mf_record_find(a->record, fastest)));
         a->chip->calibrated[MF_TEST_PREFILL] = true;
     }
 }
