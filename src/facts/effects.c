@@ -223,8 +223,7 @@ static const size_t key_sizes[KEY_KIND_COUNT] = {
     [KEY_FORMAT] = MF_FORMAT_COUNT,
 };
 
-/* Builds of the first months of new hardware run kernels that were written for older. */
-static mf_runtime mature_of(mf_runtime runtime)
+mf_runtime mf_runtime_mature(mf_runtime runtime)
 {
     static const struct {
         mf_runtime early;
@@ -247,7 +246,7 @@ static mf_runtime mature_of(mf_runtime runtime)
 /* CUDA's kernels for a new chip are those of its generation's others: GB10's first builds multiply as fast as its later. */
 static bool is_early(mf_runtime runtime)
 {
-    return mature_of(runtime) != runtime && runtime != MF_RUNTIME_CUDA_2025;
+    return mf_runtime_mature(runtime) != runtime && runtime != MF_RUNTIME_CUDA_2025;
 }
 
 static size_t key_size(key_kind kind)
@@ -267,7 +266,7 @@ static size_t key_value(key_kind kind, const mf_setting *setting, mf_format form
     case KEY_RUNTIME:
         return setting->runtime;
     case KEY_MATURE:
-        return mature_of(setting->runtime);
+        return mf_runtime_mature(setting->runtime);
     case KEY_FLASH:
         return setting->flash_attention ? 1 : 0;
     case KEY_FORMAT:

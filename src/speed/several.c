@@ -4,22 +4,12 @@
 
 #include "memfit/memory.h"
 
+/* CUDA where no backend's builds are the row's: those of 2024 are of no other with several devices. */
 static mf_backend backend_of(mf_runtime runtime)
 {
-    static const struct {
-        mf_runtime runtime;
-        mf_backend backend;
-    } backends[] = {
-        {MF_RUNTIME_VULKAN,        MF_BACKEND_VULKAN},
-        {MF_RUNTIME_VULKAN_2025,   MF_BACKEND_VULKAN},
-        {MF_RUNTIME_VULKAN_AMDVLK, MF_BACKEND_VULKAN},
-        {MF_RUNTIME_ROCM,          MF_BACKEND_ROCM  },
-        {MF_RUNTIME_ROCM_2025,     MF_BACKEND_ROCM  },
-        {MF_RUNTIME_ROCM_WMMA,     MF_BACKEND_ROCM  },
-    };
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (backends[i].runtime == runtime) {
-            return backends[i].backend;
+    for (int b = 0; b < MF_BACKEND_COUNT; b++) {
+        if (mf_runtime_of(MF_ENGINE_LLAMACPP, (mf_backend)b) == mf_runtime_mature(runtime)) {
+            return (mf_backend)b;
         }
     }
     return MF_BACKEND_CUDA;

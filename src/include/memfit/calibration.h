@@ -311,6 +311,9 @@ MF_API double mf_calibration_value(const mf_calibration *calibration,
                                    mf_format format);
 
 MF_API const char *mf_runtime_name(mf_runtime runtime);
+
+/* What a build of the first months of new hardware became, whose kernels were written for older; others are themselves. */
+MF_API mf_runtime mf_runtime_mature(mf_runtime runtime);
 MF_API const char *mf_format_name(mf_format format);
 MF_API const char *mf_knob_name(mf_knob knob);
 MF_API const char *mf_generation_name(mf_generation generation);
