@@ -107,6 +107,33 @@ Test(protocol, outliers_move_neither_median_nor_interval)
     mf_record_free(r);
 }
 
+/* The bar of two runs within 5 %, on a computer as quiet as real ones are: a little jitter, now and then a long one. */
+Test(protocol, two_runs_of_a_quiet_machine_agree)
+{
+    mf_record *runs[2] = {NULL};
+    for (size_t i = 0; i < 2; i++) {
+        set_up();
+        b.script.random = 0x9e3779b97f4a7c15u * (i + 1);
+        for (size_t p = 0; p < MF_PROBE_COUNT; p++) {
+            b.script.tests[p].noise = 0.1;
+            b.script.tests[p].outlier_every = 7;
+            b.script.tests[p].outlier_factor = 2;
+        }
+        runs[i] = measure();
+        cr_assert(not(runs[i]->noisy));
+    }
+    size_t n_differ = 0;
+    for (size_t i = 0; i < runs[0]->n_results; i++) {
+        const double one = runs[0]->results[i].median_s.value;
+        const double other = runs[1]->results[i].median_s.value;
+        cr_expect(lt(dbl, fabs(one / other - 1), 0.05), "test %zu: %g and %g s", i, one, other);
+        n_differ += one < other || one > other;
+    }
+    cr_assert(gt(sz, n_differ, MF_PROBE_COUNT / 2), "the noise was not the same");
+    mf_record_free(runs[0]);
+    mf_record_free(runs[1]);
+}
+
 Test(protocol, even_noise_is_flagged_as_noise)
 {
     b.script.tests[MF_PROBE_READ].noise = 0.9;
