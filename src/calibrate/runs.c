@@ -27,13 +27,16 @@ typedef struct run {
     size_t n_columns;
 } run;
 
-typedef struct reader {
+typedef struct reader reader;
+struct reader {
+    bool (*each)(reader *to, const run *r); /* false for what is no run */
     mf_str out;
     mf_names models;
     mf_names quants;
     const mf_runs_options *options;
     mf_runs_count count;
-} reader;
+    char *gpu; /* MF_RUNS_GPU_SIZE */
+};
 
 static const char *text_of(const run *r, const char *key)
 {
@@ -382,7 +385,7 @@ read_json(reader *to, bool *known, const char *text, size_t size, const char *na
          item = many ? mf_node_next(item) : NULL) {
         const run r = {.object = item};
         const bool object = mf_node_kind_of(item) == MF_NODE_OBJECT;
-        *known = (object && read_run(to, &r)) || *known;
+        *known = (object && to->each(to, &r)) || *known;
     }
     mf_json_free(json);
     mf_str_free(&list);
@@ -406,7 +409,7 @@ static mf_status read_csv(reader *to, bool *known, const char *text, size_t size
     while (some && n_columns <= MAX_COLUMNS && mf_csv_row(&csv, cells, MAX_COLUMNS, &n)) {
         const run r = {
             .columns = columns, .cells = cells, .n_columns = n < n_columns ? n : n_columns};
-        *known = read_run(to, &r) || *known;
+        *known = to->each(to, &r) || *known;
     }
     free(copy);
     return MF_OK;
@@ -444,12 +447,16 @@ read_any(reader *to, const char *text, size_t size, const char *name, mf_error *
     if (status != MF_OK) {
         return status;
     }
-    if (!known) {
-        return mf_fail(err,
-                       MF_E_DATA,
-                       "%s: no runs of llama-bench (-o json, jsonl, csv or sql), mlx_lm or Ollama",
-                       name);
-    }
+    return known ? MF_OK
+                 : mf_fail(err,
+                           MF_E_DATA,
+                           "%s: no runs of llama-bench (-o json, jsonl, csv or sql), mlx_lm or "
+                           "Ollama",
+                           name);
+}
+
+static mf_status check_rows(const reader *to, const char *name, mf_error *err)
+{
     if (to->count.n_rows == 0 && to->count.n_unknown > 0) {
         return mf_fail(err,
                        MF_E_DATA,
@@ -472,7 +479,7 @@ mf_status mf_runs_read(char **csv,
                        const mf_database *database,
                        mf_error *err)
 {
-    reader to = {.options = options};
+    reader to = {.each = read_run, .options = options};
     mf_status status = mf_database_list(&to.models, database, MF_ENTRY_MODEL, err);
     if (status == MF_OK) {
         status = mf_database_list(&to.quants, database, MF_ENTRY_QUANT, err);
@@ -481,6 +488,7 @@ mf_status mf_runs_read(char **csv,
         mf_str_add(&to.out, header);
         status = read_any(&to, text, size, name, err);
     }
+    status = status == MF_OK ? check_rows(&to, name, err) : status;
     mf_names_free(&to.models);
     mf_names_free(&to.quants);
     *count = to.count;
@@ -490,4 +498,22 @@ mf_status mf_runs_read(char **csv,
     }
     *csv = to.out.data;
     return MF_OK;
+}
+
+/* The first run's: a file of two machines is refused where its rows are used. */
+static bool note_gpu(reader *to, const run *r)
+{
+    const char *gpu = text_of(r, "gpu_info");
+    if (to->gpu[0] == '\0' && gpu != NULL) {
+        (void)snprintf(to->gpu, MF_RUNS_GPU_SIZE, "%s", gpu);
+    }
+    return true;
+}
+
+mf_status mf_runs_gpu(
+    char gpu[MF_RUNS_GPU_SIZE], const char *text, size_t size, const char *name, mf_error *err)
+{
+    reader to = {.each = note_gpu, .gpu = gpu};
+    gpu[0] = '\0';
+    return read_any(&to, text, size, name, err);
 }

@@ -14,8 +14,12 @@ void mf_show_records(mf_str *out, mf_record *const *records, size_t n);
 mf_status mf_calibrate_from_runs(const mf_arguments *a, mf_error *err);
 mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err);
 
-/* The device whose runs the text holds: --on, the GPU that llama-bench names, or this machine's. The caller frees *id. */
-mf_status mf_cli_device(
-    char **id, const mf_arguments *a, const char *text, const mf_database *database, mf_error *err);
+/* The device whose runs the text of this file holds: --on, the GPU that llama-bench names, or this machine's. The caller frees *id. */
+mf_status mf_cli_device(char **id,
+                        const mf_arguments *a,
+                        const mf_str *text,
+                        const char *name,
+                        const mf_database *database,
+                        mf_error *err);
 
 #endif

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "cli/calibrate.h"
@@ -46,93 +45,97 @@ mf_status mf_calibrate_from_measurements(const mf_arguments *a, mf_error *err)
     return status;
 }
 
-/* What llama-bench calls the GPU in the text; false if it says nothing. */
-static bool gpu_named(char *name, size_t size, const char *text)
+static mf_status keep_id(char **id, const char *text, mf_error *err)
 {
-    static const char key[] = "\"gpu_info\"";
-    const char *at = text != NULL ? strstr(text, key) : NULL;
-    if (at == NULL) {
-        return false;
-    }
-    at += strlen(key);
-    at += strspn(at, " :");
-    const size_t n = *at == '"' ? strcspn(at + 1, "\"\n") : 0;
-    if (n == 0 || n >= size) {
-        return false;
-    }
-    memcpy(name, at + 1, n);
-    name[n] = '\0';
-    return true;
+    *id = strdup(text);
+    return *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
 }
 
-/* The device of this name; *id stays NULL without one. */
+/* This machine's first device. */
 static mf_status
-device_named(char **id, const char *name, const mf_database *database, mf_error *err)
+device_here(char **id, const mf_detected *here, const mf_database *database, mf_error *err)
 {
-    mf_names names = {0};
-    mf_status status = mf_database_list(&names, database, MF_ENTRY_DEVICE, err);
-    for (size_t i = 0; status == MF_OK && *id == NULL && i < names.n_items; i++) {
-        mf_device *device = NULL;
-        status = mf_database_device(&device, database, names.items[i], err);
-        if (status == MF_OK && strcasecmp(device->name, name) == 0) {
-            *id = strdup(device->id);
-            status = *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
-        }
-        mf_device_free(device);
+    mf_machine *machine = NULL;
+    mf_status status = mf_detected_machine(&machine, here, database, err);
+    if (status == MF_OK) {
+        status = keep_id(id, machine->devices[0].device_id, err);
     }
-    mf_names_free(&names);
+    mf_machine_free(machine);
     return status;
 }
 
 /* Runs that were made on another GPU than this machine's must not be taken for its own. */
 static mf_status
-device_of_text(char **id, const char *text, const mf_database *database, mf_error *err)
+device_of_runs(char **id, const char *gpu, const mf_database *database, mf_error *err)
 {
-    char name[256];
-    if (!gpu_named(name, sizeof name, text)) {
-        return MF_OK;
+    mf_detected here;
+    mf_device *device = NULL;
+    mf_status status = mf_detect(&here, (mf_detect_places){0}, err);
+    if (status != MF_OK) {
+        return status;
     }
-    const mf_status status = device_named(id, name, database, err);
-    if (status == MF_OK && *id != NULL) {
-        (void)fprintf(stderr, "memfit: runs of '%s', taken for %s\n", name, *id);
+    if (gpu[0] == '\0' || (here.n_gpus == 1 && strcmp(here.gpus[0].name, gpu) == 0)) {
+        return device_here(id, &here, database, err);
     }
+    if (strchr(gpu, ',') != NULL) {
+        return mf_fail(
+            err,
+            MF_E_USAGE,
+            "the runs had several GPUs ('%s'): say --on DEVICE if one of them did the work "
+            "(llama-bench -sm none)",
+            gpu);
+    }
+    mf_gpu named = {0};
+    (void)snprintf(named.name, sizeof named.name, "%.95s", gpu);
+    status = mf_detected_device(&device, &named, database, err);
+    if (status == MF_OK) {
+        status = keep_id(id, device->id, err);
+        (void)fprintf(stderr, "memfit: runs of '%s', taken for %s\n", gpu, device->id);
+    }
+    mf_device_free(device);
     return status;
 }
 
-mf_status mf_cli_device(
-    char **id, const mf_arguments *a, const char *text, const mf_database *database, mf_error *err)
+static mf_status
+device_of_machine(char **id, const char *on, const mf_database *database, mf_error *err)
 {
-    mf_machine *machine = NULL;
     mf_device *device = NULL;
-    mf_status status = MF_OK;
-    if (a->on != NULL && mf_database_device(&device, database, a->on, NULL) == MF_OK) {
-        *id = strdup(device->id);
+    mf_machine *machine = NULL;
+    if (mf_database_device(&device, database, on, NULL) == MF_OK) {
+        const mf_status status = keep_id(id, device->id, err);
         mf_device_free(device);
-        return *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
-    }
-    *id = NULL;
-    status = a->on == NULL ? device_of_text(id, text, database, err) : MF_OK;
-    if (status != MF_OK || *id != NULL) {
         return status;
     }
-    if (a->on != NULL && strcmp(a->on, "this") != 0) {
-        status = mf_database_machine(&machine, database, a->on, err);
-    } else {
-        mf_detected detected;
-        status = mf_detect(&detected, (mf_detect_places){0}, err);
-        if (status == MF_OK) {
-            status = mf_detected_machine(&machine, &detected, database, err);
-        }
-    }
+    mf_status status = mf_database_machine(&machine, database, on, err);
     if (status == MF_OK && machine->n_devices == 0) {
         status = mf_fail(err, MF_E_USAGE, "say on which device the runs were made: --on DEVICE");
     }
     if (status == MF_OK) {
-        *id = strdup(machine->devices[0].device_id);
-        status = *id != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory");
+        status = keep_id(id, machine->devices[0].device_id, err);
     }
     mf_machine_free(machine);
     return status;
+}
+
+mf_status mf_cli_device(char **id,
+                        const mf_arguments *a,
+                        const mf_str *text,
+                        const char *name,
+                        const mf_database *database,
+                        mf_error *err)
+{
+    char gpu[MF_RUNS_GPU_SIZE] = "";
+    if (a->on != NULL && strcmp(a->on, "this") != 0) {
+        return device_of_machine(id, a->on, database, err);
+    }
+    if (a->on == NULL) {
+        const mf_status status =
+            mf_runs_gpu(gpu, text->data != NULL ? text->data : "", text->size, name, err);
+        if (status != MF_OK) {
+            return status;
+        }
+    }
+    return device_of_runs(id, gpu, database, err);
 }
 
 static void advise(const mf_runs_use *use, const mf_runs_count *count)
@@ -208,7 +211,7 @@ mf_status mf_calibrate_from_runs(const mf_arguments *a, mf_error *err)
     }
     mf_status status = mf_cli_database(&database, a, err);
     status = status == MF_OK ? mf_cli_read(&text, a->from, err) : status;
-    status = status == MF_OK ? mf_cli_device(&device, a, text.data, database, err) : status;
+    status = status == MF_OK ? mf_cli_device(&device, a, &text, a->from, database, err) : status;
     if (status == MF_OK) {
         const mf_runs_options options = {
             .device_id = device, .model_id = a->model, .quant_id = a->quant, .date = date};

@@ -68,7 +68,7 @@ static mf_status read_rows(run *r, mf_error *err)
         r->csv = text;
         return mf_measurements_parse(&r->rows, text.data, text.size, name, err);
     }
-    status = status == MF_OK ? mf_cli_device(&device, r->a, text.data, r->database, err) : status;
+    status = status == MF_OK ? mf_cli_device(&device, r->a, &text, name, r->database, err) : status;
     if (status == MF_OK) {
         const mf_runs_options options = {
             .device_id = device, .model_id = r->a->model, .quant_id = r->a->quant};

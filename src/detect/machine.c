@@ -29,7 +29,8 @@ static bool is_filling(const char *word)
                                           "with",
                                           "design",
                                           "amd",
-                                          "radeon"};
+                                          "radeon",
+                                          "graphics"};
     for (size_t i = 0; i < sizeof filling / sizeof filling[0]; i++) {
         if (strcmp(word, filling[i]) == 0) {
             return true;
@@ -69,26 +70,54 @@ static bool has_word(const words *set, const char *word)
     return false;
 }
 
+/* Past what is no letter or digit, and what stands in brackets: "(R)", "(RADV NAVI31)". */
+static const char *next_word(const char *name)
+{
+    while (*name != '\0' && !isalnum((unsigned char)*name)) {
+        name += *name == '(' ? strcspn(name, ")") : 1;
+    }
+    return name;
+}
+
+/* The word in lower case, cut where it is too long; returns what follows it. */
+static const char *take_word(char word[WORD_SIZE], const char *name)
+{
+    size_t n = 0;
+    for (; isalnum((unsigned char)*name); name++) {
+        if (n + 1 < WORD_SIZE) {
+            word[n++] = (char)tolower((unsigned char)*name);
+        }
+    }
+    word[n] = '\0';
+    return name;
+}
+
 static words words_of(const char *name)
 {
     words set = {.n = 0};
-    while (*name != '\0' && set.n < MAX_WORDS) {
+    for (name = next_word(name); *name != '\0' && set.n < MAX_WORDS; name = next_word(name)) {
         char word[WORD_SIZE];
-        size_t n = 0;
-        while (*name != '\0' && !isalnum((unsigned char)*name)) {
-            name++;
-        }
-        for (; isalnum((unsigned char)*name); name++) {
-            if (n + 1 < sizeof word) {
-                word[n++] = (char)tolower((unsigned char)*name);
-            }
-        }
-        word[n] = '\0';
-        if (n > 0 && !is_filling(word) && !has_word(&set, spelling(word))) {
+        name = take_word(word, name);
+        if (!is_filling(word) && !has_word(&set, spelling(word))) {
             (void)snprintf(set.items[set.n++], WORD_SIZE, "%s", spelling(word));
         }
     }
     return set;
+}
+
+/* The word that ids have too: the last with a number ("4090", "r9700"), else the last. */
+static const char *telling_word(const words *card)
+{
+    const char *word = "";
+    bool numbered = false;
+    for (size_t i = 0; i < card->n; i++) {
+        const bool has_number = strpbrk(card->items[i], "0123456789") != NULL;
+        if (has_number || !numbered) {
+            word = card->items[i];
+            numbered = has_number;
+        }
+    }
+    return word;
 }
 
 /* How well a device's name fits: 2 the same words, 1 all words of the card and more, 0 not. */
@@ -124,10 +153,11 @@ find_card(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_er
     int best_fitness = 0;
     bool twice = false;
     const words card = words_of(gpu->name);
+    const char *telling = telling_word(&card);
     mf_status status = mf_database_list(&names, database, MF_ENTRY_DEVICE, err);
     for (size_t i = 0; status == MF_OK && i < names.n_items; i++) {
         /* A look at the id first: reading every file takes longer than the answer should. */
-        if (card.n == 0 || strstr(names.items[i], card.items[card.n > 1 ? 1 : 0]) == NULL) {
+        if (card.n == 0 || strstr(names.items[i], telling) == NULL) {
             continue;
         }
         mf_device *device = NULL;
@@ -152,7 +182,7 @@ find_card(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_er
     return status;
 }
 
-/* "Apple M4 Max" with 40 cores is apple-m4-max-40c. */
+/* "Apple M4 Max" with 40 cores is apple-m4-max-40c; without cores the refusal names those that it may be. */
 static mf_status
 find_chip(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_error *err)
 {
@@ -160,7 +190,9 @@ find_chip(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_er
     for (const char *c = gpu->name; *c != '\0'; c++) {
         mf_str_add_char(&id, *c == ' ' ? '-' : (char)tolower((unsigned char)*c), 1);
     }
-    mf_str_printf(&id, "-%uc", gpu->cores);
+    if (gpu->cores > 0) {
+        mf_str_printf(&id, "-%uc", gpu->cores);
+    }
     mf_status status = mf_str_status(&id, err);
     if (status == MF_OK) {
         status = mf_database_device(out, database, id.data, err);
@@ -169,8 +201,8 @@ find_chip(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_er
     return status;
 }
 
-static mf_status
-device_of(mf_device **out, const mf_database *database, const mf_gpu *gpu, mf_error *err)
+mf_status
+mf_detected_device(mf_device **out, const mf_gpu *gpu, const mf_database *database, mf_error *err)
 {
     const bool apple = strncmp(gpu->name, "Apple ", strlen("Apple ")) == 0;
     mf_device *device = NULL;
@@ -291,7 +323,7 @@ static mf_status fill_cards(mf_machine *machine,
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < detected->n_gpus; i++) {
         mf_device *device = NULL;
-        status = device_of(&device, database, &detected->gpus[i], err);
+        status = mf_detected_device(&device, &detected->gpus[i], database, err);
         if (status == MF_OK && machine->n_pools == 0 && device->host_link == NULL) {
             return fill_unified(machine, device, detected, err);
         }

@@ -43,6 +43,13 @@ typedef struct mf_detect_places {
 /* MF_E_IO if not even the memory is told. */
 MF_API mf_status mf_detect(mf_detected *out, mf_detect_places places, mf_error *err);
 
+/* The device of hwdb that a driver's name means ("NVIDIA GeForce RTX 4090", "AMD Radeon RX 7900 XTX (RADV NAVI31)"); memory and
+   cores tell devices of one name apart where they are given. The caller frees *out. MF_E_UNKNOWN: none, or several alike. */
+MF_API mf_status mf_detected_device(mf_device **out,
+                                    const mf_gpu *gpu,
+                                    const mf_database *database,
+                                    mf_error *err);
+
 /* A machine of what was detected, its devices from the database: the cards if all of them are known there, a Mac's chip
    by name and cores, otherwise the processor, whose bandwidth nobody tells (speed is then unknown until calibrated).
    The caller frees *out. MF_E_UNKNOWN names the card that hwdb lacks. */

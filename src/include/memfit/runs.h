@@ -38,6 +38,13 @@ MF_API mf_status mf_runs_read(char **csv,
                               const mf_database *database,
                               mf_error *err);
 
+#define MF_RUNS_GPU_SIZE 256
+
+/* What llama-bench calls the GPU that the runs were made on, several joined by ", "; empty if the runs name none. MF_E_DATA for
+   another form. */
+MF_API mf_status mf_runs_gpu(
+    char gpu[MF_RUNS_GPU_SIZE], const char *text, size_t size, const char *name, mf_error *err);
+
 /* What the runs say of their chip, added to a calibration of the same engine. */
 typedef struct mf_runs_use {
     size_t n_decode;

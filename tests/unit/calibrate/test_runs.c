@@ -273,6 +273,26 @@ Test(runs, llama_bench_sql)
     free(csv);
 }
 
+Test(runs, the_gpu_of_the_runs_in_every_form)
+{
+    static const char *const named[] = {
+        "{\"model_filename\": \"a.gguf\", \"gpu_info\": \"GPU, 1\"}\n{\"gpu_info\": \"GPU 2\"}",
+        "model_filename,gpu_info\n\"a.gguf\",\"GPU, 1\"\n",
+        "INSERT INTO llama_bench (model_filename, gpu_info) VALUES ('a.gguf', 'GPU, 1');\n",
+    };
+    char gpu[MF_RUNS_GPU_SIZE];
+    mf_error err = {0};
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        cr_assert(eq(int, mf_runs_gpu(gpu, named[i], strlen(named[i]), "runs", &err), MF_OK),
+                  "%s",
+                  err.message);
+        cr_assert(eq(str, gpu, "GPU, 1"), "%s", named[i]);
+    }
+    cr_assert(eq(int, mf_runs_gpu(gpu, "[{\"eval_duration\": 1}]", 22, "runs", NULL), MF_OK));
+    cr_assert(eq(str, gpu, ""));
+    cr_assert(eq(int, mf_runs_gpu(gpu, "[{", 2, "runs", NULL), MF_E_DATA));
+}
+
 Test(runs, sql_without_values_is_refused_with_its_line)
 {
     static const char *const bad[] = {

@@ -1,6 +1,7 @@
 /* What Linux and NVIDIA's library tell, and which devices of hwdb that means. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +22,18 @@ static mf_detected ask(const char *cards)
     return found;
 }
 
-static mf_machine *machine_of(const mf_detected *found, mf_status *status, mf_error *err)
+static mf_database *open_database(void)
 {
     static const char *const folders[] = {MF_SOURCE_DIR};
     mf_database *database = NULL;
+    cr_assert(eq(int, mf_database_open(&database, folders, 1, NULL), MF_OK));
+    return database;
+}
+
+static mf_machine *machine_of(const mf_detected *found, mf_status *status, mf_error *err)
+{
+    mf_database *database = open_database();
     mf_machine *machine = NULL;
-    cr_assert(eq(int, mf_database_open(&database, folders, 1, err), MF_OK));
     *status = mf_detected_machine(&machine, found, database, err);
     mf_database_close(database);
     return machine;
@@ -107,6 +114,36 @@ Test(detect, cards_are_found_by_the_drivers_names)
         }
         mf_machine_free(machine);
     }
+}
+
+/* As other drivers and llama.cpp's backends call their devices, without a size. */
+Test(detect, devices_of_every_maker_by_the_drivers_names)
+{
+    static const card others[] = {
+        {"AMD Radeon RX 7900 XTX (RADV NAVI31)", "amd-rx-7900-xtx"     },
+        {"AMD Radeon AI PRO R9700",              "amd-r9700"           },
+        {"Radeon 8060S Graphics",                "amd-strix-halo-8060s"},
+        {"AMD Instinct MI300X",                  "amd-mi300x"          },
+        {"Intel(R) Arc(TM) B580 Graphics",       "intel-arc-b580"      },
+        {"NVIDIA GB10",                          "nvidia-gb10"         },
+        {"AMD Radeon Graphics",                  NULL                  },
+        {"Apple M2 Max",                         NULL                  }, /* 30 or 38 cores */
+        {"(never closed",                        NULL                  },
+        {"",                                     NULL                  },
+    };
+    mf_database *database = open_database();
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        mf_gpu gpu = {0};
+        mf_device *device = NULL;
+        (void)snprintf(gpu.name, sizeof gpu.name, "%s", others[i].told);
+        const mf_status status = mf_detected_device(&device, &gpu, database, NULL);
+        cr_assert(eq(int, status, others[i].device != NULL ? MF_OK : MF_E_UNKNOWN), "%s", gpu.name);
+        if (device != NULL) {
+            cr_expect(eq(str, device->id, (char *)others[i].device));
+        }
+        mf_device_free(device);
+    }
+    mf_database_close(database);
 }
 
 Test(detect, cards_alike_are_counted_and_others_have_memory_of_their_own)
