@@ -10,10 +10,12 @@ enum { MIB = 1024 * 1024, GTT_PAGE = 4096 };
 
 const char *mf_rate_text(char text[MF_WORDING_SIZE], const mf_rate *rate)
 {
+    static const double narrow = 0.05;
     if (!rate->known) {
         return "-";
     }
-    return mf_number_text(text, rate->tok_s, 3);
+    const bool third = rate->high_tok_s - rate->low_tok_s < 2 * narrow * rate->tok_s;
+    return mf_number_text(text, rate->tok_s, third ? 3 : 2);
 }
 
 const char *mf_range_text(char text[MF_WORDING_SIZE], const mf_rate *rate)

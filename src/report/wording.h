@@ -9,7 +9,7 @@
 
 enum { MF_WORDING_SIZE = 256 };
 
-/* "30.1", "-" if it is not known. */
+/* "30", "-" if it is not known: no more digits than the interval supports, a third below +-5 %. */
 const char *mf_rate_text(char text[MF_WORDING_SIZE], const mf_rate *rate);
 /* "26 - 34", "-" if it is not known. */
 const char *mf_range_text(char text[MF_WORDING_SIZE], const mf_rate *rate);

@@ -161,7 +161,9 @@ Test(prediction, words_keep_to_what_the_interval_supports)
     char text[MF_WORDING_SIZE];
     fixture f;
     build(&f);
-    cr_expect(eq(str, (char *)mf_rate_text(text, &f.prediction.decode), "30.1"));
+    cr_expect(eq(str, (char *)mf_rate_text(text, &f.prediction.decode), "30"));
+    const mf_rate close = {.known = true, .tok_s = 30.1235, .low_tok_s = 29, .high_tok_s = 31};
+    cr_expect(eq(str, (char *)mf_rate_text(text, &close), "30.1"));
     cr_expect(eq(str, (char *)mf_range_text(text, &f.prediction.decode), "26 - 34"));
     cr_expect(eq(str, (char *)mf_rate_text(text, &f.prediction.prefill), "-"));
     cr_expect(eq(
