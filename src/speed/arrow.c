@@ -1,6 +1,5 @@
 #include "speed/arrow.h"
 
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 
 static size_t border_start(const mf_arrow *a)
@@ -8,137 +7,106 @@ static size_t border_start(const mf_arrow *a)
     return a->n_blocks > 0 ? a->block_ends[a->n_blocks - 1] : 0;
 }
 
-static size_t block_start(const mf_arrow *a, size_t block)
-{
-    return block > 0 ? a->block_ends[block - 1] : 0;
-}
-
 static double *row_of(const gsl_matrix *m, size_t i)
 {
     return m->data + i * m->tda;
 }
 
-static double dot(const double *a, const double *b, size_t start, size_t end)
-{
-    double sum = 0;
-    for (size_t k = start; k < end; k++) {
-        sum += a[k] * b[k];
-    }
-    return sum;
-}
-
-/* Row i of the factor within a block's columns [start, end), i behind or in the block. */
-static bool factor_row(gsl_matrix *m, size_t i, size_t start, size_t end)
-{
-    double *row = row_of(m, i);
-    for (size_t j = start; j < end && j <= i; j++) {
-        const double *other = row_of(m, j);
-        const double rest = row[j] - dot(row, other, start, j);
-        if (j == i && !(rest > 0)) {
-            return false;
-        }
-        row[j] = j == i ? sqrt(rest) : rest / other[j];
-    }
-    return true;
-}
-
-static bool is_empty(const double *row, size_t start, size_t end)
+/* y -= factor x between the columns. No sum: compilers make vectors of it without changing a bit. */
+static void subtract(double *y, const double *x, double factor, size_t start, size_t end)
 {
     for (size_t j = start; j < end; j++) {
-        if (fabs(row[j]) > 0) {
-            return false;
-        }
+        y[j] -= factor * x[j];
     }
-    return true;
 }
 
-/* The border less what the block explains of it; rows that the block does not meet stay. */
-static void reduce_border(gsl_matrix *m, size_t start, size_t end, size_t border)
+/* Takes the pivot's row, finished, from a later row i, which it meets from column i to the block's end and in the border. */
+static void reduce(gsl_matrix *m, const double *pivot, size_t i, size_t block_end, size_t border)
 {
-    for (size_t i = border; i < m->size1; i++) {
-        double *row = row_of(m, i);
-        if (is_empty(row, start, end)) {
-            continue;
-        }
-        factor_row(m, i, start, end);
-        for (size_t j = border; j <= i; j++) {
-            row[j] -= dot(row, row_of(m, j), start, end);
-        }
+    if (fabs(pivot[i]) > 0) {
+        subtract(row_of(m, i), pivot, pivot[i], i, block_end);
+        subtract(row_of(m, i), pivot, pivot[i], i > border ? i : border, m->size1);
     }
+}
+
+/* Row k of the factor: what is left of it, over the root of its diagonal; then the rows behind it. */
+static bool eliminate(gsl_matrix *m, size_t k, size_t block_end, size_t border)
+{
+    double *row = row_of(m, k);
+    if (!(row[k] > 0)) {
+        return false;
+    }
+    const double root = sqrt(row[k]);
+    for (size_t j = k; j < m->size1; j++) {
+        row[j] /= root;
+    }
+    for (size_t i = k + 1; i < block_end; i++) {
+        reduce(m, row, i, block_end, border);
+    }
+    for (size_t i = k < border ? border : k + 1; i < m->size1; i++) {
+        reduce(m, row, i, block_end, border);
+    }
+    return true;
 }
 
 bool mf_arrow_factor(const mf_arrow *arrow)
 {
     gsl_matrix *m = arrow->matrix;
     const size_t border = border_start(arrow);
+    size_t k = 0;
     for (size_t b = 0; b < arrow->n_blocks; b++) {
-        const size_t start = block_start(arrow, b);
-        const size_t end = arrow->block_ends[b];
-        for (size_t i = start; i < end; i++) {
-            if (!factor_row(m, i, start, end)) {
+        for (; k < arrow->block_ends[b]; k++) {
+            if (!eliminate(m, k, arrow->block_ends[b], border)) {
                 return false;
             }
         }
-        reduce_border(m, start, end, border);
     }
-    if (border == m->size1) {
-        return true;
-    }
-    gsl_matrix_view rest =
-        gsl_matrix_submatrix(m, border, border, m->size1 - border, m->size1 - border);
-    return gsl_linalg_cholesky_decomp1(&rest.matrix) == GSL_SUCCESS;
-}
-
-/* L y = x for the blocks, and what they take from the border's right hand side. */
-static void solve_forward(const mf_arrow *arrow, double *x)
-{
-    const gsl_matrix *m = arrow->matrix;
-    const size_t border = border_start(arrow);
-    for (size_t b = 0; b < arrow->n_blocks; b++) {
-        const size_t start = block_start(arrow, b);
-        for (size_t i = start; i < arrow->block_ends[b]; i++) {
-            const double *row = row_of(m, i);
-            x[i] = (x[i] - dot(row, x, start, i)) / row[i];
+    for (; k < m->size1; k++) {
+        if (!eliminate(m, k, border, border)) {
+            return false;
         }
     }
-    for (size_t i = border; i < m->size1; i++) {
-        x[i] -= dot(row_of(m, i), x, 0, border);
-    }
+    return true;
 }
 
-/* L^T x = y for the blocks, the border's part being known. */
-static void solve_backward(const mf_arrow *arrow, double *x)
+/* U^T y = x from row k on, in place. */
+static void solve_forward(const gsl_matrix *m, double *x, size_t k)
 {
-    const gsl_matrix *m = arrow->matrix;
-    const size_t border = border_start(arrow);
-    for (size_t k = border; k < m->size1; k++) {
+    for (; k < m->size1; k++) {
         const double *row = row_of(m, k);
-        for (size_t i = 0; i < border; i++) {
-            x[i] -= row[i] * x[k];
+        x[k] /= row[k];
+        if (fabs(x[k]) > 0) {
+            subtract(x, row, x[k], k + 1, m->size1);
         }
     }
-    for (size_t b = arrow->n_blocks; b > 0; b--) {
-        const size_t start = block_start(arrow, b - 1);
-        for (size_t i = arrow->block_ends[b - 1]; i > start; i--) {
-            const double *row = row_of(m, i - 1);
-            x[i - 1] /= row[i - 1];
-            for (size_t j = start; j < i - 1; j++) {
-                x[j] -= row[j] * x[i - 1];
-            }
+}
+
+/* U x = y, in place. */
+static void solve_backward(const gsl_matrix *m, double *x)
+{
+    for (size_t k = m->size1; k > 0; k--) {
+        const double *row = row_of(m, k - 1);
+        for (size_t j = k; j < m->size1; j++) {
+            x[k - 1] -= row[j] * x[j];
         }
+        x[k - 1] /= row[k - 1];
     }
 }
 
 void mf_arrow_solve(const mf_arrow *arrow, gsl_vector *x)
 {
-    gsl_matrix *m = arrow->matrix;
-    const size_t border = border_start(arrow);
-    const size_t n = m->size1 - border;
-    solve_forward(arrow, x->data);
-    if (n > 0) {
-        gsl_matrix_view rest = gsl_matrix_submatrix(m, border, border, n, n);
-        gsl_vector_view y = gsl_vector_subvector(x, border, n);
-        gsl_linalg_cholesky_svx(&rest.matrix, &y.vector);
+    solve_forward(arrow->matrix, x->data, 0);
+    solve_backward(arrow->matrix, x->data);
+}
+
+double mf_arrow_inverse_at(const mf_arrow *arrow, size_t k, gsl_vector *scratch)
+{
+    double sum = 0;
+    gsl_vector_set_zero(scratch);
+    gsl_vector_set(scratch, k, 1);
+    solve_forward(arrow->matrix, scratch->data, k);
+    for (size_t i = k; i < scratch->size; i++) {
+        sum += scratch->data[i] * scratch->data[i];
     }
-    solve_backward(arrow, x->data);
+    return sum;
 }

@@ -3,7 +3,8 @@
  * border.
  *
  * A chip's own coefficients appear in its rows alone, the shared ones in everybody's: chips are the blocks, what they
- * share is the border. Eliminating the blocks first leaves GSL's dense factorisation half of the unknowns.
+ * share is the border. Rows are eliminated one after the other (U^T U, right-looking), and what is zero costs nothing: a
+ * dense factorisation of the same matrix with GSL and the BLAS that comes with it takes several times as long.
  */
 #ifndef MF_SPEED_ARROW_H
 #define MF_SPEED_ARROW_H
@@ -13,7 +14,7 @@
 #include <stddef.h>
 
 typedef struct mf_arrow {
-    gsl_matrix *matrix; /* lower triangle; overwritten by the factors */
+    gsl_matrix *matrix; /* upper triangle; overwritten by U, the factor */
     size_t *block_ends; /* unknown behind each block; the border begins at the last */
     size_t n_blocks;
 } mf_arrow;
@@ -23,5 +24,8 @@ bool mf_arrow_factor(const mf_arrow *arrow);
 
 /* Solves with the factors, in place. */
 void mf_arrow_solve(const mf_arrow *arrow, gsl_vector *x);
+
+/* Element k of the inverse's diagonal, from the factor: the squares of U^-T's column k. The scratch is as long as the matrix. */
+double mf_arrow_inverse_at(const mf_arrow *arrow, size_t k, gsl_vector *scratch);
 
 #endif

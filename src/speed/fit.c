@@ -1,4 +1,3 @@
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -168,12 +167,12 @@ static void add_row(normal *e, const sparse_row *sparse, double weight, double e
         e->gradient->data[i] += error * value;
         for (size_t b = 0; squares && b < sparse->n; b++) {
             const size_t j = e->place[sparse->columns[b]];
-            row[j] += j <= i ? value * sparse->values[b] : 0;
+            row[j] += j >= i ? value * sparse->values[b] : 0;
         }
     }
 }
 
-/* Gradient, and if asked for the lower triangle of the Gauss-Newton matrix, of half the objective. */
+/* Gradient, and if asked for the upper triangle of the Gauss-Newton matrix, of half the objective. */
 static void assemble(normal *e, const mf_fit *fit, const bool *used, const double *x, bool squares)
 {
     sparse_row sparse = {0};
@@ -356,12 +355,11 @@ static void read_values(double *x, const mf_fit *fit)
 static void keep_sds(mf_fit *fit, normal *e, const double *x)
 {
     assemble(e, fit, NULL, x, true);
-    if (gsl_linalg_cholesky_decomp1(e->arrow.matrix) != GSL_SUCCESS ||
-        gsl_linalg_cholesky_invert(e->arrow.matrix) != GSL_SUCCESS) {
+    if (!factor(e, 0)) {
         return;
     }
     for (size_t k = 0; k < e->n; k++) {
-        fit->columns[e->active[k]].posterior_sd = sqrt(gsl_matrix_get(e->arrow.matrix, k, k));
+        fit->columns[e->active[k]].posterior_sd = sqrt(mf_arrow_inverse_at(&e->arrow, k, e->step));
     }
 }
 
@@ -453,7 +451,7 @@ static void openness_free(openness *o)
     free(o->known_chips);
 }
 
-/* The diagonal of the inverse, for the columns that rows left out have. Needs the matrix's factors. */
+/* The diagonal of the inverse, for the columns that chips share. Needs the matrix's factors. */
 static void fill_columns(openness *o, normal *e, const mf_fit *fit, const bool *used)
 {
     for (size_t i = 0; i < fit->n_rows; i++) {
@@ -464,10 +462,7 @@ static void fill_columns(openness *o, normal *e, const mf_fit *fit, const bool *
         o->seen[c] = e->place[c] != SIZE_MAX;
         o->columns[c] = spread * spread;
         if (o->seen[c] && fit->columns[c].kind != COLUMN_CHIP) {
-            gsl_vector_set_zero(e->step);
-            gsl_vector_set(e->step, e->place[c], 1);
-            mf_arrow_solve(&e->arrow, e->step);
-            o->columns[c] = gsl_vector_get(e->step, e->place[c]);
+            o->columns[c] = mf_arrow_inverse_at(&e->arrow, e->place[c], e->step);
         }
     }
 }

@@ -55,6 +55,11 @@ Test(arrow, it_solves_what_a_dense_factorisation_solves)
     for (size_t i = 0; i < x->size; i++) {
         cr_assert(epsilon_eq(dbl, gsl_vector_get(x, i), gsl_vector_get(y, i), 1e-12), "%zu", i);
     }
+    gsl_linalg_cholesky_invert(dense);
+    for (size_t i = 0; i < x->size; i++) {
+        const double inverse = mf_arrow_inverse_at(&arrow, i, x);
+        cr_assert(epsilon_eq(dbl, inverse, gsl_matrix_get(dense, i, i), 1e-12), "%zu", i);
+    }
     gsl_vector_free(x);
     gsl_vector_free(y);
     gsl_matrix_free(dense);
