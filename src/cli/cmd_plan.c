@@ -80,7 +80,7 @@ static mf_status plan_machines(answer *out, const mf_plan_facts *f, mf_error *er
         out->yes = offers.n > 0;
         mf_show_offers_answer(&out->document, &request, &offers, f->arguments->budget);
     }
-    free(offers.items);
+    mf_offers_free(&offers);
     mf_model_free(model);
     return status;
 }
@@ -130,6 +130,7 @@ static mf_status load_view(viewed *v, const mf_plan_facts *f, mf_error *err)
                           .engine = f->engines[0],
                           .calibration = f->calibrations[0],
                           .prices = f->prices,
+                          .condition = f->arguments->cost.used ? MF_USED : MF_NEW,
                           .around_cards = f->arguments->cost.price_around_cards};
     return status == MF_OK
                ? mf_cli_workload(&v->study.workload, f->engines[0], v->models[0], f->arguments, err)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "cli/plan_facts.h"
 
 static double capacity_of(const mf_machine *machine)
@@ -52,29 +53,44 @@ static int by_price(const void *a, const void *b)
     return faster < 0 ? -1 : faster > 0 ? 1 : strcmp(x->machine, y->machine);
 }
 
-/* As hwdb says it: "discontinued 2026-08-25", "512 GB option withdrawn March 2026". */
-static bool is_past(const mf_plan_facts *facts, const mf_machine *machine)
-{
-    static const char *const words[] = {"discontinued", "withdrawn"};
-    bool past = false;
-    for (size_t i = 0; machine->status != NULL && i < sizeof words / sizeof words[0]; i++) {
-        past = past || strstr(machine->status, words[i]) != NULL;
-    }
-    return past && !facts->arguments->cost.used;
-}
-
 static void fill_offer(mf_machine_offer *offer,
                        const mf_plan_facts *facts,
                        const mf_plan_request *request,
                        const mf_choice *choice,
                        const mf_machine *machine)
 {
-    *offer = (mf_machine_offer){.price = price_of(facts, machine),
-                                .capacity_bytes = capacity_of(machine),
-                                .is_past = is_past(facts, machine),
-                                .choice = *choice};
+    *offer =
+        (mf_machine_offer){.price = price_of(facts, machine),
+                           .capacity_bytes = capacity_of(machine),
+                           .is_past = mf_machine_is_past(machine) && !facts->arguments->cost.used,
+                           .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
     (void)mf_choice_text(offer->how, request, choice);
+}
+
+/* Of a machine that was named it is told why it is not among the offers. */
+static void add_missed(mf_offers *offers,
+                       const mf_plan_request *request,
+                       const mf_plan_result *result,
+                       const mf_machine *machine)
+{
+    mf_missed_offer *missed = &offers->missed[offers->n_missed++];
+    char how[160];
+    char speed[MF_NUMBER_SIZE];
+    (void)snprintf(missed->machine, sizeof missed->machine, "%s", machine->id);
+    if (result->pick >= result->n_choices) {
+        (void)snprintf(missed->why, sizeof missed->why, "nothing fits");
+        return;
+    }
+    const mf_choice *nearest = &result->choices[result->pick];
+    (void)snprintf(missed->why,
+                   sizeof missed->why,
+                   "nearest %.80s%s%s%s; %.120s",
+                   mf_choice_text(how, request, nearest),
+                   nearest->decode.known ? " at " : "",
+                   nearest->decode.known ? mf_number_text(speed, nearest->decode.tok_s, 3) : "",
+                   nearest->decode.known ? " tok/s" : "",
+                   result->reason);
 }
 
 static mf_status try_machine(mf_offers *offers,
@@ -90,11 +106,13 @@ static mf_status try_machine(mf_offers *offers,
         mf_machine_offer *offer = &offers->items[offers->n];
         const double budget = facts->arguments->budget;
         fill_offer(offer, facts, request, &result.choices[result.pick], machine);
-        const bool unpriced = budget > 0 && !offer->price.known;
+        const bool unpriced = budget > 0 && !offer->price.known && !offers->named;
         const bool dear = budget > 0 && offer->price.known && offer->price.value > budget;
         offers->n_unpriced += unpriced ? 1 : 0;
         offers->n_dear += dear ? 1 : 0;
         offers->n += unpriced || dear ? 0 : 1;
+    } else if (status == MF_OK && offers->named) {
+        add_missed(offers, request, &result, machine);
     }
     mf_plan_result_free(&result);
     return status;
@@ -108,8 +126,10 @@ static mf_status offers_of(mf_offers *out,
 {
     mf_plan_request request = {0};
     mf_planner *planner = NULL;
-    mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items)};
-    mf_status status = offers.items != NULL
+    mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items),
+                        .missed = calloc(machines->n + 1, sizeof *offers.missed),
+                        .named = machines == &facts->machines && facts->arguments->on != NULL};
+    mf_status status = offers.items != NULL && offers.missed != NULL
                            ? mf_plan_facts_request(&request, facts, model, true, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
@@ -123,7 +143,7 @@ static mf_status offers_of(mf_offers *out,
     }
     mf_planner_free(planner);
     if (status != MF_OK) {
-        free(offers.items);
+        mf_offers_free(&offers);
         return status;
     }
     qsort(offers.items, offers.n, sizeof *offers.items, by_price);
@@ -222,7 +242,7 @@ mf_status mf_plan_ways_out(mf_document *document,
         mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
         mf_document_cell(document, "- no machine of hwdb grants these wishes");
     }
-    free(offers.items);
+    mf_offers_free(&offers);
     mf_cli_list_free(&all);
     return status;
 }

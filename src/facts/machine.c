@@ -259,6 +259,17 @@ size_t mf_machine_count_devices(const mf_machine *machine)
     return n * (machine->n_nodes > 0 ? machine->n_nodes : 1);
 }
 
+/* As hwdb's files say it: "discontinued 2026-08-25", "512 GB option withdrawn March 2026". */
+bool mf_machine_is_past(const mf_machine *machine)
+{
+    static const char *const words[] = {"discontinued", "withdrawn"};
+    bool past = false;
+    for (size_t i = 0; machine->status != NULL && i < sizeof words / sizeof words[0]; i++) {
+        past = past || strstr(machine->status, words[i]) != NULL;
+    }
+    return past;
+}
+
 void mf_machine_free(mf_machine *machine)
 {
     if (machine == NULL) {

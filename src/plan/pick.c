@@ -110,6 +110,12 @@ static void mark_front(mf_plan_result *r)
     }
 }
 
+/* Loss as far as it weighs. */
+static double loss_of(const mf_choice *c)
+{
+    return c->loss.divergence <= MF_PLAN_NO_LOSS ? 0 : c->loss.divergence;
+}
+
 /* Is a the better pick? `fast`: speed counts once the loss is small; otherwise quality counts first. */
 static bool better(const mf_choice *a, const mf_choice *b, bool fast)
 {
@@ -122,8 +128,8 @@ static bool better(const mf_choice *a, const mf_choice *b, bool fast)
         return small_a;
     }
     const bool by_speed = fast && small_a && small_b;
-    if (!by_speed && fabs(a->loss.divergence - b->loss.divergence) > 1e-9) {
-        return a->loss.divergence < b->loss.divergence;
+    if (!by_speed && fabs(loss_of(a) - loss_of(b)) > 1e-9) {
+        return loss_of(a) < loss_of(b);
     }
     if (fabs(kv_width(a) - kv_width(b)) > 1e-9) {
         return kv_width(a) > kv_width(b);
@@ -168,17 +174,21 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     if (!is_trained_for(r)) {
         mf_str_printf(out, ", trained for %" PRIu64 " tokens", r->model->context_max);
     }
-    if (!fast_enough(c, wish)) {
+    if (!fast_enough(c, wish) && c->decode.known) {
         mf_str_printf(out,
                       ", %s of %s tok/s",
-                      c->decode.known ? mf_number_text(has, c->decode.tok_s, 3) : "no known",
+                      mf_number_text(has, c->decode.tok_s, 3),
                       mf_number_text(wished, wish->min_tok_s, 3));
+    } else if (!fast_enough(c, wish)) {
+        mf_str_add(out, ", its speed is not known");
     }
-    if (!starts_soon_enough(c, wish)) {
+    if (!starts_soon_enough(c, wish) && c->ttft.known) {
         mf_str_printf(out,
                       ", first token after %s of %s s",
-                      c->ttft.known ? mf_number_text(has, c->ttft.s, 2) : "no known",
+                      mf_number_text(has, c->ttft.s, 2),
                       mf_number_text(wished, wish->max_ttft_s, 2));
+    } else if (!starts_soon_enough(c, wish)) {
+        mf_str_add(out, ", its first token is not known");
     }
     if (!good_enough(c, wish)) {
         mf_str_printf(out,
@@ -198,7 +208,7 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
     const bool small = c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS;
     if (!r->pick_meets) {
         mf_str text = {0};
-        mf_str_add(&text, "not every wish is granted, nothing comes nearer");
+        mf_str_add(&text, "not every wish is granted");
         tell_missed(&text, c, request);
         (void)snprintf(r->reason, sizeof r->reason, "%s", text.data != NULL ? text.data : "");
         mf_str_free(&text);
@@ -216,6 +226,12 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
                        mf_number_text(number, MF_PLAN_SMALL_LOSS, 2));
     } else if (by_speed(request)) {
         (void)snprintf(r->reason, sizeof r->reason, "the least loss of those that fit");
+    } else if (c->loss.divergence <= MF_PLAN_NO_LOSS) {
+        (void)snprintf(r->reason,
+                       sizeof r->reason,
+                       "the fastest that loses next to nothing (divergence up to %s) of those that "
+                       "grant every wish",
+                       mf_number_text(number, MF_PLAN_NO_LOSS, 2));
     } else {
         (void)snprintf(
             r->reason, sizeof r->reason, "the least loss of those that grant every wish");

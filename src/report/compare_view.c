@@ -125,6 +125,39 @@ static void begin_table(mf_document *d, const char *heading, const char *rows)
     }
 }
 
+/* How sure prompts are, and what all of it rests on. */
+static void show_grounds(mf_document *d, const mf_shown *shown, size_t n_shown, bool by_model)
+{
+    static const char *const headings[] = {
+        "basis", "90 % range of prefill", "90 % range of the first token"};
+    mf_document_begin(d, MF_BLOCK_TABLE, 4, "What the speeds rest on");
+    mf_document_cell(d, "%s", by_model ? "model" : "machine");
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        mf_document_cell(d, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < n_shown; i++) {
+        const mf_prediction *p = shown[i].prediction;
+        char text[MF_WORDING_SIZE];
+        char low[MF_NUMBER_SIZE + 16];
+        char high[MF_NUMBER_SIZE + 16];
+        if (by_model) {
+            mf_document_cell(d, "%s %s", shown[i].run->model->id, shown[i].quant_name);
+        } else {
+            mf_document_cell(d, "%s", shown[i].run->machine->id);
+        }
+        mf_document_cell(d, "%s", p->decode.known ? mf_basis_name(p->decode.basis) : "-");
+        mf_document_cell(d, "%s", mf_range_text(text, &p->prefill));
+        if (p->ttft.known) {
+            mf_document_cell(d,
+                             "%s - %s",
+                             mf_quantity_text(low, p->ttft.low_s, MF_DIM_TIME, 2),
+                             mf_quantity_text(high, p->ttft.high_s, MF_DIM_TIME, 2));
+        } else {
+            mf_document_cell(d, "-");
+        }
+    }
+}
+
 static const char *times(char out[MF_NUMBER_SIZE], const mf_rate *rate, const mf_rate *first)
 {
     return rate->known && first->known ? mf_number_text(out, rate->tok_s / first->tok_s, 2) : "?";
@@ -206,6 +239,9 @@ void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_s
             }
             show_row(document, &shown[i], run->machine->id);
         }
+    }
+    if (model || machine) {
+        show_grounds(document, shown, n_shown, !model);
     }
     if (model) {
         show_factors(document, shown, n_shown);

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "memfit/cost_setup.h"
 #include "report/prediction.h"
+#include "report/wording.h"
 
 /* Borrowed. rent.run is NULL where nothing is rented. */
 typedef struct mf_cost_shown {
@@ -27,6 +28,14 @@ mf_status mf_write_cost_json(mf_str *out, const mf_cost_shown *shown, mf_error *
 
 /* One header line, then one for each way. */
 mf_status mf_write_cost_csv(mf_str *out, const mf_cost_shown *shown, mf_error *err);
+
+const char *mf_cost_currency(const mf_cost_shown *shown);
+
+/* "2.69 USD an hour", "350 EUR a month". */
+const char *mf_cost_rent_text(char out[MF_WORDING_SIZE], const mf_cost_shown *shown);
+
+/* Money without its currency: whole from 100 on, cents below 10. */
+const char *mf_amount_text(char out[MF_WORDING_SIZE], double value);
 
 /* In words and symbols. */
 const char *mf_cost_part_formula(mf_cost_part part);

@@ -331,13 +331,20 @@ static void show_notes(mf_document *d, const mf_prediction *p)
     }
 }
 
-static void show_sources(mf_document *d, const mf_shown *shown)
+static void show_grounds(mf_document *d, const mf_shown *shown, bool assumed)
 {
     mf_ground grounds[MF_MAX_GROUNDS];
     const size_t n = mf_grounds(grounds, shown);
-    mf_document_begin(d, MF_BLOCK_LIST, 1, "Sources");
+    bool begun = !assumed;
     for (size_t i = 0; i < n; i++) {
         const mf_source *s = grounds[i].source;
+        if ((s->kind == MF_SOURCE_ASSUMED) != assumed) {
+            continue;
+        }
+        if (!begun) {
+            mf_document_begin(d, MF_BLOCK_LIST, 1, "Given or assumed, without a source");
+            begun = true;
+        }
         mf_document_cell(d,
                          "- %s: %s (%s%s%s)",
                          grounds[i].what,
@@ -346,12 +353,20 @@ static void show_sources(mf_document *d, const mf_shown *shown)
                          s->seen != NULL ? ", " : "",
                          s->seen != NULL ? s->seen : "");
     }
+}
+
+/* What nobody stands behind is not among the sources. */
+static void show_sources(mf_document *d, const mf_shown *shown)
+{
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "Sources");
+    show_grounds(d, shown, false);
     if (shown->calibration != NULL && shown->prediction->decode.known) {
         mf_document_cell(d,
                          "- speed: fitted to %s (measured, %s)",
                          shown->calibration->data,
                          shown->calibration->fitted);
     }
+    show_grounds(d, shown, true);
 }
 
 void mf_show_fit(mf_document *document, const mf_shown *shown)

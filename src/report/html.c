@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "report/column_notes.h"
 #include "report/document.h"
 
 typedef struct page {
@@ -114,13 +115,31 @@ static void add_references(const page *p, const note_list *list)
     mf_str_add(p->out, n > 0 ? "</sup>" : "");
 }
 
+/* Words are read from the left; a column with a number in it lines up at the right. */
+static bool is_text_column(const mf_block *block, size_t column)
+{
+    double value = 0;
+    const char *behind = NULL;
+    bool any_number = false;
+    for (size_t i = block->n_columns + column; i < block->n_cells; i += block->n_columns) {
+        any_number = any_number || mf_is_number(&value, &behind, block->cells[i]);
+    }
+    return !any_number;
+}
+
 static void add_cell(const page *p, const mf_block *block, size_t i)
 {
     enum { LONG = 36 };
     char number[MF_NUMBER_SIZE];
     const char *text = cell_of(block, i);
     const mf_figure *figure = mf_document_figure_of(p->document, index_of(p, block), i);
-    const char *class = strlen(text) > LONG && i % block->n_columns > 0 ? " class=\"wide\"" : "";
+    const size_t column = i % block->n_columns;
+    const bool words = block->kind == MF_BLOCK_TABLE && column > 0 && is_text_column(block, column);
+    const bool is_long = strlen(text) > LONG && column > 0;
+    const char *class = words && is_long ? " class=\"text wide\""
+                        : words          ? " class=\"text\""
+                        : is_long        ? " class=\"wide\""
+                                         : "";
     if (figure != NULL) {
         mf_str_printf(
             p->out, "<td%s data-v=\"%s\" id=\"", class, mf_number_text(number, figure->value, 6));
@@ -129,8 +148,8 @@ static void add_cell(const page *p, const mf_block *block, size_t i)
     } else {
         double value = 0;
         const char *end = NULL;
-        const bool plain = i % block->n_columns > 0 && mf_parse_number(&value, text, &end) &&
-                           (*end == '\0' || *end == ' ');
+        const bool plain =
+            column > 0 && mf_parse_number(&value, text, &end) && (*end == '\0' || *end == ' ');
         mf_str_printf(p->out, "<td%s", class);
         if (plain) {
             mf_str_printf(p->out, " data-v=\"%s\"", mf_number_text(number, value, 6));
@@ -168,7 +187,9 @@ static void add_table(const page *p, const mf_block *block)
                   "<div class=\"scroll\" tabindex=\"0\"><table class=\"sort%s\">\n<thead><tr>",
                   is_wide(block) ? " tight" : "");
     for (size_t c = 0; c < n; c++) {
-        mf_str_add(p->out, "<th scope=\"col\"><button type=\"button\">");
+        mf_str_printf(p->out,
+                      "<th scope=\"col\"%s><button type=\"button\">",
+                      is_text_column(block, c) ? " class=\"text\"" : "");
         mf_html_escape(p->out, cell_of(block, c));
         mf_str_add(p->out, "</button></th>");
     }
@@ -238,7 +259,7 @@ static void add_legend(const page *p, const mf_chart *chart)
     mf_str_add(p->out, "<ul class=\"legend\">");
     for (size_t i = 0; i < chart->n_series; i++) {
         const mf_chart_series *series = &chart->series[i];
-        if (series->name == NULL) {
+        if (series->name == NULL || series->n_points == 0) {
             continue;
         }
         mf_str_add(p->out, "<li><svg viewBox=\"0 0 30 12\" aria-hidden=\"true\">");
@@ -351,7 +372,10 @@ static void add_sources(const page *p)
     if (d->n_footnotes == 0) {
         return;
     }
-    mf_str_add(p->out, "<h2>Sources</h2>\n<ol class=\"sources\">\n");
+    mf_str_add(p->out,
+               "<h2>Sources and assumptions</h2>\n<p>A number without a mark has the sources of "
+               "the one before it "
+               "in its row.</p>\n<ol class=\"sources\">\n");
     for (size_t i = 0; i < d->n_footnotes; i++) {
         const mf_footnote *note = &d->footnotes[i];
         mf_str_printf(p->out, "<li id=\"s%zu\">", i + 1);
@@ -369,9 +393,7 @@ static void add_sources(const page *p)
         }
         mf_str_add(p->out, ")</li>\n");
     }
-    mf_str_add(p->out,
-               "</ol>\n<p>A number without a mark has the sources of the one before it in its "
-               "row.</p>\n");
+    mf_str_add(p->out, "</ol>\n");
 }
 
 mf_status mf_write_html(mf_str *out, const mf_document *document, const char *title, mf_error *err)

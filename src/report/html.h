@@ -39,18 +39,27 @@ mf_layout mf_chart_layout(const mf_chart *chart);
 /* Middle of a bar's row. */
 double mf_layout_row(const mf_layout *layout, double row);
 
-enum { MF_MAX_LABELS = 160 };
+enum { MF_MAX_LABELS = 400 };
 
-/* Boxes of labels that are placed already. */
+/* Boxes of labels and marks that are placed already. */
 typedef struct mf_labels {
     mf_box boxes[MF_MAX_LABELS];
     size_t n_boxes;
+    mf_box lines[MF_MAX_LABELS]; /* pieces of lines */
+    size_t n_lines;
 } mf_labels;
 
-/* Finds room for a label of n_columns characters near a point, inside the plot and clear of all boxes, and takes it.
-   False if there is none. */
-bool mf_label_place(
-    mf_box *box, mf_labels *labels, const mf_layout *layout, mf_point near, size_t n_columns);
+/* Finds room for a label of n_columns characters near a point, inside the plot and clear of all boxes, and takes it: clear
+   of lines as well, or across one if `crossing` and there is no other. False if there is none. */
+bool mf_label_place(mf_box *box,
+                    mf_labels *labels,
+                    const mf_layout *layout,
+                    mf_point near,
+                    size_t n_columns,
+                    bool crossing);
+
+/* Takes the room of a line. */
+void mf_label_take_line(mf_labels *labels, mf_point a, mf_point b);
 
 /* Takes the room of a label that ends at a point, so that none is put over it. */
 void mf_label_take(mf_labels *labels, mf_point end, size_t n_columns);

@@ -29,7 +29,8 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ".scroll{overflow-x:auto;margin:.6rem 0}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,24rem)}\n"
     "th,td{padding:.28rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}\n"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}td.wide{white-space:normal;min-width:14rem;text-align:left}\n"
+    "th:first-child,td:first-child{text-align:left;padding-left:0}td.wide{white-space:normal;min-width:14rem;text-align:left}"
+    ".text{text-align:left}\n"
     "thead th{border-bottom:2px solid var(--line);color:var(--soft);font-weight:600}\n"
     "th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c1);outline-offset:2px}\n"
     "th[aria-sort=ascending] button::after{content:\" \\25B2\"}th[aria-sort=descending] button::after{content:\" \\25BC\"}\n"
@@ -45,7 +46,7 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ,
     [MF_STYLE_DRAWING] =
     "svg text{font:12px system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif;fill:var(--fg)}svg .tick,svg .title{fill:var(--soft)}"
-    "svg .label{font-size:11.5px}\n"
+    "svg .label{font-size:11.5px;paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}\n"
     "svg .grid{stroke:var(--line);stroke-width:1}svg .rule{stroke:var(--fg);stroke-width:1.2;stroke-dasharray:5 3}\n"
     "svg .line{fill:none;stroke-width:2;stroke-linejoin:round}svg .dashed{stroke-dasharray:6 4}svg .dotted{stroke-dasharray:2 3}svg .chained{"
     "stroke-dasharray:9 3 2 3}svg .cloud{fill-opacity:.5}"

@@ -96,22 +96,29 @@ double mf_layout_row(const mf_layout *layout, double row)
     return layout->plot.top + ROW_HEIGHT * (row + 0.5);
 }
 
-static bool is_free(const mf_labels *labels, const mf_box *box, const mf_box *plot)
+static bool overlaps_any(const mf_box *box, const mf_box *others, size_t n)
 {
-    if (box->left < plot->left || box->right > plot->right || box->top < plot->top ||
-        box->bottom > plot->bottom) {
-        return false;
-    }
-    for (size_t i = 0; i < labels->n_boxes; i++) {
-        if (mf_boxes_overlap(box, &labels->boxes[i])) {
-            return false;
+    for (size_t i = 0; i < n; i++) {
+        if (mf_boxes_overlap(box, &others[i])) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
-bool mf_label_place(
-    mf_box *box, mf_labels *labels, const mf_layout *layout, mf_point near, size_t n_columns)
+static bool is_free(const mf_labels *labels, const mf_box *box, const mf_box *plot, bool crossing)
+{
+    return box->left >= plot->left && box->right <= plot->right && box->top >= plot->top &&
+           box->bottom <= plot->bottom && !overlaps_any(box, labels->boxes, labels->n_boxes) &&
+           (crossing || !overlaps_any(box, labels->lines, labels->n_lines));
+}
+
+bool mf_label_place(mf_box *box,
+                    mf_labels *labels,
+                    const mf_layout *layout,
+                    mf_point near,
+                    size_t n_columns,
+                    bool crossing)
 {
     static const double gap = 7;
     const double width = NAME_WIDTH * (double)n_columns;
@@ -127,18 +134,37 @@ bool mf_label_place(
         {near.x - gap - width, near.y - gap - LABEL_HEIGHT},
         {near.x - gap - width, near.y + gap               },
     };
-    for (size_t i = 0; i < sizeof corners / sizeof corners[0]; i++) {
-        const mf_box candidate = {.left = corners[i].x,
-                                  .top = corners[i].y,
-                                  .right = corners[i].x + width,
-                                  .bottom = corners[i].y + LABEL_HEIGHT};
-        if (labels->n_boxes < MF_MAX_LABELS && is_free(labels, &candidate, &layout->plot)) {
+    const size_t n = sizeof corners / sizeof corners[0];
+    for (size_t i = 0; i < (crossing ? 2 * n : n); i++) {
+        const mf_point corner = corners[i % n];
+        const mf_box candidate = {.left = corner.x,
+                                  .top = corner.y,
+                                  .right = corner.x + width,
+                                  .bottom = corner.y + LABEL_HEIGHT};
+        if (labels->n_boxes < MF_MAX_LABELS && is_free(labels, &candidate, &layout->plot, i >= n)) {
             labels->boxes[labels->n_boxes++] = candidate;
             *box = candidate;
             return true;
         }
     }
     return false;
+}
+
+void mf_label_take_line(mf_labels *labels, mf_point a, mf_point b)
+{
+    static const double piece = 12;
+    const double length = hypot(b.x - a.x, b.y - a.y);
+    const size_t n = (size_t)ceil(length / piece);
+    for (size_t i = 0; i < n && labels->n_lines < MF_MAX_LABELS; i++) {
+        const double t = (double)i / (double)n;
+        const double u = (double)(i + 1) / (double)n;
+        const mf_point from = {a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)};
+        const mf_point to = {a.x + u * (b.x - a.x), a.y + u * (b.y - a.y)};
+        labels->lines[labels->n_lines++] = (mf_box){.left = fmin(from.x, to.x) - 1,
+                                                    .top = fmin(from.y, to.y) - 1,
+                                                    .right = fmax(from.x, to.x) + 1,
+                                                    .bottom = fmax(from.y, to.y) + 1};
+    }
 }
 
 void mf_label_take(mf_labels *labels, mf_point end, size_t n_columns)

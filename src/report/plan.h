@@ -52,12 +52,23 @@ typedef struct mf_machine_offer {
     const char *what; /* how it is related to another machine; NULL: not said */
 } mf_machine_offer;
 
+/* A machine that was named and does not grant the wishes. */
+typedef struct mf_missed_offer {
+    char machine[96];
+    char why[256];
+} mf_missed_offer;
+
 typedef struct mf_offers {
     mf_machine_offer *items; /* within the budget */
     size_t n;
+    bool named; /* machines were named: all of them are shown, with a price or without */
+    mf_missed_offer *missed;
+    size_t n_missed;
     size_t n_dear;     /* that grant the wishes and cost more than the budget */
     size_t n_unpriced; /* left out as well, as a budget says nothing of them */
 } mf_offers;
+
+void mf_offers_free(mf_offers *offers);
 
 /* Sorted by the caller. */
 void mf_show_offers(mf_document *document,

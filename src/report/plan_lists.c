@@ -3,6 +3,7 @@
  * brings, a larger model coarse against a smaller one fine.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -12,31 +13,11 @@
 
 typedef char text[MF_WORDING_SIZE];
 
-static const char *price_text(text out, const mf_price *price)
+void mf_offers_free(mf_offers *offers)
 {
-    char low[MF_NUMBER_SIZE];
-    char high[MF_NUMBER_SIZE];
-    const char *currency = mf_currency_name(price->currency);
-    if (price->known && price->high > price->low) {
-        (void)snprintf(out,
-                       MF_WORDING_SIZE,
-                       "%s - %s %s",
-                       mf_number_text(low, price->low, 6),
-                       mf_number_text(high, price->high, 6),
-                       currency);
-        return out;
-    }
-    if (price->known) {
-        (void)snprintf(
-            out, MF_WORDING_SIZE, "%s %s", mf_number_text(low, price->value, 6), currency);
-        return out;
-    }
-    if (price->n_cards > 0) {
-        (void)snprintf(
-            out, MF_WORDING_SIZE, "cards alone %s", mf_number_text(low, price->cards_low, 6));
-        return out;
-    }
-    return "not known";
+    free(offers->items);
+    free(offers->missed);
+    *offers = (mf_offers){0};
 }
 
 void mf_show_offers(mf_document *document,
@@ -45,7 +26,7 @@ void mf_show_offers(mf_document *document,
                     size_t n)
 {
     const bool related = n > 0 && offers[0].what != NULL;
-    mf_document_begin(document, MF_BLOCK_TABLE, related ? 8 : 7, heading);
+    mf_document_begin(document, MF_BLOCK_TABLE, related ? 9 : 8, heading);
     if (related) {
         mf_document_cell(document, "step");
     }
@@ -54,6 +35,7 @@ void mf_show_offers(mf_document *document,
     mf_document_cell(document, "of");
     mf_document_cell(document, "how");
     mf_document_cell(document, "tok/s");
+    mf_document_cell(document, "90 %% range");
     mf_document_cell(document, "first token");
     mf_document_cell(document, "loss");
     for (size_t i = 0; i < n; i++) {
@@ -66,7 +48,7 @@ void mf_show_offers(mf_document *document,
             mf_document_cell(document, "%s", o->what);
         }
         mf_document_cell(document, "%s", o->machine);
-        mf_document_cell(document, "%s", price_text(words, &o->price));
+        mf_document_cell(document, "%s", mf_price_text(words, &o->price));
         if (o->price.known) {
             (void)snprintf(id, sizeof id, "price/%s", o->machine);
             mf_document_figure(document,
@@ -84,12 +66,10 @@ void mf_show_offers(mf_document *document,
                                   o->price.row->date);
             }
         }
-        mf_document_cell(document,
-                         "%s%s",
-                         o->price.row != NULL ? o->price.row->date : "-",
-                         o->is_past ? ", no longer sold" : "");
+        mf_document_cell(document, "%s", mf_price_date_text(words, &o->price, o->is_past));
         mf_document_cell(document, "%s", o->how);
         mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
+        mf_document_cell(document, "%s", mf_range_text(words, &o->choice.decode));
         mf_document_cell(
             document,
             "%s",
@@ -109,8 +89,12 @@ static void show_offers_verdict(mf_document *d, const mf_offers *offers, double 
         mf_document_cell(d, "%s: the cheapest that is sold with a known price", first->machine);
     } else if (first != NULL) {
         mf_document_cell(d, "NO PRICE");
-        mf_document_cell(
-            d, "of %zu that grant the wishes none is sold with a known price", offers->n);
+        mf_document_cell(d,
+                         "of the %zu machine%s that grant%s the wishes none is sold with a known "
+                         "price",
+                         offers->n,
+                         offers->n == 1 ? "" : "s",
+                         offers->n == 1 ? "s" : "");
     } else {
         mf_document_cell(d, "NONE");
         mf_document_cell(
@@ -118,7 +102,19 @@ static void show_offers_verdict(mf_document *d, const mf_offers *offers, double 
     }
 }
 
-static void show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced)
+static void show_missed(mf_document *d, const mf_offers *offers)
+{
+    if (offers->n_missed > 0) {
+        mf_document_begin(d, MF_BLOCK_PAIRS, 2, "Not granted");
+        for (size_t i = 0; i < offers->n_missed; i++) {
+            mf_document_cell(d, "%s", offers->missed[i].machine);
+            mf_document_cell(d, "%s", offers->missed[i].why);
+        }
+    }
+}
+
+static void
+show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size_t n_shown)
 {
     const size_t n = offers->n;
     mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
@@ -128,6 +124,12 @@ static void show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_
                      n + offers->n_unpriced,
                      n + offers->n_unpriced == 1 ? " grants" : "s grant",
                      n - n_priced + offers->n_unpriced);
+    if (n_shown < n_priced) {
+        mf_document_cell(d,
+                         "- the %zu cheapest are listed, %zu more have a price that is known",
+                         n_shown,
+                         n_priced - n_shown);
+    }
     if (offers->n_dear > 0) {
         mf_document_cell(d,
                          "- %zu more cost%s more than the budget; a range of prices counts by its "
@@ -139,8 +141,9 @@ static void show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_
                      "- where its devices can't hold the whole model a machine counts with parts "
                      "in host memory, as 'how' says");
     mf_document_cell(d,
-                     "- a price is the newest that is known, of the date beside it: what is no "
-                     "longer sold has its last one and stands behind what is");
+                     "- a price is the newest that is known, of the date beside it, list: the "
+                     "maker's, street: what shops asked; what is no longer sold has its last one "
+                     "and stands behind what is");
 }
 
 void mf_show_offers_answer(mf_document *document,
@@ -163,10 +166,12 @@ void mf_show_offers_answer(mf_document *document,
     mf_document_cell(document, "budget");
     mf_document_cell(document, "%s", budget > 0 ? mf_number_text(number, budget, 6) : "none");
     show_offers_verdict(document, offers, budget);
-    if (n_priced > 0) {
-        mf_show_offers(document, "By price", offers->items, n_priced < MOST ? n_priced : MOST);
+    const size_t n_shown = offers->named ? offers->n : n_priced < MOST ? n_priced : MOST;
+    if (n_shown > 0) {
+        mf_show_offers(document, "By price", offers->items, n_shown);
     }
-    show_offers_notes(document, offers, n_priced);
+    show_missed(document, offers);
+    show_offers_notes(document, offers, n_priced, n_shown);
 }
 
 void mf_show_steps(
@@ -196,7 +201,7 @@ void mf_show_steps(
         const double more = comparable ? s->price.value - steps[i - 1].price.value : 0;
         mf_document_cell(document, "%s", s->machine);
         mf_document_cell(document, "%s", mf_bytes_text(bytes, s->capacity_bytes, 3));
-        mf_document_cell(document, "%s", price_text(words, &s->price));
+        mf_document_cell(document, "%s", mf_price_text(words, &s->price));
         mf_document_cell(document, "%zu", s->n_models);
         mf_document_cell(document, "%zu", s->n_new);
         if (comparable && s->n_new > 0) {
@@ -229,13 +234,13 @@ void mf_show_models(mf_document *document,
                     size_t n_models)
 {
     static const char *const headings[] = {
-        "model", "parameters", "how", "needs", "tok/s", "first token", "loss"};
+        "model", "parameters", "how", "needs", "tok/s", "90 % range", "first token", "loss"};
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
     mf_document_cell(document, "machine");
     mf_document_cell(document, "%s", machine->name);
     mf_document_cell(document, "models");
     mf_document_cell(document, "%zu of %zu are listed", n, n_models);
-    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Each model at its best here");
+    mf_document_begin(document, MF_BLOCK_TABLE, 8, "Each model at its best here");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -258,6 +263,7 @@ void mf_show_models(mf_document *document,
         mf_document_cell(document, "%s", row->how);
         mf_document_cell(document, "%s", mf_bytes_text(bytes, (double)row->choice.need_bytes, 3));
         mf_document_cell(document, "%s", mf_rate_text(words, &row->choice.decode));
+        mf_document_cell(document, "%s", mf_range_text(words, &row->choice.decode));
         mf_document_cell(document,
                          "%s",
                          row->choice.ttft.known

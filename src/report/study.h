@@ -21,6 +21,7 @@ typedef struct mf_study {
     const mf_engine *engine;
     const mf_calibration *calibration; /* NULL: speeds are not known */
     const mf_prices *prices;           /* NULL: no prices */
+    mf_condition condition;            /* of the prices */
     double around_cards;               /* price of the computer around cards; 0: not said */
     mf_workload workload;
 } mf_study;
@@ -38,12 +39,14 @@ mf_study_fn mf_study_switches;
 mf_study_fn mf_study_scaling;
 /* Time to the first token over the prompt's length. */
 mf_study_fn mf_study_prompts;
-/* Which of two machines is faster, by model and by how much is read for how much is written. */
+/* Which machine is faster, by model and by how much is read for how much is written. */
 mf_study_fn mf_study_crossover;
 /* Decode speed over the context's depth, with bands. */
 mf_study_fn mf_study_depth;
 /* Machines by what they give for the money. */
 mf_study_fn mf_study_value;
+/* Price of each machine, and of what kind and date it is. Nothing without prices. */
+void mf_study_prices(mf_document *document, const mf_study *study);
 /* Where the model lies on each machine, how fast it is read there, what stands beside it. */
 void mf_study_paths(mf_document *document, const mf_study *study);
 /* Memory terms against the limit. */

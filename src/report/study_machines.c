@@ -1,30 +1,59 @@
 /*
  * study_machines.c - the same work on several machines: does it scale, how long until the first token, how speed falls
- * with depth, what one gets for the money.
+ * with depth.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
-#include "memfit/cost_setup.h"
-#include "report/cost.h"
 #include "report/study.h"
 #include "report/wording.h"
 
 #define DECODE "speed law, decode: docs/speed.md"
 #define PREFILL "speed law, prefill: docs/speed.md"
-#define PERCENT 100.0
-#define BYTES_PER_GIB 1073741824.0
 
 typedef char text[MF_WORDING_SIZE];
+
+/* Speed a device of the first machine with that device which holds the model, by device. */
+typedef struct baselines {
+    const mf_device *devices[MF_MAX_PLACES];
+    double tok_s[MF_MAX_PLACES];
+    size_t n;
+} baselines;
+
+static const mf_device *device_of(const mf_machine *machine)
+{
+    return machine->n_devices > 0 ? machine->devices[0].device : NULL;
+}
+
+/* 0: none yet. */
+static double baseline_of(const baselines *b, const mf_machine *machine)
+{
+    const mf_device *device = device_of(machine);
+    for (size_t i = 0; i < b->n; i++) {
+        if (device != NULL && strcmp(b->devices[i]->id, device->id) == 0) {
+            return b->tok_s[i];
+        }
+    }
+    return 0;
+}
+
+static void add_baseline(baselines *b, const mf_machine *machine, const mf_prediction *p)
+{
+    const mf_device *device = device_of(machine);
+    if (device != NULL && b->n < MF_MAX_PLACES && p->memory.fits && p->decode.known &&
+        !(baseline_of(b, machine) > 0)) {
+        b->devices[b->n] = device;
+        b->tok_s[b->n++] = p->decode.tok_s / (double)mf_machine_count_devices(machine);
+    }
+}
 
 static void
 scaling_row(mf_document *d, const mf_case *run, const mf_prediction *p, double first_per_device)
 {
     char bytes[MF_NUMBER_SIZE + 16];
-    text number;
+    text words;
     const size_t n = mf_machine_count_devices(run->machine);
     uint64_t most = 0;
     for (size_t i = 0; i + 1 < p->memory.n_places; i++) {
@@ -35,7 +64,7 @@ scaling_row(mf_document *d, const mf_case *run, const mf_prediction *p, double f
     mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)most, 3));
     mf_document_cell(d, "%s", p->memory.fits ? "yes" : "no");
     if (!p->memory.fits || !p->decode.known) {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 5; i++) {
             mf_document_cell(d, "-");
         }
         return;
@@ -45,6 +74,7 @@ scaling_row(mf_document *d, const mf_case *run, const mf_prediction *p, double f
                   DECODE,
                   &p->decode,
                   run);
+    mf_document_cell(d, "%s", mf_range_text(words, &p->decode));
     mf_study_rate(d,
                   run->workload.split == MF_SPLIT_TENSOR ? "prefill-tensor" : "prefill-layer",
                   PREFILL,
@@ -54,18 +84,25 @@ scaling_row(mf_document *d, const mf_case *run, const mf_prediction *p, double f
     mf_document_cell(d,
                      "%s",
                      first_per_device > 0
-                         ? mf_percent_text(number, p->decode.tok_s / (double)n, first_per_device)
+                         ? mf_percent_text(words, p->decode.tok_s / (double)n, first_per_device)
                          : "-");
 }
 
 mf_status mf_study_scaling(mf_document *document, const mf_study *study, mf_error *err)
 {
-    static const char *const headings[] = {
-        "machine", "split", "most on one", "fits", "decode", "prefill", "bound by", "per device"};
+    static const char *const headings[] = {"machine",
+                                           "split",
+                                           "most on one",
+                                           "fits",
+                                           "decode",
+                                           "90 % range",
+                                           "prefill",
+                                           "bound by",
+                                           "per device"};
     mf_prediction *p = calloc(1, sizeof *p);
     mf_status status = p != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
-    double first_per_device = 0;
-    mf_document_begin(document, MF_BLOCK_TABLE, 8, "One, two, more devices; tokens per second");
+    baselines first = {.n = 0};
+    mf_document_begin(document, MF_BLOCK_TABLE, 9, "One, two, more devices; tokens per second");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -76,19 +113,17 @@ mf_status mf_study_scaling(mf_document *document, const mf_study *study, mf_erro
             run.workload.split = k == 0 ? MF_SPLIT_LAYER : MF_SPLIT_TENSOR;
             status = mf_predict(p, &run, study->calibration, err);
             if (status == MF_OK) {
-                if (!(first_per_device > 0) && p->memory.fits && p->decode.known) {
-                    first_per_device =
-                        p->decode.tok_s / (double)mf_machine_count_devices(study->machines[i]);
-                }
-                scaling_row(document, &run, p, first_per_device);
+                add_baseline(&first, run.machine, p);
+                scaling_row(document, &run, p, baseline_of(&first, run.machine));
             }
         }
     }
     free(p);
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-    mf_document_cell(document,
-                     "- per device: decode speed a device against the first machine that fits; a "
-                     "layer split adds memory, not speed for one user");
+    mf_document_cell(
+        document,
+        "- per device: decode speed a device against the first machine with such devices "
+        "that fits; a layer split adds memory, not speed for one user");
     return status;
 }
 
@@ -174,6 +209,40 @@ wait_cell(mf_document *d, const mf_machine *machine, uint64_t n_prompt, const mf
     }
 }
 
+/* How sure each of them is, and what that rests on. */
+static void show_wait_ranges(mf_document *d,
+                             const mf_study *study,
+                             const uint64_t *lengths,
+                             size_t n,
+                             const mf_duration *times,
+                             const mf_rate *effective)
+{
+    mf_document_begin(d, MF_BLOCK_TABLE, 2 + n, "90 % ranges in seconds, and what they rest on");
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "basis");
+    for (size_t i = 0; i < n; i++) {
+        mf_document_cell(d, "%llu", (unsigned long long)lengths[i]);
+    }
+    for (size_t m = 0; m < study->n_machines; m++) {
+        const mf_rate *first = &effective[m * n];
+        mf_document_cell(d, "%s", study->machines[m]->id);
+        mf_document_cell(d, "%s", first->known ? mf_basis_name(first->basis) : "-");
+        for (size_t i = 0; i < n; i++) {
+            const mf_duration *t = &times[m * n + i];
+            char low[MF_NUMBER_SIZE];
+            char high[MF_NUMBER_SIZE];
+            if (t->known) {
+                mf_document_cell(d,
+                                 "%s - %s",
+                                 mf_number_text(low, t->low_s, 2),
+                                 mf_number_text(high, t->high_s, 2));
+            } else {
+                mf_document_cell(d, "-");
+            }
+        }
+    }
+}
+
 static void show_warm(
     mf_document *d, const mf_study *study, const uint64_t *lengths, size_t n, const double *warm)
 {
@@ -248,6 +317,7 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
                 wait_cell(document, study->machines[m], lengths[i], &times[m * n + i]);
             }
         }
+        show_wait_ranges(document, study, lengths, n, times, effective);
         show_warm(document, study, lengths, n, warm);
         draw_prompts(document, study, lengths, n, times);
         show_effective(document, study, lengths, n, effective);
@@ -356,117 +426,5 @@ mf_status mf_study_depth(mf_document *document, const mf_study *study, mf_error 
         show_depth_ranges(document, study, all, n_depths);
     }
     free(all);
-    return status;
-}
-
-static void money_cell(
-    mf_document *d, const char *what, const mf_case *run, const mf_price *price, double divisor)
-{
-    char money[MF_NUMBER_SIZE + 16];
-    char id[160];
-    if (!price->known || !(divisor > 0)) {
-        mf_document_cell(d, "-");
-        return;
-    }
-    (void)mf_money_text(money, price->value / divisor, price->currency);
-    *strchr(money, ' ') = '\0';
-    mf_document_cell(d, "%s", money);
-    (void)snprintf(id, sizeof id, "%.40s/%.60s", what, run->machine->id);
-    mf_document_figure(d,
-                       id,
-                       divisor > 1 || divisor < 1 ? "price / what is had for it" : "price",
-                       mf_currency_name(price->currency),
-                       price->value / divisor);
-    mf_document_interval(d, price->low / divisor, price->high / divisor);
-    if (price->row != NULL && price->row->sources.n_items > 0) {
-        mf_document_input(d,
-                          mf_document_footnote(d, &price->row->sources.items[0]),
-                          "price",
-                          "%s, %s",
-                          price->row->item,
-                          price->row->date);
-    }
-    if (divisor > 1 || divisor < 1) {
-        text number;
-        mf_document_input(d, 0, what, "%s", mf_number_text(number, divisor, 4));
-    }
-}
-
-static void
-joule_cell(mf_document *d, const mf_study *study, const mf_case *run, const mf_prediction *p)
-{
-    mf_range active = {0};
-    mf_range idle = {0};
-    text number;
-    if (!p->decode.known || !p->memory.fits ||
-        mf_cost_watts(&active, &idle, study->prices, run->machine, NULL) != MF_OK) {
-        mf_document_cell(d, "-");
-        return;
-    }
-    mf_document_cell(d, "%s", mf_number_text(number, active.value / p->decode.tok_s, 2));
-}
-
-static void
-value_row(mf_document *d, const mf_study *study, const mf_case *run, const mf_prediction *p)
-{
-    char bytes[MF_NUMBER_SIZE + 16];
-    const mf_price price =
-        mf_price_machine(study->prices, run->machine, MF_NEW, study->around_cards);
-    const double usable = (double)mf_memory_usable_bytes(&p->memory);
-    const bool runs = p->memory.fits && p->decode.known;
-    mf_document_cell(d, "%s", run->machine->id);
-    mf_document_cell(d, "%s", mf_bytes_text(bytes, usable, 3));
-    money_cell(d, "price", run, &price, 1);
-    money_cell(d, "per-gib", run, &price, usable / BYTES_PER_GIB);
-    if (runs) {
-        mf_study_rate(d, "decode", DECODE, &p->decode, run);
-    } else {
-        mf_document_cell(d, "-");
-    }
-    money_cell(d, "per-decode-tok-s", run, &price, runs ? p->decode.tok_s : 0);
-    if (runs) {
-        mf_study_rate(d, "prefill", PREFILL, &p->prefill, run);
-    } else {
-        mf_document_cell(d, "-");
-    }
-    money_cell(
-        d, "per-prefill-tok-s", run, &price, runs && p->prefill.known ? p->prefill.tok_s : 0);
-    joule_cell(d, study, run, p);
-}
-
-mf_status mf_study_value(mf_document *document, const mf_study *study, mf_error *err)
-{
-    static const char *const headings[] = {"machine",
-                                           "usable",
-                                           "price",
-                                           "per GiB",
-                                           "decode",
-                                           "per tok/s",
-                                           "prefill",
-                                           "per tok/s",
-                                           "J/token"};
-    if (study->prices == NULL) {
-        return mf_fail(err, MF_E_INTERNAL, "a study of value needs prices");
-    }
-    mf_prediction *p = calloc(1, sizeof *p);
-    mf_status status = p != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
-    mf_document_begin(document, MF_BLOCK_TABLE, 9, "What one gets for the money");
-    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
-        mf_document_cell(document, "%s", headings[i]);
-    }
-    for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
-        const mf_case run = mf_study_case(study, 0, m);
-        status = mf_predict(p, &run, study->calibration, err);
-        if (status == MF_OK) {
-            value_row(document, study, &run, p);
-        }
-    }
-    free(p);
-    mf_study_paths(document, study);
-    mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-    mf_document_cell(document,
-                     "- a range of prices counts by its middle; a machine built around cards has "
-                     "no price unless --around-cards says the rest");
-    mf_document_cell(document, "- joule per output token: watts at the wall over decode speed");
     return status;
 }

@@ -37,76 +37,223 @@ static mf_case mixed(const mf_study *study, size_t model, size_t machine, size_t
     return run;
 }
 
-/* The fastest machine whose memory holds the model, and by what it leads the next. */
-static void
-winner_cell(mf_document *d, const mf_study *study, const mf_rate *rates, const bool *fits)
+/* Effective speeds of one model: of each machine with each mix; not known where it does not hold the whole model. */
+typedef struct speeds {
+    const mf_study *study;
+    size_t model;
+    mf_rate *rates; /* machine by machine, N_MIXES each */
+} speeds;
+
+static const mf_rate *speed_of(const speeds *s, size_t machine, size_t mix)
 {
-    size_t best = study->n_machines;
-    double second = 0;
-    text number;
-    for (size_t m = 0; m < study->n_machines; m++) {
-        if (fits[m] && rates[m].known &&
-            (best == study->n_machines || rates[m].tok_s > rates[best].tok_s)) {
-            best = m;
-        }
-    }
-    for (size_t m = 0; m < study->n_machines && best < study->n_machines; m++) {
-        if (m != best && fits[m] && rates[m].known) {
-            second = fmax(second, rates[m].tok_s);
-        }
-    }
-    if (best == study->n_machines) {
-        mf_document_cell(d, "none fits");
-    } else if (!(second > 0)) {
-        mf_document_cell(d, "%s alone", study->machines[best]->id);
-    } else {
-        mf_document_cell(d,
-                         "%s x%s",
-                         study->machines[best]->id,
-                         mf_number_text(number, rates[best].tok_s / second, 2));
-    }
+    return &s->rates[machine * N_MIXES + mix];
 }
 
-mf_status mf_study_crossover(mf_document *document, const mf_study *study, mf_error *err)
+static mf_status predict_speeds(speeds *s, mf_error *err)
 {
-    enum { MOST = 24 };
     mf_prediction *p = calloc(1, sizeof *p);
-    mf_status status =
-        p != NULL && study->n_machines <= MOST
-            ? MF_OK
-            : mf_fail(err, MF_E_USAGE, "a crossover takes at most %d machines", MOST);
-    mf_document_begin(
-        document, MF_BLOCK_TABLE, 1 + N_MIXES, "Which machine answers faster, and by how much");
-    mf_document_cell(document, "model");
-    for (size_t i = 0; i < N_MIXES; i++) {
-        mf_document_cell(document,
-                         "%s %llu:%llu",
-                         mixes[i].name,
-                         (unsigned long long)mixes[i].n_prompt,
-                         (unsigned long long)mixes[i].n_output);
-    }
-    for (size_t k = 0; status == MF_OK && k < study->n_models; k++) {
-        const mf_case first = mf_study_case(study, k, 0);
-        mf_document_cell(document, "%s %s", study->models[k]->id, mf_study_scheme(&first));
+    mf_status status = p != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
+    for (size_t m = 0; status == MF_OK && m < s->study->n_machines; m++) {
         for (size_t i = 0; status == MF_OK && i < N_MIXES; i++) {
-            mf_rate rates[MOST] = {{0}};
-            bool fits[MOST] = {false};
-            for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
-                const mf_case run = mixed(study, k, m, i);
-                status = mf_predict(p, &run, study->calibration, err);
-                fits[m] = status == MF_OK && p->memory_known && p->memory.fits;
-                rates[m] = p->effective;
-            }
+            const mf_case run = mixed(s->study, s->model, m, i);
+            status = mf_predict(p, &run, s->study->calibration, err);
             if (status == MF_OK) {
-                winner_cell(document, study, rates, fits);
+                const bool holds = p->memory_known && p->memory.fits;
+                s->rates[m * N_MIXES + i] = holds ? p->effective : (mf_rate){.known = false};
             }
         }
     }
     free(p);
-    mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-    mf_document_cell(document,
-                     "- by effective speed: output tokens over the time of prompt and output "
-                     "together; only machines that hold the whole model");
+    return status;
+}
+
+static const char *name_of(text out, const speeds *s)
+{
+    const mf_case run = mf_study_case(s->study, s->model, 0);
+    (void)snprintf(out, sizeof(text), "%.120s %.60s", run.model->id, mf_study_scheme(&run));
+    return out;
+}
+
+static void speed_table(mf_document *d, const speeds *s)
+{
+    text heading;
+    text name;
+    (void)snprintf(heading, sizeof heading, "%.200s, effective tok/s", name_of(name, s));
+    mf_document_begin(d, MF_BLOCK_TABLE, 1 + N_MIXES, heading);
+    mf_document_cell(d, "machine");
+    for (size_t i = 0; i < N_MIXES; i++) {
+        mf_document_cell(d,
+                         "%llu:%llu",
+                         (unsigned long long)mixes[i].n_prompt,
+                         (unsigned long long)mixes[i].n_output);
+    }
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        mf_document_cell(d, "%s", s->study->machines[m]->id);
+        for (size_t i = 0; i < N_MIXES; i++) {
+            const mf_case run = mixed(s->study, s->model, m, i);
+            mf_study_rate(d,
+                          mixes[i].name,
+                          "output tokens / (first token + decode)",
+                          speed_of(s, m, i),
+                          &run);
+        }
+    }
+}
+
+/* Where one line crosses another a machine overtakes the other. */
+static void speed_chart(mf_document *d, const speeds *s)
+{
+    const mf_axis ratio = {.kind = MF_AXIS_LOG, .title = "tokens read for each one written"};
+    const mf_axis speed = {.kind = MF_AXIS_LOG, .title = "effective tok/s"};
+    text name;
+    mf_document_chart(d,
+                      name_of(name, s),
+                      "Effective speed of each machine over the tokens read for each one written, "
+                      "with 90 % bands",
+                      ratio,
+                      speed);
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        /* Empty ones too, so that a machine has its colour in all charts. */
+        mf_document_series(d, MF_MARK_LINE, false, s->study->machines[m]->id);
+        for (size_t i = 0; i < N_MIXES; i++) {
+            const mf_rate *rate = speed_of(s, m, i);
+            if (rate->known) {
+                mf_document_point(
+                    d,
+                    (mf_chart_point){.x = (double)mixes[i].n_prompt / (double)mixes[i].n_output,
+                                     .y = rate->tok_s,
+                                     .low = rate->low_tok_s,
+                                     .high = rate->high_tok_s},
+                    NULL);
+            }
+        }
+    }
+}
+
+/* The fastest of a mix but for one; n_machines: none. */
+static size_t fastest(const speeds *s, size_t mix, size_t but)
+{
+    size_t best = s->study->n_machines;
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        const mf_rate *rate = speed_of(s, m, mix);
+        if (m != but && rate->known &&
+            (best == s->study->n_machines || rate->tok_s > speed_of(s, best, mix)->tok_s)) {
+            best = m;
+        }
+    }
+    return best;
+}
+
+/* "1.7 to 2.1 times as fast as the next": over the mixes that a machine leads. */
+static void add_lead(mf_str *line, const speeds *s, size_t machine)
+{
+    const size_t none = s->study->n_machines;
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    double least = 0;
+    double most = 0;
+    for (size_t i = 0; i < N_MIXES; i++) {
+        const size_t next = fastest(s, i, machine);
+        if (fastest(s, i, none) == machine && next < none) {
+            const double lead = speed_of(s, machine, i)->tok_s / speed_of(s, next, i)->tok_s;
+            least = least > 0 ? fmin(least, lead) : lead;
+            most = fmax(most, lead);
+        }
+    }
+    if (least > 0) {
+        (void)mf_number_text(low, least, 2);
+        (void)mf_number_text(high, most, 2);
+        const bool same = strcmp(low, high) == 0;
+        mf_str_printf(line, " (%s%s%s times the next)", low, same ? "" : " to ", same ? "" : high);
+    }
+}
+
+static void add_winner(mf_str *line, const speeds *s, size_t machine)
+{
+    const size_t none = s->study->n_machines;
+    size_t n_won = 0;
+    for (size_t i = 0; i < N_MIXES; i++) {
+        n_won += fastest(s, i, none) == machine ? 1 : 0;
+    }
+    if (n_won == 0) {
+        return;
+    }
+    mf_str_printf(line, "%s %s", line->size > 0 ? "," : "", s->study->machines[machine]->id);
+    add_lead(line, s, machine);
+    for (size_t i = 0, k = 0; n_won < N_MIXES && i < N_MIXES; i++) {
+        if (fastest(s, i, none) == machine) {
+            mf_str_printf(line, "%s %s", k++ > 0 ? "," : " for", mixes[i].name);
+        }
+    }
+}
+
+/* Who answers faster, and who can't. */
+static void speed_words(mf_document *d, const speeds *s)
+{
+    mf_str winners = {0};
+    mf_str without = {0};
+    text name;
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        add_winner(&winners, s, m);
+        if (!speed_of(s, m, 0)->known) {
+            mf_str_printf(
+                &without, "%s %s", without.size > 0 ? "," : "", s->study->machines[m]->id);
+        }
+    }
+    mf_document_cell(d,
+                     "- %s: the fastest is%s%s%s",
+                     name_of(name, s),
+                     winners.size > 0 ? winners.data : " none",
+                     without.size > 0 ? "; not held whole by" : "",
+                     without.size > 0 ? without.data : "");
+    mf_str_free(&winners);
+    mf_str_free(&without);
+}
+
+static void explain_mixes(mf_document *d)
+{
+    mf_str line = {0};
+    for (size_t i = 0; i < N_MIXES; i++) {
+        mf_str_printf(&line,
+                      "%s%s %llu:%llu",
+                      i > 0 ? ", " : "",
+                      mixes[i].name,
+                      (unsigned long long)mixes[i].n_prompt,
+                      (unsigned long long)mixes[i].n_output);
+    }
+    mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+    mf_document_cell(d,
+                     "- effective: output tokens over the time of prompt and output together; "
+                     "tokens read and written: %s",
+                     line.data != NULL ? line.data : "");
+    mf_str_free(&line);
+}
+
+mf_status mf_study_crossover(mf_document *document, const mf_study *study, mf_error *err)
+{
+    const size_t n = study->n_machines * N_MIXES;
+    mf_rate *rates = calloc(study->n_models * n + 1, sizeof *rates);
+    mf_status status =
+        rates != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
+    for (size_t k = 0; status == MF_OK && k < study->n_models; k++) {
+        speeds s = {.study = study, .model = k, .rates = &rates[k * n]};
+        status = predict_speeds(&s, err);
+    }
+    if (status == MF_OK) {
+        mf_document_begin(document, MF_BLOCK_LIST, 1, "Which machine answers faster");
+        for (size_t k = 0; k < study->n_models; k++) {
+            speed_words(document, &(speeds){.study = study, .model = k, .rates = &rates[k * n]});
+        }
+        for (size_t k = 0; k < study->n_models; k++) {
+            speed_chart(document, &(speeds){.study = study, .model = k, .rates = &rates[k * n]});
+        }
+        for (size_t k = 0; k < study->n_models; k++) {
+            speed_table(document, &(speeds){.study = study, .model = k, .rates = &rates[k * n]});
+        }
+        mf_study_prices(document, study);
+        explain_mixes(document);
+    }
+    free(rates);
     return status;
 }
 

@@ -177,6 +177,7 @@ static void draw_curve(drawing *d, const mf_chart_series *series, size_t index)
             mf_str_printf(d->out, "M%s %s", px(a.x).text, px(a.y).text);
         }
         mf_str_printf(d->out, "L%s %s", px(b.x).text, px(b.y).text);
+        mf_label_take_line(&d->labels, a, b);
         last = b;
     }
     mf_str_add(d->out, "\"/>");
@@ -264,6 +265,7 @@ static void draw_dots(drawing *d, const mf_chart_series *series, size_t index)
                 char class[24];
                 (void)snprintf(class, sizeof class, "cross s%zu", colour);
                 add_line(d, class, a, b);
+                mf_label_take_line(&d->labels, a, b);
             }
         }
         begin_marker(d->out, index, shape, at);
@@ -287,16 +289,29 @@ static size_t columns_of(const char *text)
     return n;
 }
 
-/* Once all dots are there, so that no label lies on one. */
-static void draw_dot_labels(drawing *d, const mf_chart_series *series)
+/* A dot on an earlier one of the series: one name is enough. */
+static bool is_covered(const drawing *d, const mf_chart_series *series, size_t index)
+{
+    const mf_point at = place(d, series->points[index].x, series->points[index].y);
+    bool covered = false;
+    for (size_t i = 0; i < index; i++) {
+        const mf_point other = place(d, series->points[i].x, series->points[i].y);
+        covered = covered ||
+                  (series->points[i].label != NULL && hypot(at.x - other.x, at.y - other.y) < 1.5);
+    }
+    return covered;
+}
+
+/* Once all dots are there, so that no label lies on one. What the first series says matters most. */
+static void draw_dot_labels(drawing *d, const mf_chart_series *series, bool first)
 {
     static const double baseline = 3;
     for (size_t i = 0; i < series->n_points; i++) {
         const mf_chart_point *p = &series->points[i];
         const mf_point at = place(d, p->x, p->y);
         mf_box box;
-        if (p->label != NULL && is_inside(&d->at.plot, at) &&
-            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label))) {
+        if (p->label != NULL && is_inside(&d->at.plot, at) && !is_covered(d, series, i) &&
+            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label), first)) {
             add_text(d, "label", (mf_point){box.left, box.bottom - baseline}, "start", p->label);
         }
     }
@@ -391,6 +406,7 @@ static void draw_rule(drawing *d, const mf_rule *rule)
         return;
     }
     add_line(d, "rule", a, b);
+    mf_label_take_line(&d->labels, a, b);
     if (rule->label == NULL) {
         return;
     }
@@ -441,7 +457,7 @@ static void draw_all(mf_str *out, const mf_chart *chart, const mf_layout *at)
     }
     for (size_t i = 0; i < chart->n_series; i++) {
         if (chart->series[i].mark == MF_MARK_POINTS) {
-            draw_dot_labels(&d, &chart->series[i]);
+            draw_dot_labels(&d, &chart->series[i], i == 0);
         }
     }
 }
@@ -485,6 +501,9 @@ void mf_svg_write_file(mf_str *out, const mf_chart *chart, const char *title)
     mf_str_add(out, "</text>");
     for (size_t i = 0; i < chart->n_series; i++) {
         const char *name = chart->series[i].name != NULL ? chart->series[i].name : "";
+        if (chart->series[i].n_points == 0) {
+            continue;
+        }
         mf_str_printf(out, "<g transform=\"translate(%s 25)\">", px(x).text);
         mf_svg_swatch(out, &chart->series[i], i);
         mf_str_add(out, "<text class=\"label\" x=\"34\" y=\"10\">");

@@ -79,6 +79,61 @@ const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *wor
     return text;
 }
 
+const char *mf_price_text(char out[MF_WORDING_SIZE], const mf_price *price)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    const char *currency = mf_currency_name(price->currency);
+    if (price->known && price->high > price->low) {
+        (void)snprintf(out,
+                       MF_WORDING_SIZE,
+                       "%s - %s %s",
+                       mf_number_text(low, price->low, 6),
+                       mf_number_text(high, price->high, 6),
+                       currency);
+        return out;
+    }
+    if (price->known) {
+        (void)snprintf(
+            out, MF_WORDING_SIZE, "%s %s", mf_number_text(low, price->value, 6), currency);
+        return out;
+    }
+    if (price->n_cards > 0) {
+        const bool range = price->cards_high > price->cards_low;
+        (void)snprintf(out,
+                       MF_WORDING_SIZE,
+                       "%s alone %s%s%s %s",
+                       price->n_cards > 1 ? "cards" : "card",
+                       mf_number_text(low, price->cards_low, 6),
+                       range ? " - " : "",
+                       range ? mf_number_text(high, price->cards_high, 6) : "",
+                       currency);
+        return out;
+    }
+    return "not known";
+}
+
+/* Makers' prices and what was seen in shops are different things: a card's price at launch may be years old. */
+const char *
+mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_longer_sold)
+{
+    static const char *const kinds[] = {[MF_SOURCE_VENDOR] = "list ",
+                                        [MF_SOURCE_MEASURED] = "street ",
+                                        [MF_SOURCE_DERIVED] = "derived ",
+                                        [MF_SOURCE_ASSUMED] = "assumed "};
+    const mf_purchase *row = price->row;
+    if (row == NULL) {
+        return price->known ? "as you said" : "-";
+    }
+    (void)snprintf(text,
+                   MF_WORDING_SIZE,
+                   "%s%s%s",
+                   row->sources.n_items > 0 ? kinds[row->sources.items[0].kind] : "",
+                   row->date,
+                   no_longer_sold ? ", no longer sold" : "");
+    return text;
+}
+
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years)
 {
     static const double weeks_per_year = 365.25 / 7;

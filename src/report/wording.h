@@ -5,6 +5,7 @@
 #define MF_REPORT_WORDING_H
 
 #include "base/num.h"
+#include "memfit/price.h"
 #include "report/prediction.h"
 
 enum { MF_WORDING_SIZE = 256 };
@@ -21,6 +22,12 @@ const char *mf_percent_text(char text[MF_WORDING_SIZE], double part, double whol
 const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *workload);
 /* What stands behind "FITS": room, probability, and what a raised limit changes. */
 const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory);
+
+/* "3499 USD", "1959 - 2200 USD", "not known". */
+const char *mf_price_text(char text[MF_WORDING_SIZE], const mf_price *price);
+/* What kind of price it is and when it held: "list 2026-09-22", "street 2026-09", "list 2025-03-12, no longer sold". */
+const char *
+mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_longer_sold);
 
 /* "3 years", "2.1 weeks". */
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years);

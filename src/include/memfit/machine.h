@@ -167,6 +167,9 @@ MF_API mf_vendor mf_chip_class_vendor(mf_chip_class chip_class);
 /* How many devices the machine has, all nodes together. */
 MF_API size_t mf_machine_count_devices(const mf_machine *machine);
 
+/* No longer sold new, by its status: a price of it is its last one. */
+MF_API bool mf_machine_is_past(const mf_machine *machine);
+
 /* A machine from a what-if string: "mem=64GiB bw=273GB/s fp16=30TFLOP/s [fp32=..] [host=64GiB] [hostbw=90GB/s] [unified]
    [count=2] [like=apple-m3-m4]". mem and bw are required. `like` borrows the efficiencies of a chip class; where it names
    a device instead, mf_database_machine finds that device's class and this function leaves it unknown. The caller frees

@@ -318,6 +318,26 @@ Test(search, the_pick_grants_wishes_with_the_least_loss)
     freed(&f);
 }
 
+/* F16 is half as fast as Q8_0 and no one tells them apart. */
+Test(search, the_pick_gives_no_speed_away_for_a_loss_that_none_notices)
+{
+    const double unnoticed = 0.002;
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3090");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 5});
+    cr_assert(eq(int, r.pick_meets, 1));
+    const mf_choice *pick = &r.choices[r.pick];
+    cr_expect(le(dbl, pick->loss.divergence, unnoticed));
+    for (size_t i = 0; i < r.n_choices; i++) {
+        const mf_choice *c = &r.choices[i];
+        if (c->meets && c->loss.known && c->loss.divergence <= unnoticed &&
+            c->workload.n_ctx == 8192) {
+            cr_expect(le(dbl, c->decode.tok_s, pick->decode.tok_s * (1 + 1e-9)));
+        }
+    }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
 /* A limit of loss that nobody asked for keeps the worst out; it does not make the largest file that fits the best. */
 Test(search, the_usual_limit_of_loss_leaves_speed_to_count)
 {

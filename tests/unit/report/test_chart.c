@@ -202,8 +202,58 @@ Test(chart, a_point_is_not_named_over_a_rule_that_is)
     mf_labels labels = {.n_boxes = 0};
     mf_box box = {0};
     mf_label_take(&labels, (mf_point){200, 50}, 17);
-    cr_assert(mf_label_place(&box, &labels, &layout, (mf_point){120, 46}, 5));
+    cr_assert(mf_label_place(&box, &labels, &layout, (mf_point){120, 46}, 5, false));
     cr_expect(not(mf_boxes_overlap(&box, &labels.boxes[0])));
+}
+
+Test(chart, a_name_crosses_a_line_only_if_it_must)
+{
+    const mf_layout layout = {
+        .plot = {.left = 0, .top = 0, .right = 60, .bottom = 300}
+    };
+    mf_labels labels = {.n_boxes = 0};
+    mf_box box = {0};
+    mf_label_take_line(&labels, (mf_point){0, 50}, (mf_point){60, 50});
+    cr_assert(mf_label_place(&box, &labels, &layout, (mf_point){10, 50}, 5, true));
+    cr_expect(box.bottom < 50 || box.top > 50);
+    mf_label_take_line(&labels, (mf_point){0, 38}, (mf_point){60, 38});
+    mf_label_take_line(&labels, (mf_point){0, 62}, (mf_point){60, 62});
+    cr_expect(not(mf_label_place(&box, &labels, &layout, (mf_point){10, 50}, 5, false)));
+    cr_expect(mf_label_place(&box, &labels, &layout, (mf_point){10, 50}, 5, true));
+}
+
+static bool page_has(mf_document *d, const char *text)
+{
+    mf_str out = {0};
+    cr_assert(eq(int, mf_write_html(&out, d, "title", NULL), MF_OK));
+    const bool has = strstr(out.data, text) != NULL;
+    mf_str_free(&out);
+    mf_document_free(d);
+    return has;
+}
+
+Test(chart, a_legend_names_what_is_drawn)
+{
+    const mf_chart_point point = {.x = 1, .y = 2, .low = 2, .high = 2};
+    mf_document d = {0};
+    mf_document_chart(&d, "two", "one of two", logarithmic, logarithmic);
+    mf_document_series(&d, MF_MARK_POINTS, false, "on the front");
+    mf_document_series(&d, MF_MARK_POINTS, false, "beaten");
+    mf_document_point(&d, point, "Q3_K_M");
+    cr_expect(not(page_has(&d, "on the front")));
+}
+
+Test(chart, words_stand_left_and_numbers_right)
+{
+    static const char *const cells[] = {
+        "machine", "memory", "reads at", "a", "the card's own", "936 GB/s", "b", "one", "-"};
+    mf_document d = {0};
+    mf_document_begin(&d, MF_BLOCK_TABLE, 3, NULL);
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        mf_document_cell(&d, "%s", cells[i]);
+    }
+    cr_expect(
+        page_has(&d, "<td class=\"text\">the card&#39;s own</td><td data-v=\"936\">936 GB/s</td>"));
 }
 
 /* Names and numbers of a row, and whether they are more than a page is wide. */
