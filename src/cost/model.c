@@ -84,6 +84,32 @@ static double path_level(const flow *f, mf_path_kind kind, size_t y, double drif
     return exp(drift * middle_of(f, y) + spread * surprise);
 }
 
+/* Of a reservation that holds a price until its term ends: the level at the term's start. */
+static double held_level(const flow *f, size_t y)
+{
+    const mf_renting *rent = f->model->run->rent;
+    const double drift = f->world->x[MF_COST_RENT_DRIFT];
+    if (rent->billing != MF_BILLING_RESERVED || !(rent->term_years > 0)) {
+        return path_level(f, MF_PATH_RENT, y, drift, rent->rent_spread);
+    }
+    const size_t start = (size_t)(floor((double)y / rent->term_years) * rent->term_years);
+    double surprise = 0;
+    for (size_t i = 0; i < start; i++) {
+        surprise += f->world->shocks[MF_PATH_RENT][i];
+    }
+    return exp(drift * (double)start + rent->rent_spread * surprise);
+}
+
+/* Months and reservations are paid whole. */
+static double paid_years(const flow *f)
+{
+    const mf_renting *rent = f->model->run->rent;
+    const double unit = rent->billing == MF_BILLING_MONTH      ? 1 / MONTHS_PER_YEAR
+                        : rent->billing == MF_BILLING_RESERVED ? rent->term_years
+                                                               : 0;
+    return unit > 0 ? ceil(f->years / unit - 1e-9) * unit : f->years;
+}
+
 static double resale(const flow *f)
 {
     const mf_buying *buy = f->model->run->buy;
@@ -154,15 +180,19 @@ static double rent_per_year(const flow *f)
 
 static void rent_flow(const flow *f)
 {
+    enum { LONGEST_TERM = 3 };
     const mf_renting *rent = f->model->run->rent;
     const double *x = f->world->x;
     const double per_year = rent_per_year(f);
+    flow paid = *f;
+    paid.years = paid_years(f);
     f->parts[MF_PART_ADMIN] = once(f, rent->setup_hours);
+    for (size_t y = 0; y < MF_COST_MAX_YEARS + LONGEST_TERM && (double)y < paid.years; y++) {
+        const double worth = length_of(&paid, y) * discount(f, middle_of(&paid, y));
+        f->parts[MF_PART_RENT] += worth * per_year * held_level(&paid, y);
+    }
     for (size_t y = 0; y < MF_COST_MAX_YEARS && (double)y < f->years; y++) {
         const double worth = length_of(f, y) * discount(f, middle_of(f, y));
-        const double level =
-            path_level(f, MF_PATH_RENT, y, x[MF_COST_RENT_DRIFT], rent->rent_spread);
-        f->parts[MF_PART_RENT] += worth * per_year * level;
         f->parts[MF_PART_STORAGE] += worth * rent->storage_per_month * MONTHS_PER_YEAR;
         f->parts[MF_PART_ADMIN] += worth * admin_per_year(f, rent->admin_hours_per_month);
     }

@@ -360,6 +360,7 @@ static mf_status set_reservation(setup *s)
                        "a reservation is for 1 or 3 years of an offer that is paid by the hour");
     }
     s->plan->renting.billing = MF_BILLING_RESERVED;
+    s->plan->renting.term_years = one ? 1 : 3;
     return assume_value(
         &s->plan->renting.discount, s, one ? "rent-reserved-1-year" : "rent-reserved-3-years");
 }

@@ -141,29 +141,53 @@ const char *mf_cost_rent_text(char out[MF_WORDING_SIZE], const mf_cost_shown *sh
     return out;
 }
 
+/* How it is paid: hours of use, or whether it is used or not. */
+static const char *billed_text(text out, const mf_cost_shown *shown)
+{
+    text number;
+    text years;
+    const mf_renting *rent = &shown->plan->renting;
+    switch (rent->billing) {
+    case MF_BILLING_HOUR:
+    case MF_BILLING_SPOT:
+    case MF_BILLING_SURVEY:
+        (void)snprintf(
+            out,
+            MF_WORDING_SIZE,
+            "billed %.40s h a day of use",
+            mf_number_text(number, shown->cost->ways[MF_WAY_RENT].billed_hours_per_day, 2));
+        return out;
+    case MF_BILLING_RESERVED:
+        (void)snprintf(out,
+                       MF_WORDING_SIZE,
+                       "reserved at %.20s less, every hour of %.60s is paid",
+                       percent(number, rent->discount),
+                       mf_span_text(years, rent->term_years));
+        return out;
+    case MF_BILLING_MONTH:
+    case MF_BILLING_COUNT:
+        break;
+    }
+    return "paid by whole months";
+}
+
 static void show_rent(mf_document *d, const mf_cost_shown *shown)
 {
     text price;
-    text hours;
+    text decode;
+    text billed;
     const mf_cost_plan *plan = shown->plan;
-    const bool by_hours = plan->renting.billing == MF_BILLING_HOUR ||
-                          plan->renting.billing == MF_BILLING_SPOT ||
-                          plan->renting.billing == MF_BILLING_SURVEY;
     mf_document_cell(d, "rent");
-    mf_document_cell(
-        d,
-        "%s%s, %s%s%s%s; %s%s%s%s",
-        plan->offer != NULL ? plan->offer->id : shown->rent.run->machine->id,
-        plan->offer_chosen ? " (the provider's cheapest by the hour)" : "",
-        mf_cost_rent_text(price, shown),
-        plan->offer != NULL ? " (" : "",
-        plan->offer != NULL ? plan->offer->date : "",
-        plan->offer != NULL ? ")" : "",
-        decode_text((text){0}, &shown->rent.prediction->decode),
-        by_hours ? ", billed " : "",
-        by_hours ? mf_number_text(hours, shown->cost->ways[MF_WAY_RENT].billed_hours_per_day, 2)
-                 : "",
-        by_hours ? " h a day of use" : "");
+    mf_document_cell(d,
+                     "%s%s, %s%s%s%s; %s, %s",
+                     plan->offer != NULL ? plan->offer->id : shown->rent.run->machine->id,
+                     plan->offer_chosen ? " (the provider's cheapest by the hour)" : "",
+                     mf_cost_rent_text(price, shown),
+                     plan->offer != NULL ? " (" : "",
+                     plan->offer != NULL ? plan->offer->date : "",
+                     plan->offer != NULL ? ")" : "",
+                     decode_text(decode, &shown->rent.prediction->decode),
+                     billed_text(billed, shown));
 }
 
 static void show_api(mf_document *d, const mf_cost_shown *shown)
@@ -193,22 +217,41 @@ static const char *saved(text out, const mf_cost_shown *shown, double value)
     return out;
 }
 
-/* A verdict takes nine of ten worlds. */
+/* A verdict takes nine of ten worlds, an advice seven. */
 #define SURE 0.9
+#define LIKELY 0.7
 
 /* So that rounding does not say what the verdict denies. */
 static const char *chance_text(text out, double share)
 {
+    static const double limits[] = {SURE, LIKELY, 1 - LIKELY, 1 - SURE};
     text rounded;
     text limit;
-    const bool high = share > 0.5;
-    const bool unsure = share < SURE && share > 1 - SURE;
     (void)percent(rounded, share);
-    if (unsure && strcmp(rounded, percent(limit, high ? SURE : 1 - SURE)) == 0) {
-        (void)snprintf(out, MF_WORDING_SIZE, "just %s %.32s", high ? "under" : "over", rounded);
-        return out;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        const bool high = limits[i] > 0.5;
+        const bool short_of_it = high ? share < limits[i] : share > limits[i];
+        if (short_of_it && strcmp(rounded, percent(limit, limits[i])) == 0) {
+            (void)snprintf(out, MF_WORDING_SIZE, "just %s %.32s", high ? "under" : "over", rounded);
+            return out;
+        }
     }
     return percent(out, share);
+}
+
+static const char *verdict_of(const mf_versus *v)
+{
+    const bool rent = v->way == MF_WAY_RENT;
+    if (v->buy_cheaper >= LIKELY) {
+        return v->buy_cheaper >= SURE ? "BUY" : "RATHER BUY";
+    }
+    if (v->buy_cheaper <= 1 - SURE) {
+        return rent ? "RENT" : "PAY PER TOKEN";
+    }
+    if (v->buy_cheaper <= 1 - LIKELY) {
+        return rent ? "RATHER RENT" : "RATHER PAY PER TOKEN";
+    }
+    return "IT DEPENDS";
 }
 
 static void show_verdict(mf_document *d, const mf_cost_shown *shown, const mf_versus *v)
@@ -222,11 +265,7 @@ static void show_verdict(mf_document *d, const mf_cost_shown *shown, const mf_ve
     const bool other = v->buy_cheaper <= 1 - SURE;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     mf_document_tone(d, buy ? MF_TONE_GOOD : other ? MF_TONE_BAD : MF_TONE_CAREFUL);
-    mf_document_cell(d,
-                     "%s",
-                     buy     ? "BUY"
-                     : other ? (v->way == MF_WAY_RENT ? "RENT" : "PAY PER TOKEN")
-                             : "IT DEPENDS");
+    mf_document_cell(d, "%s", verdict_of(v));
     mf_document_cell(d,
                      "buying is cheaper than %s over %s with a probability of %s: %s (80 %%: "
                      "%s to %s)",

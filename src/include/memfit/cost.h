@@ -113,6 +113,7 @@ typedef struct mf_renting {
     double price_per_hour;  /* of all devices; HOUR, SPOT, RESERVED */
     double price_per_month; /* MONTH */
     double discount;        /* RESERVED: fraction off the hourly price */
+    double term_years;      /* RESERVED: paid whole at the price of its start; 0: none */
     double min_hours;       /* shortest time one pays for at each start */
     bool kept_up; /* runs all the hours of use; otherwise given back when the work is done */
     double storage_per_month;

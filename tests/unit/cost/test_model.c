@@ -239,6 +239,32 @@ Test(cost_model, months_and_reservations_do_not_ask_for_hours)
         dbl, computed(&run).ways[MF_WAY_RENT].parts[MF_PART_RENT], 3.5 * 8766 * 2.69 * 0.72, 1e-6));
 }
 
+/* 3.5 years of a plain case: two terms of 3 years are paid, the first at today's price, the second at that of year 3. */
+Test(cost_model, a_reservation_is_paid_to_its_end_at_the_price_of_its_start)
+{
+    mf_cost_case run = plain();
+    mf_renting rent = an_offer;
+    rent.billing = MF_BILLING_RESERVED;
+    rent.discount = 0.49;
+    rent.term_years = 3;
+    run.rent = &rent;
+    run.inputs[MF_COST_RENT_DRIFT] = certain(-0.3);
+    const double term = 3 * 8766 * 2.69 * 0.51;
+    cr_expect(epsilon_eq(
+        dbl, computed(&run).ways[MF_WAY_RENT].parts[MF_PART_RENT], term * (1 + exp(-0.9)), 1e-6));
+}
+
+Test(cost_model, a_month_that_is_begun_is_paid_whole)
+{
+    mf_cost_case run = plain();
+    mf_renting rent = an_offer;
+    rent.billing = MF_BILLING_MONTH;
+    rent.price_per_month = 99;
+    run.rent = &rent;
+    run.years = 0.04;
+    cr_expect(epsilon_eq(dbl, computed(&run).ways[MF_WAY_RENT].parts[MF_PART_RENT], 99, 1e-9));
+}
+
 Test(cost_model, spot_machines_do_some_work_twice)
 {
     mf_cost_case run = plain();
