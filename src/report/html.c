@@ -105,7 +105,7 @@ static void add_references(const page *p, const note_list *list)
         while (last + 1 < n && notes[last + 1] == notes[last] + 1) {
             last++;
         }
-        mf_str_printf(p->out, "%s<a href=\"#s%zu\">%zu", i > 0 ? "," : "", notes[i], notes[i]);
+        mf_str_printf(p->out, "%s<a href=\"#s%zu\">%zu", i > 0 ? ",<wbr>" : "", notes[i], notes[i]);
         if (last > i) {
             mf_str_printf(p->out, "%s%zu", last > i + 1 ? "-" : ",", notes[last]);
         }

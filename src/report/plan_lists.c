@@ -59,7 +59,7 @@ void mf_show_offers(mf_document *document,
             mf_document_interval(document, o->price.low, o->price.high);
             if (o->price.row != NULL && o->price.row->sources.n_items > 0) {
                 mf_document_input(document,
-                                  mf_document_footnote(document, &o->price.row->sources.items[0]),
+                                  mf_price_footnote(document, &o->price),
                                   "price",
                                   "%s, %s",
                                   words,
@@ -214,11 +214,8 @@ void mf_show_steps(
                                mf_currency_name(s->price.currency),
                                each);
             if (s->price.row != NULL && s->price.row->sources.n_items > 0) {
-                mf_document_input(document,
-                                  mf_document_footnote(document, &s->price.row->sources.items[0]),
-                                  "price",
-                                  "%s",
-                                  words);
+                mf_document_input(
+                    document, mf_price_footnote(document, &s->price), "price", "%s", words);
             }
         } else {
             mf_document_cell(document, "-");

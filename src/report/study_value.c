@@ -20,12 +20,8 @@ typedef char text[MF_WORDING_SIZE];
 static void trace_price(mf_document *d, const mf_price *price)
 {
     if (price->row != NULL && price->row->sources.n_items > 0) {
-        mf_document_input(d,
-                          mf_document_footnote(d, &price->row->sources.items[0]),
-                          "price",
-                          "%s, %s",
-                          price->row->item,
-                          price->row->date);
+        mf_document_input(
+            d, mf_price_footnote(d, price), "price", "%s, %s", price->row->item, price->row->date);
     }
 }
 
@@ -198,7 +194,7 @@ static void show_notes(mf_document *d, const mf_study *study, const mf_predictio
     if (study->around_cards > 0) {
         char number[MF_NUMBER_SIZE];
         mf_document_cell(d,
-                         "- the computer around cards counts with %s, as you said",
+                         "- the computer around cards counts with %s USD, as you said",
                          mf_number_text(number, study->around_cards, 6));
     } else {
         mf_document_cell(d,

@@ -134,6 +134,24 @@ mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_lo
     return text;
 }
 
+size_t mf_price_footnote(mf_document *document, const mf_price *price)
+{
+    const mf_purchase *row = price->row;
+    char title[MF_WORDING_SIZE];
+    if (row == NULL || row->sources.n_items == 0) {
+        return 0;
+    }
+    mf_source source = row->sources.items[0];
+    (void)snprintf(title,
+                   sizeof title,
+                   "%.80s: %.120s, %.40s",
+                   row->item,
+                   source.title != NULL ? source.title : "price",
+                   row->date);
+    source.title = title;
+    return mf_document_footnote(document, &source);
+}
+
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years)
 {
     static const double weeks_per_year = 365.25 / 7;

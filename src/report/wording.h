@@ -29,6 +29,9 @@ const char *mf_price_text(char text[MF_WORDING_SIZE], const mf_price *price);
 const char *
 mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_longer_sold);
 
+/* The source of a price, named by what it is the price of and when: many are called "street price". 0: none. */
+size_t mf_price_footnote(mf_document *document, const mf_price *price);
+
 /* "3 years", "2.1 weeks". */
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years);
 

@@ -185,7 +185,7 @@ Test(chart, marks_of_sources_are_joined_and_not_repeated_in_a_row)
     }
     cr_assert(eq(int, mf_write_html(&out, &d, "title", NULL), MF_OK));
     const char *first =
-        strstr(out.data, "7.25<sup><a href=\"#s1\">1-3</a>,<a href=\"#s5\">5</a></sup>");
+        strstr(out.data, "7.25<sup><a href=\"#s1\">1-3</a>,<wbr><a href=\"#s5\">5</a></sup>");
     cr_assert(ne(ptr, (void *)first, NULL));
     const char *second = strstr(first, "7.25</td>");
     cr_assert(ne(ptr, (void *)second, NULL));
