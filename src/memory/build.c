@@ -1,5 +1,7 @@
 #include "memory/build.h"
 
+#include <string.h>
+
 bool mf_build_has(const build_layer *l, block_part part)
 {
     return part != PART_COUNT && l->parts[part] != NULL;
@@ -20,22 +22,104 @@ graph_shape mf_build_shape(const builder *b, graph_tensor t)
     return mf_graph_get(b->g, t)->shape;
 }
 
+int8_t mf_build_place(const build_layer *l, block_part part)
+{
+    if (l->part_places != NULL) {
+        return l->part_places[part];
+    }
+    return l->parts[part]->role == MF_ROLE_EXPERT ? l->expert_place : l->place;
+}
+
+/* Devices take weights of the host along for large batches: these copies are as large as they are stored. */
+static bool is_taken_along(const builder *b, graph_tensor w)
+{
+    return b->offloads && w != GRAPH_NONE && mf_graph_get(b->g, w)->place == b->host_place;
+}
+
+static void set_stored_size(builder *b, graph_tensor w, const mf_tensor *t)
+{
+    const mf_footprint *f = b->footprint;
+    uint64_t bytes = 0;
+    if (mf_footprint_tensor(&bytes, f, (size_t)(t - f->model->tensors), BUFFER_CUDA, NULL) ==
+        MF_OK) {
+        b->g->nodes[w].bytes = bytes;
+    }
+}
+
 graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part)
 {
     if (!mf_build_has(l, part)) {
         return GRAPH_NONE;
     }
     const mf_tensor *t = l->parts[part];
-    const int8_t usual = t->role == MF_ROLE_EXPERT ? l->expert_place : l->place;
-    return mf_graph_external(b->g,
-                             GRAPH_SHAPE(t->dims[0], t->dims[1], t->dims[2], t->dims[3]),
-                             l->part_places != NULL ? l->part_places[part] : usual,
-                             true);
+    const graph_tensor w =
+        mf_graph_external(b->g,
+                          GRAPH_SHAPE(t->dims[0], t->dims[1], t->dims[2], t->dims[3]),
+                          mf_build_place(l, part),
+                          true);
+    if (is_taken_along(b, w)) {
+        set_stored_size(b, w, t);
+    }
+    return w;
+}
+
+static const mf_tensor *global_of(const builder *b, const graph_shape *s)
+{
+    for (size_t i = 0; i < b->footprint->n_globals; i++) {
+        const mf_tensor *t = &b->model->tensors[b->footprint->globals[i]];
+        if (memcmp(t->dims, s->ne, sizeof s->ne) == 0) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static graph_tensor global(builder *b, const mf_tensor *t, graph_shape shape, int8_t place)
+{
+    const graph_tensor w = mf_graph_external(b->g, shape, place, true);
+    if (t != NULL && is_taken_along(b, w)) {
+        set_stored_size(b, w, t);
+    }
+    return w;
 }
 
 graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place)
 {
-    return mf_graph_external(b->g, shape, place, true);
+    const bool asked = b->offloads || b->tensor_places != NULL;
+    const mf_tensor *t = asked ? global_of(b, &shape) : NULL;
+    const bool apart = t != NULL && b->tensor_places != NULL;
+    return global(b, t, shape, apart ? b->tensor_places[t - b->model->tensors] : place);
+}
+
+static const mf_tensor *table_of(const builder *b, mf_tensor_role role)
+{
+    for (size_t i = 0; i < b->footprint->n_globals; i++) {
+        const mf_tensor *t = &b->model->tensors[b->footprint->globals[i]];
+        if (t->role == role) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+graph_tensor mf_build_embedding_table(builder *b)
+{
+    const mf_tensor *t = table_of(b, MF_ROLE_TOKEN_EMBEDDING);
+    const bool apart = t != NULL && b->tensor_places != NULL;
+    return global(b,
+                  t,
+                  GRAPH_SHAPE(b->model->hidden, b->model->vocabulary, 1, 1),
+                  apart ? b->tensor_places[t - b->model->tensors] : b->host_place);
+}
+
+graph_tensor mf_build_output_table(builder *b)
+{
+    const mf_tensor *t = table_of(b, MF_ROLE_OUTPUT);
+    return global(b,
+                  t != NULL ? t : table_of(b, MF_ROLE_TOKEN_EMBEDDING),
+                  GRAPH_SHAPE(b->model->hidden, b->model->vocabulary, 1, 1),
+                  b->tensor_places != NULL ? b->tensor_places[b->model->n_tensors]
+                                           : b->output_place);
 }
 
 graph_tensor mf_build_mul_mat(builder *b, graph_tensor w, graph_tensor x)
@@ -94,9 +178,22 @@ graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other)
     return mf_graph_view(b->g, x, s);
 }
 
+/* Factors lie with their layer. Only where a device takes them along do they count: a weight begins a new split. */
+static graph_tensor rope_factors(builder *b)
+{
+    const mf_tensor *t = b->footprint->rope_factors;
+    const build_layer *l = b->current;
+    if (!b->offloads || t == NULL || l == NULL || l->place != b->host_place ||
+        (l->shape->attention.window > 0 && !l->shape->attention.chunked)) {
+        return GRAPH_NONE;
+    }
+    return mf_graph_external(b->g, GRAPH_SHAPE(t->dims[0], 1, 1, 1), l->place, true);
+}
+
 graph_tensor mf_build_rope(builder *b, graph_tensor x)
 {
-    return mf_graph_op(b->g, GRAPH_ROPE, mf_build_shape(b, x), GRAPH_SOURCES(x, b->positions));
+    return mf_graph_op(
+        b->g, GRAPH_ROPE, mf_build_shape(b, x), GRAPH_SOURCES(x, b->positions, rope_factors(b)));
 }
 
 static graph_tensor with_weight(builder *b, const build_layer *l, block_part part, graph_tensor x)

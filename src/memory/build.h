@@ -97,10 +97,13 @@ typedef struct builder {
     const graph_traits *traits;
     build_layer *layers;
     size_t n_layers;
+    const build_layer *current;  /* NULL before the first */
+    const int8_t *tensor_places; /* compute_setup */
     int8_t host_place;
     int8_t input_place; /* of what stands before the layers and is no table (Gemma's projections) */
     int8_t output_place;
     graph_scratch scratch;
+    bool offloads;   /* devices take weights of the host along (schedule.h) */
     bool norms_stay; /* llama-context.cpp, graph_get_cb: norms run with their layer */
     bool two_caches; /* full and sliding-window layers */
     uint64_t n_tokens;
@@ -128,8 +131,13 @@ uint64_t mf_build_dim(const build_layer *l, block_part part, size_t dim); /* 0 w
 uint64_t mf_build_ne(const builder *b, graph_tensor t, size_t dim);
 graph_shape mf_build_shape(const builder *b, graph_tensor t);
 
+int8_t mf_build_place(const build_layer *l, block_part part); /* of a tensor that the layer has */
 graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part);
+/* A tensor outside the layers, told by its shape; `place` unless tensors have places of their own. */
 graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place);
+/* The table that tokens are looked up in, and the one that makes logits: often one tensor. */
+graph_tensor mf_build_embedding_table(builder *b);
+graph_tensor mf_build_output_table(builder *b);
 graph_tensor mf_build_mul_mat(builder *b, graph_tensor w, graph_tensor x);
 graph_tensor mf_build_get_rows(builder *b, graph_tensor table, graph_tensor rows);
 graph_tensor

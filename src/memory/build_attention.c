@@ -181,13 +181,24 @@ scores_and_values(builder *b, const attention_case *c, const attention_parts *in
                        GRAPH_SOURCES(x));
 }
 
+/* CUDA fills the last row of a copy up as well. */
+static graph_tensor filled(builder *b, graph_tensor view, mf_tensor_type type)
+{
+    if (view != GRAPH_NONE && b->scratch == SCRATCH_CUDA) {
+        b->g->nodes[view].scratch_bytes = mf_footprint_row_fill(type, mf_build_ne(b, view, 0));
+    }
+    return view;
+}
+
 graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_parts in)
 {
     const graph_shape s = mf_build_shape(b, in.q);
     in.q = mf_build_reshape(b, in.q, s.ne[0], s.ne[1], s.ne[2] / b->n_streams, b->n_streams);
     in.q = mf_build_swap(b, in.q, 1, 2);
-    in.k = mf_build_swap(b, in.k, 1, 2);
-    in.v = mf_build_swap(b, in.v, 1, 2);
+    in.k = filled(b, mf_build_swap(b, in.k, 1, 2), b->workload->kv_type_k);
+    in.v = filled(b,
+                  mf_build_swap(b, in.v, 1, 2),
+                  c->value_in_key ? b->workload->kv_type_k : b->workload->kv_type_v);
     const graph_tensor x =
         b->workload->flash_attention ? flash(b, c, &in) : scores_and_values(b, c, &in);
     mf_graph_expand(b->g, x);

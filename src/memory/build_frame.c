@@ -68,6 +68,7 @@ static void index_input(builder *b, const mf_attention *a)
 /* Tensors come into the order where they are read first, so that it does not matter that all are made here. */
 void mf_build_inputs(builder *b)
 {
+    b->current = NULL;
     const mf_attention *full = NULL;
     const mf_attention *window = NULL;
     const mf_attention *indexed = NULL;
@@ -96,10 +97,8 @@ void mf_build_inputs(builder *b)
 graph_tensor mf_build_embedding(builder *b)
 {
     const uint64_t hidden = b->model->hidden;
-    const graph_shape table = GRAPH_SHAPE(hidden, b->model->vocabulary, 1, 1);
     b->tokens = mf_graph_input(b->g, I32_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
-    const graph_tensor x =
-        mf_build_get_rows(b, mf_build_global(b, table, b->host_place), b->tokens);
+    const graph_tensor x = mf_build_get_rows(b, mf_build_embedding_table(b), b->tokens);
     mf_graph_expand(b->g, x);
     mf_graph_expand(b->g, mf_graph_input(b->g, F32_BYTES, GRAPH_SHAPE(hidden, b->n_tokens, 1, 1)));
     return x;
@@ -109,6 +108,7 @@ void mf_build_begin_layer(builder *b, size_t i)
 {
     b->begins[i] = b->g->n_order;
     b->first_ids[i] = b->g->n_nodes;
+    b->current = i < b->n_layers ? &b->layers[i] : NULL;
 }
 
 graph_tensor mf_build_scaled(builder *b, graph_tensor x)
@@ -136,7 +136,6 @@ void mf_build_output(builder *b, graph_tensor x)
     const graph_traits *t = b->traits;
     const uint64_t hidden = b->model->hidden;
     const graph_shape row = GRAPH_SHAPE(hidden, 1, 1, 1);
-    const graph_shape table = GRAPH_SHAPE(hidden, b->model->vocabulary, 1, 1);
     mf_build_begin_layer(b, b->n_layers);
     if (t->rows == ROWS_BEFORE_NORM) {
         keep(b, x);
@@ -155,7 +154,7 @@ void mf_build_output(builder *b, graph_tensor x)
         keep(b, x);
     }
     x = t->scale_hidden ? mf_build_in_place(b, x, GRAPH_NONE) : x;
-    x = mf_build_mul_mat(b, mf_build_global(b, table, b->output_place), x);
+    x = mf_build_mul_mat(b, mf_build_output_table(b), x);
     if (b->footprint->output_bias) {
         x = mf_build_in_place(b, x, mf_build_global(b, row, b->output_place));
     }

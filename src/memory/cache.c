@@ -147,6 +147,28 @@ static mf_status layer_cache(mf_cache_size *size,
     return status;
 }
 
+/* What follows the last row of a cache (ggml-cuda.cu: ggml_backend_cuda_buffer_type_get_alloc_size). */
+static uint64_t row_fill(mf_tensor_type type, uint64_t width)
+{
+    enum { ALIGNMENT = 128 };
+    const uint64_t fill = mf_footprint_row_fill(type, width);
+    return (fill + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static uint64_t layer_fill(const mf_attention *a, uint64_t widest_value, const mf_workload *w)
+{
+    const bool latent = a->kind == MF_ATTENTION_MLA;
+    const uint64_t key =
+        latent ? (uint64_t)a->kv_rank + a->rope_dim : (uint64_t)a->n_kv_heads * a->key_dim;
+    const uint64_t value = (uint64_t)a->n_kv_heads * a->value_dim;
+    uint64_t fill = row_fill(w->kv_type_k, key) + row_fill(w->kv_type_k, a->index_dim);
+    if (a->value_is_key) {
+        return fill + (a->compress_ratio > 0 ? row_fill(w->kv_type_k, key) : 0);
+    }
+    fill += a->index_block > 0 ? row_fill(w->kv_type_v, a->value_dim) : 0;
+    return fill + (latent ? 0 : row_fill(w->kv_type_v, w->flash_attention ? value : widest_value));
+}
+
 static bool has_cache(const mf_layer *layer)
 {
     return layer->attention.kind != MF_ATTENTION_NONE && !layer->attention.shares_kv &&
@@ -209,6 +231,7 @@ mf_status mf_cache_add_layer(mf_cache_size *size,
         status = layer->attention.value_is_key
                      ? compressed_cache(size, &layer->attention, workload, err)
                      : layer_cache(size, &layer->attention, widest, workload, err);
+        size->kv_fill_bytes += layer_fill(&layer->attention, widest, workload);
     }
     if (status == MF_OK && layer->recurrent.kind != MF_RECURRENT_NONE && !layer->is_nextn) {
         status = layer_state(size, &layer->recurrent, workload, err);

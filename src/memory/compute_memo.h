@@ -36,6 +36,7 @@ typedef struct compute_key {
     bool kv_offload;
     bool offloads;
     bool norms_stay;
+    uint64_t host_types; /* of the weights, where devices take some along; otherwise 0 */
 } compute_key;
 
 typedef struct compute_memo compute_memo;

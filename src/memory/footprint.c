@@ -76,16 +76,15 @@ bool mf_footprint_loads(const mf_model *model, const mf_tensor *tensor)
            !model->layers[tensor->layer].is_nextn || is_leftover(model, tensor);
 }
 
-/* CUDA's kernels read quantized rows in steps (ggml-cuda.cu: ggml_backend_cuda_buffer_type_get_alloc_size). */
-static uint64_t last_row_fill(const mf_tensor *tensor, mf_tensor_type type, buffer_kind kind)
+/* ggml-cuda.cu: ggml_backend_cuda_buffer_type_get_alloc_size. */
+uint64_t mf_footprint_row_fill(mf_tensor_type type, uint64_t width)
 {
     enum { ROW_STEP = 512 }; /* MATRIX_ROW_PADDING */
     const mf_tensor_type_info *info = mf_tensor_type_get(type);
-    const uint64_t rest = tensor->dims[0] % ROW_STEP;
-    if (kind != BUFFER_CUDA || info->block_elements == 1 || rest == 0) {
-        return 0;
-    }
-    return (ROW_STEP - rest) / info->block_elements * info->block_bytes;
+    const uint64_t rest = width % ROW_STEP;
+    return info->block_elements > 1 && rest > 0
+               ? (ROW_STEP - rest) / info->block_elements * info->block_bytes
+               : 0;
 }
 
 static const uint64_t alignments[BUFFER_KINDS] = {[BUFFER_HOST] = 32, [BUFFER_CUDA] = 128};
@@ -107,7 +106,8 @@ static mf_status tensor_bytes(uint64_t bytes[BUFFER_KINDS],
         size = (uint64_t)(footprint->size_share * (double)size);
     }
     for (int kind = 0; kind < BUFFER_KINDS; kind++) {
-        const uint64_t fill = last_row_fill(tensor, type, (buffer_kind)kind);
+        const uint64_t fill =
+            kind == BUFFER_CUDA ? mf_footprint_row_fill(type, tensor->dims[0]) : 0;
         uint64_t filled = 0;
         if (!mf_add(&filled, size, fill) || !mf_pad(&bytes[kind], filled, alignments[kind])) {
             return mf_fail(err, MF_E_OVERFLOW, "'%s' exceeds 64 bits", tensor->name);
@@ -186,6 +186,8 @@ static void add_global(mf_footprint *f, size_t index)
     f->globals[f->n_globals++] = (uint32_t)index;
     f->output_norm_bias |= strcmp(tensor->name, "output_norm.bias") == 0;
     f->output_bias |= strcmp(tensor->name, "output.bias") == 0;
+    f->rope_factors =
+        strncmp(tensor->name, "rope_", strlen("rope_")) == 0 ? tensor : f->rope_factors;
     f->per_layer_table = tensor->role == MF_ROLE_PER_LAYER_EMBEDDING ? tensor : f->per_layer_table;
 }
 
@@ -239,11 +241,24 @@ static mf_status add_bytes(mf_footprint *f, size_t index, mf_error *err)
     return status;
 }
 
+/* FNV-1a. */
+static uint64_t hash_types(const mf_tensor_type *types, size_t n)
+{
+    static const uint64_t begin = 0xcbf29ce484222325;
+    static const uint64_t prime = 0x100000001b3;
+    uint64_t hash = begin;
+    for (size_t i = 0; i < n; i++) {
+        hash = (hash ^ (uint64_t)types[i]) * prime;
+    }
+    return hash;
+}
+
 static mf_status fill_bytes(mf_footprint *f, mf_error *err)
 {
     const mf_model *model = f->model;
     mf_status status =
         mf_quant_types_named(f->types, &f->estimated, model, f->quant, f->names, err);
+    f->types_hash = hash_types(f->types, model->n_tensors);
     f->size_share = f->estimated ? mf_quant_size_share(f->quant) : 1;
     for (size_t i = 0; status == MF_OK && i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];

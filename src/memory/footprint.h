@@ -32,11 +32,13 @@ struct mf_footprint {
     uint32_t *globals; /* indices of tensors outside the layers */
     size_t n_globals;
     const mf_tensor *per_layer_table; /* of Gemma 3n and 4, or NULL */
+    const mf_tensor *rope_factors;    /* one of them, or NULL: all are alike */
     bool output_norm_bias;
     bool output_bias;
     size_t n_run;       /* layers that a prompt runs through: all but the NextN ones at the end */
     uint32_t n_experts; /* the most of any layer */
     bool estimated;     /* the types are a guess */
+    uint64_t types_hash;
     double
         size_share; /* of what the types give: published files of a scheme that is estimated; else 1 */
     struct compute_memo *memo; /* NULL unless mf_footprint_remember was called */
@@ -55,6 +57,9 @@ mf_status mf_footprint_new_like(mf_footprint **out,
                                 const mf_footprint *like,
                                 const mf_quant *quant,
                                 mf_error *err);
+
+/* What CUDA adds to a tensor of that row width: its kernels read quantized rows in steps. */
+uint64_t mf_footprint_row_fill(mf_tensor_type type, uint64_t width);
 
 /* A tensor's bytes in a buffer. MF_E_DATA, MF_E_OVERFLOW. */
 mf_status mf_footprint_tensor(

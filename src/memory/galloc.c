@@ -127,7 +127,8 @@ static uint64_t bytes_of(const galloc *a, const graph_node *node, uint8_t buffer
     return node->bytes + (a->buffers[buffer].has_scratch ? node->scratch_bytes : 0);
 }
 
-/* 0 for the same layout, otherwise which one is the larger in the first dimension that differs. */
+/* 0 for the same layout, otherwise which one is the larger in the first dimension that differs. The copy of a view has
+   the gaps of that view. */
 static unsigned compare_layouts(const graph_node *a, const graph_node *b)
 {
     enum { A_IS_LARGER = 1, B_IS_LARGER = 2, OTHER_ELEMENTS = 3 };
@@ -136,7 +137,7 @@ static unsigned compare_layouts(const graph_node *a, const graph_node *b)
             return a->shape.ne[i] > b->shape.ne[i] ? A_IS_LARGER : B_IS_LARGER;
         }
     }
-    return a->element_bytes == b->element_bytes ? 0 : OTHER_ELEMENTS;
+    return a->element_bytes == b->element_bytes && a->bytes == b->bytes ? 0 : OTHER_ELEMENTS;
 }
 
 static bool writes_in_place(const graph_node *node)

@@ -204,6 +204,10 @@ graph_tensor mf_graph_copy(graph *g, graph_tensor of)
         g, (graph_node){.shape = g->nodes[of].shape, .element_bytes = g->nodes[of].element_bytes});
     if (t != GRAPH_NONE) {
         g->nodes[t].bytes = g->nodes[of].bytes;
+        /* What kernels want behind a cache they want behind its copy; other scratch belongs to what computes. */
+        if (g->nodes[owner_of(g, of)].external) {
+            g->nodes[t].scratch_bytes = g->nodes[of].scratch_bytes;
+        }
     }
     return t;
 }

@@ -66,7 +66,8 @@ static mf_status add_everywhere(filler *fill, size_t index, mf_error *err)
     return status;
 }
 
-/* A tied embedding exists twice with the output on a device: on the host to look up, there as the output. */
+/* A tied embedding exists twice with the output on a device: on the host to look up, there as the output. Where a
+   pattern sends both to one place it is there once. */
 static mf_status add_global(filler *fill, size_t index, mf_error *err)
 {
     const mf_model *model = fill->run->model;
@@ -76,10 +77,11 @@ static mf_status add_global(filler *fill, size_t index, mf_error *err)
     }
     const int8_t place = mf_llamacpp_tensor_place(&fill->plan, fill->run, fill->at, index);
     mf_status status = add_tensor(fill, index, (size_t)place, err);
-    const size_t output = (size_t)fill->plan.layers[model->n_layers];
+    const int8_t output = fill->plan.tensors != NULL ? fill->plan.tensors[model->n_tensors]
+                                                     : fill->plan.layers[model->n_layers];
     if (status == MF_OK && model->tied_embeddings && tensor->role == MF_ROLE_TOKEN_EMBEDDING &&
-        output != fill->at->host) {
-        status = add_tensor(fill, index, output, err);
+        output != place) {
+        status = add_tensor(fill, index, (size_t)output, err);
     }
     return status;
 }
@@ -135,11 +137,13 @@ static mf_status add_caches(filler *fill, mf_cache_size *size, mf_error *err)
     for (size_t i = 0; status == MF_OK && i < fill->run->model->n_layers; i++) {
         mf_cache_size one = *size;
         one.kv_bytes = 0;
+        one.kv_fill_bytes = 0;
         one.state_bytes = 0;
         status = mf_cache_add_layer(&one, fill->run->model, i, w, err);
         const size_t place = w->kv_offload ? (size_t)fill->plan.layers[i] : fill->at->host;
         if (status == MF_OK) {
-            status = add_split(fill, place, MF_TERM_KV_CACHE, one.kv_bytes, err);
+            const uint64_t behind = kind_of(fill, place) == BUFFER_CUDA ? one.kv_fill_bytes : 0;
+            status = add_split(fill, place, MF_TERM_KV_CACHE, one.kv_bytes + behind, err);
         }
         if (status == MF_OK) {
             status = add_split(fill, place, MF_TERM_STATE, one.state_bytes, err);

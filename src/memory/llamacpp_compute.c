@@ -104,13 +104,30 @@ static bool same_places(const build_layer *a, const build_layer *b)
            (a->part_places == NULL || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
+/* What a device takes along is as large as it is stored. */
+static bool same_stored(const work *w, size_t a, size_t b)
+{
+    const mf_footprint *f = w->setup->footprint;
+    const mf_tensor *first = f->model->tensors;
+    for (block_part i = 0; w->setup->offloads && i < PART_COUNT; i++) {
+        const mf_tensor *of_a = f->parts[a][i];
+        const mf_tensor *of_b = f->parts[b][i];
+        if (of_a != NULL && of_b != NULL && f->types[of_a - first] != f->types[of_b - first] &&
+            mf_build_place(&w->all[a], i) == w->b.host_place) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool same_layer(const work *w, size_t a, size_t b)
 {
     const uint32_t *kinds = w->setup->footprint->kinds;
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
     const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
-    return kinds[a] == kinds[b] && same_rope && same_gate && same_places(&w->all[a], &w->all[b]);
+    return kinds[a] == kinds[b] && same_rope && same_gate && same_places(&w->all[a], &w->all[b]) &&
+           same_stored(w, a, b);
 }
 
 static void place_layers(work *w)
@@ -291,6 +308,8 @@ static void begin_builder(work *w)
     b->n_sequences = load->n_parallel;
     b->n_streams = setup->cache->streams;
     b->scratch = setup->scratch;
+    b->offloads = setup->offloads;
+    b->tensor_places = setup->tensor_places;
     b->norms_stay = setup->fully_offloaded || b->n_tokens < FEW;
     b->full.cells = setup->cache->cells;
     b->window.cells = setup->cache->swa_cells;
@@ -359,6 +378,13 @@ static size_t count_unpicked(const mf_model *model, uint64_t cells)
     return n;
 }
 
+static bool takes_along(const compute_setup *setup)
+{
+    const size_t n = setup->footprint->model->n_layers + 1;
+    return setup->offloads && (setup->workload->n_cpu_moe > 0 ||
+                               memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
+}
+
 static compute_key key_of(const work *w)
 {
     const compute_setup *setup = w->setup;
@@ -381,7 +407,8 @@ static compute_key key_of(const work *w)
                          .kv_offload = load->kv_offload,
                          .offloads = setup->offloads,
                          .scratch = setup->scratch,
-                         .norms_stay = w->b.norms_stay};
+                         .norms_stay = w->b.norms_stay,
+                         .host_types = takes_along(setup) ? setup->footprint->types_hash : 0};
 }
 
 /* From the memo, or by a replay that the memo then has. */

@@ -13,8 +13,10 @@ typedef struct compute_setup {
     const mf_footprint *footprint;
     const mf_workload *workload;
     const mf_cache_size *cache;
-    const int8_t *layer_places;  /* one more than layers: the output */
-    const int8_t *tensor_places; /* by tensor, or NULL: as the layer, experts by n_cpu_moe */
+    const int8_t *layer_places; /* one more than layers: the output */
+    const int8_t
+        *tensor_places; /* by tensor, or NULL: as the layer, experts by n_cpu_moe; one more:
+                                    the output's table */
     uint8_t n_places;
     uint8_t n_copies;
     bool offloads; /* schedule.h */

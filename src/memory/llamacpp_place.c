@@ -160,6 +160,20 @@ static mf_status override_one(llamacpp_plan *plan,
     return MF_OK;
 }
 
+/* A tied embedding's pattern takes both of its uses along. */
+static void place_output_table(llamacpp_plan *plan, const bool *taken, const mf_model *model)
+{
+    const size_t n = model->n_tensors;
+    plan->tensors[n] = plan->layers[model->n_layers];
+    for (size_t i = 0; i < n; i++) {
+        const mf_tensor_role role = model->tensors[i].role;
+        const bool tied = role == MF_ROLE_TOKEN_EMBEDDING && model->tied_embeddings;
+        if (role == MF_ROLE_OUTPUT || (tied && taken[i])) {
+            plan->tensors[n] = plan->tensors[i];
+        }
+    }
+}
+
 static mf_status
 override_tensors(llamacpp_plan *plan, const mf_case *run, const layout *at, mf_error *err)
 {
@@ -183,6 +197,9 @@ override_tensors(llamacpp_plan *plan, const mf_case *run, const layout *at, mf_e
     }
     for (size_t i = 0; status == MF_OK && i < p->n_overrides; i++) {
         status = override_one(plan, taken, run, at, &p->overrides[i], err);
+    }
+    if (status == MF_OK) {
+        place_output_table(plan, taken, run->model);
     }
     free(places);
     free(taken);

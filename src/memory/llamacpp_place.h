@@ -7,8 +7,10 @@
 #include "memory/internal.h"
 
 typedef struct llamacpp_plan {
-    int8_t *layers;  /* place of every layer; one more: the output */
-    int8_t *tensors; /* place of every tensor if there are overrides, otherwise NULL */
+    int8_t *layers; /* place of every layer; one more: the output */
+    int8_t
+        *tensors; /* place of every tensor if there are overrides, otherwise NULL; one more: of the
+                        output's table, which may be the embedding */
     bool fully_offloaded;
 } llamacpp_plan;
 

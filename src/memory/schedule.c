@@ -5,7 +5,10 @@
 
 enum {
     MAX_SPLIT_INPUTS = 30, /* GGML_SCHED_MAX_SPLIT_INPUTS */
-    OFFLOAD_ROWS = 32,     /* ggml-cuda.cu: op_offload_min_batch_size */
+    FLASH_SOURCES =
+        5, /* of flash attention with sinks, which are too small to decide where it runs */
+    FLASH_SINKS = 4,
+    OFFLOAD_ROWS = 32, /* ggml-cuda.cu: op_offload_min_batch_size */
 };
 
 /* Tensors that run in one place without a copy between them. */
@@ -39,9 +42,15 @@ static graph_tensor owner_of(const maker *m, graph_tensor t)
     return view_src != GRAPH_NONE ? view_src : t;
 }
 
-static uint64_t rows_of(const graph_node *node)
+/* ggml-cuda.cu: get_op_batch_size. A product's weights are its first source, experts are chosen by a third. */
+static uint64_t rows_of(const graph_node *node, size_t weight)
 {
-    return node->shape.ne[1] * node->shape.ne[2] * node->shape.ne[3];
+    const uint64_t *ne = node->shape.ne;
+    const bool product = node->op == GRAPH_PLAIN && weight == 0 && node->n_src > 1;
+    if (product) {
+        return node->n_src > 2 ? ne[2] : ne[1];
+    }
+    return ne[1] * ne[2] * ne[3];
 }
 
 /* What is known without looking at neighbours (ggml_backend_sched_backend_id_from_cur): memory that is
@@ -60,9 +69,12 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
         return m->host;
     }
     for (size_t i = 0; node->op != GRAPH_ROPE && i < node->n_src; i++) {
+        if (node->n_src == FLASH_SOURCES && i == FLASH_SINKS) {
+            continue;
+        }
         const graph_node *source = mf_graph_get(m->g, node->src[i]);
         if (source->external && source->weight) {
-            const bool many = source->place == m->host && rows_of(node) >= OFFLOAD_ROWS;
+            const bool many = source->place == m->host && rows_of(node, i) >= OFFLOAD_ROWS;
             return m->setup->offloads && many && !node->looks_up ? 0 : source->place;
         }
     }

@@ -19,6 +19,9 @@ static mf_status follow_plan(mf_tensor_map *map,
     }
     if (status == MF_OK) {
         memcpy(map->layers, plan.layers, run->model->n_layers + 1);
+        if (plan.tensors != NULL) {
+            map->layers[run->model->n_layers] = plan.tensors[run->model->n_tensors];
+        }
     }
     mf_llamacpp_place_free(&plan);
     return status;

@@ -60,6 +60,8 @@ MF_API mf_status mf_weight_bytes(uint64_t *bytes,
    cells and streams: the padded cache length that llama.cpp makes of the workload (llama-context.cpp). */
 typedef struct mf_cache_size {
     uint64_t kv_bytes;
+    uint64_t
+        kv_fill_bytes; /* behind them in buffers of CUDA and HIP: quantized rows are filled up */
     uint64_t state_bytes;
     uint64_t cells;     /* of one stream */
     uint64_t swa_cells; /* of a sliding-window layer */
