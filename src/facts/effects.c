@@ -11,8 +11,10 @@ typedef enum key_kind {
     KEY_GENERATION,
     KEY_RUNTIME,
     KEY_MATURE, /* the runtime that an early build became */
+    KEY_SOURCE, /* the runtime that its kernels are written for */
     KEY_FLASH,
     KEY_FORMAT,
+    KEY_KERNEL, /* what multiplies a format in a prompt: formats that share it have most of their cost in common */
     KEY_KIND_COUNT
 } key_kind;
 
@@ -24,6 +26,9 @@ typedef enum property {
     PROPERTY_POWER,
     PROPERTY_EARLY
 } property;
+
+/* 16 bit weights go to a library or a kernel for wide types, packed ones to kernels that unpack as they multiply. */
+typedef enum kernel { KERNEL_F16, KERNEL_BF16, KERNEL_PACKED, N_KERNELS } kernel;
 
 #define MAX_KEYS 3
 
@@ -85,9 +90,10 @@ static const family families[] = {
     {"work_by_power",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0,      0.5,  PROPERTY_POWER},
     {"work_by_format",                   BIT(MF_KNOB_WORK),          {KEY_FORMAT},                1,      0.3,  PROPERTY_ONE  },
     {"work_by_early",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0.7,    0.5,  PROPERTY_EARLY},
-    {"work_by_runtime_format",           BIT(MF_KNOB_WORK),          {KEY_MATURE, KEY_FORMAT},    1,      0.4,  PROPERTY_ONE  },
+    {"work_by_runtime_kernel",           BIT(MF_KNOB_WORK),          {KEY_MATURE, KEY_KERNEL},    1,      0.3,  PROPERTY_ONE  },
+    {"work_by_source_format",            BIT(MF_KNOB_WORK),          {KEY_SOURCE, KEY_FORMAT},    1,      0.2,  PROPERTY_ONE  },
     {"work_by_class_runtime",            BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_RUNTIME},    1,      0.3,  PROPERTY_ONE  },
-    {"work_by_class_format",             BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_FORMAT},     1,      0.2,  PROPERTY_ONE  },
+    {"work_by_class_kernel",             BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_KERNEL},     1,      0.2,  PROPERTY_ONE  },
     {"expert",                           BIT(MF_KNOB_EXPERT),        {KEY_NONE},                  1.9,    0.5,  PROPERTY_ONE  },
     {"expert_by_runtime",                BIT(MF_KNOB_EXPERT),        {KEY_RUNTIME},               1,      0.3,  PROPERTY_ONE  },
     {"attention",                        BIT(MF_KNOB_ATTENTION),     {KEY_NONE},                  3,      0.4,  PROPERTY_ONE  },
@@ -143,7 +149,7 @@ static const double chip_sd[MF_KNOB_COUNT] = {
 
 static const double architecture_sd[MF_TEST_COUNT] = {
     [MF_TEST_DECODE] = 0.06,
-    [MF_TEST_PREFILL] = 0.1,
+    [MF_TEST_PREFILL] = 0.03,
 };
 
 #define NAME_OF(name, text) [name] = (text),
@@ -154,6 +160,7 @@ static const char *const generation_names[] = {MF_GENERATION_LIST(NAME_OF)};
 static const char *const knob_names[] = {MF_KNOB_LIST(NAME_OF3)};
 static const char *const test_names[MF_TEST_COUNT] = {"decode", "prefill"};
 static const char *const left_out_names[MF_LEFT_OUT_COUNT] = {"model", "chip", "class"};
+static const char *const kernel_names[N_KERNELS] = {"f16", "bf16", "packed"};
 static const char *const flash_names[] = {"no-flash", "flash"};
 enum {
 #define COUNTED(name, text) COUNTED_##name,
@@ -219,9 +226,23 @@ static const size_t key_sizes[KEY_KIND_COUNT] = {
     [KEY_GENERATION] = MF_GENERATION_COUNT,
     [KEY_RUNTIME] = MF_RUNTIME_COUNT,
     [KEY_MATURE] = MF_RUNTIME_COUNT,
+    [KEY_SOURCE] = MF_RUNTIME_COUNT,
     [KEY_FLASH] = 2,
     [KEY_FORMAT] = MF_FORMAT_COUNT,
+    [KEY_KERNEL] = N_KERNELS,
 };
+
+static kernel kernel_of(mf_format format)
+{
+    return format == MF_FORMAT_F16    ? KERNEL_F16
+           : format == MF_FORMAT_BF16 ? KERNEL_BF16
+                                      : KERNEL_PACKED;
+}
+
+static bool is_by_format(key_kind kind)
+{
+    return kind == KEY_FORMAT || kind == KEY_KERNEL;
+}
 
 mf_runtime mf_runtime_mature(mf_runtime runtime)
 {
@@ -241,6 +262,13 @@ mf_runtime mf_runtime_mature(mf_runtime runtime)
         }
     }
     return runtime;
+}
+
+/* llama.cpp's kernels for ROCm are those for CUDA, translated. */
+static mf_runtime source_of(mf_runtime runtime)
+{
+    const mf_runtime mature = mf_runtime_mature(runtime);
+    return mature == MF_RUNTIME_ROCM || mature == MF_RUNTIME_CUDA_2024 ? MF_RUNTIME_CUDA : mature;
 }
 
 /* CUDA's kernels for a new chip are those of its generation's others: GB10's first builds multiply as fast as its later. */
@@ -267,10 +295,14 @@ static size_t key_value(key_kind kind, const mf_setting *setting, mf_format form
         return setting->runtime;
     case KEY_MATURE:
         return mf_runtime_mature(setting->runtime);
+    case KEY_SOURCE:
+        return source_of(setting->runtime);
     case KEY_FLASH:
         return setting->flash_attention ? 1 : 0;
     case KEY_FORMAT:
         return format;
+    case KEY_KERNEL:
+        return kernel_of(format);
     case KEY_NONE:
     case KEY_KIND_COUNT:
         break;
@@ -289,11 +321,14 @@ static const char *key_name(key_kind kind, size_t value)
         return generation_names[value];
     case KEY_RUNTIME:
     case KEY_MATURE:
+    case KEY_SOURCE:
         return runtime_names[value];
     case KEY_FLASH:
         return flash_names[value];
     case KEY_FORMAT:
         return format_names[value];
+    case KEY_KERNEL:
+        return kernel_names[value];
     case KEY_NONE:
     case KEY_KIND_COUNT:
         break;
@@ -362,7 +397,7 @@ size_t mf_knob_effects(mf_effect_use uses[MF_MAX_KNOB_EFFECTS],
             for (size_t k = 0; k < MAX_KEYS; k++) {
                 const key_kind kind = families[f].keys[k];
                 index = index * key_sizes[kind] + key_value(kind, setting, format);
-                by_format = by_format || kind == KEY_FORMAT;
+                by_format = by_format || is_by_format(kind);
             }
             uses[n] =
                 (mf_effect_use){.index = offset + index, .weight = weight, .by_format = by_format};
@@ -396,11 +431,13 @@ static void add_family(mf_knob_logs *logs,
 {
     size_t first = 0;
     size_t stride = 0;
+    bool by_kernel = false;
     for (size_t k = 0; k < MAX_KEYS; k++) {
         const key_kind kind = f->keys[k];
-        const bool by_format = kind == KEY_FORMAT;
+        const bool by_format = is_by_format(kind);
         first = first * key_size(kind) + (by_format ? 0 : key_value(kind, setting, MF_FORMAT_F16));
         stride = by_format ? 1 : stride * key_size(kind);
+        by_kernel = by_kernel || kind == KEY_KERNEL;
     }
     const double weight = weight_of(f->property, setting);
     const bool formats = (f->knobs & (BIT(MF_KNOB_LANE) | BIT(MF_KNOB_WORK))) != 0;
@@ -409,7 +446,8 @@ static void add_family(mf_knob_logs *logs,
     const bool known_format = is_known(chip, lanes ? MF_KNOB_LANE : MF_KNOB_WORK);
     double *const own = lanes ? logs->variances.lane : logs->variances.work;
     for (size_t i = 0; formats && i < MF_FORMAT_COUNT; i++) {
-        const mf_effect *effect = &effects[first + i * stride];
+        const size_t value = by_kernel ? (size_t)kernel_of((mf_format)i) : i;
+        const mf_effect *effect = &effects[first + value * stride];
         by_format[i] += weight * effect->log_value;
         own[i] += stride > 0 ? variance_of(effect, spread, known_format) : 0;
     }

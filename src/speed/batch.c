@@ -86,10 +86,11 @@ static sums sum_formats(const mf_segment *s)
 {
     const mf_work *w = &s->work;
     const double lane = s->peaks.lane_flop_per_s > 0 ? 2 / s->peaks.lane_flop_per_s : 0;
-    const double matrix = s->peaks.matrix_flop_per_s > 0 ? 2 / s->peaks.matrix_flop_per_s : 0;
     sums sum = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         const double dense = w->read_weights[f] - w->expert_weights[f];
+        const double rate = mf_product_rate(&s->peaks, (mf_format)f);
+        const double matrix = rate > 0 ? 2 / rate : 0;
         sum.weights += dense;
         sum.lanes_s += lane * s->knobs.lane[f] * dense;
         sum.expert_lanes_s += lane * s->knobs.lane[f] * w->expert_weights[f];

@@ -12,7 +12,8 @@
 static const mf_engine_id engine_ids[N_ENGINES] = {MF_ENGINE_LLAMACPP, MF_ENGINE_MLX};
 
 static const char data_text[] =
-    "tests/truth/speed.csv: rows of trust high and medium, one device, one sequence";
+    "tests/truth/speed.csv: rows of trust high and medium, one device, one sequence; speeds are "
+    "those of builds since November 2025, older builds' rows count with a factor of their own";
 static const char method_text[] =
     "log residuals, Huber 1.5, effects drawn to 1 by estimated spreads (docs/speed.md); intervals: "
     "90 % of the residuals of cases left out of the fit, each over its own log sd";

@@ -41,7 +41,8 @@ static const vendor_default vendor_defaults[] = {
     {"intel-",  MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN    }
 };
 
-/* Hardware that was new in 2025, whose kernels were still being written: builds before a month are another runtime. */
+/* Kernels that were still being written in 2025, for hardware that was new and on NVIDIA for experts (gpt-oss-20b on a GB10 in
+   October, November and February: 2 131, 3 783 and 4 506 tok/s): builds before a month are another runtime. */
 typedef struct early_build {
     const char *prefix;
     const char *before;
@@ -56,7 +57,7 @@ static const early_build early_builds[] = {
     {"amd-r9700",      "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
     {"amd-rx-9",       "2025-11", MF_RUNTIME_ROCM,   MF_RUNTIME_ROCM_2025  },
     {"amd-rx-9",       "2025-11", MF_RUNTIME_VULKAN, MF_RUNTIME_VULKAN_2025},
-    {"nvidia-gb10",    "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
+    {"nvidia-",        "2025-11", MF_RUNTIME_CUDA,   MF_RUNTIME_CUDA_2025  }
 };
 
 /* Files that carry a scheme's name and hold another. Unsloth's 4 bit XL files of mixture models have had what every
@@ -132,10 +133,17 @@ static bool is_old(const mf_measurement *m)
     return starts_with(m->date, "2023") || starts_with(m->date, "2024");
 }
 
-/* Dates sort as text. A range of dates ("2025-08..2026-04") says nothing of one build, nor does a blank. */
+/* Dates sort as text; of a range ("2025-08..2026-04", "2025-08..10": of one year) the end counts. A blank says nothing. */
 static bool is_before(const mf_measurement *m, const char *date)
 {
-    return m->date[0] != '\0' && !strstr(m->date, "..") && strcmp(m->date, date) < 0;
+    enum { YEAR_AND_DASH = 5, MONTH = 2 };
+    const char *range = strstr(m->date, "..");
+    const char *end = range ? range + 2 : m->date;
+    if (range && strlen(end) == MONTH) {
+        const int years = strncmp(m->date, date, YEAR_AND_DASH);
+        return years < 0 || (years == 0 && strcmp(end, date + YEAR_AND_DASH) < 0);
+    }
+    return end[0] != '\0' && strcmp(end, date) < 0;
 }
 
 static const runtime_word *word_of(const mf_measurement *m)
@@ -207,6 +215,13 @@ static bool is_wide_file(const mf_measurement *m)
     return false;
 }
 
+/* On CUDA cards with matrix units llama.cpp unpacked a quantized matrix to F16 for every micro-batch and called cuBLAS,
+   until its own integer kernels became the default (#8075, 24 June 2024). */
+static bool unpacks(const mf_measurement *m)
+{
+    return m->runtime == MF_RUNTIME_CUDA_2024 && is_before(m, "2024-06-24");
+}
+
 static const char *skip_of(const mf_measurement *m)
 {
     if (!(m->tok_s > 0)) {
@@ -228,5 +243,6 @@ void mf_covariates_read(mf_measurement *m)
     m->ubatch_tokens = ubatch_of(m);
     m->scheme = scheme_of(m);
     m->wide_dense = is_wide_file(m);
+    m->unpacks = unpacks(m);
     m->skip = skip_of(m);
 }

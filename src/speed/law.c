@@ -8,6 +8,7 @@
 #define APPLE_OVERLAP 12.0
 #define NVIDIA_OVERLAP 1.5
 #define CPU_OVERLAP 6.0
+#define FLOP_PER_SCORE_BYTE 200.0 /* an RTX A6000's matrix peak over its bandwidth */
 #define REFERENCE_CLOCK_HZ 1.4e9
 #define APPLE_FLOP_PER_CORE_AND_CLOCK 256.0 /* 128 lanes, FMA = 2 */
 #define REFERENCE_W_PER_FLOP_PER_S 1.4e-12  /* RTX 4090, RTX 5090 */
@@ -111,7 +112,9 @@ bool mf_skips_tail(mf_runtime runtime)
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
 {
     const mf_knob_logs logs = mf_calibration_logs(calibration, setting);
-    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime), .variances = logs.variances};
+    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime),
+                      .keeps_scores = !setting->flash_attention,
+                      .variances = logs.variances};
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         knobs.value[k] = exp(logs.value[k]);
     }
@@ -198,12 +201,19 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     return t;
 }
 
+double mf_product_rate(const mf_peaks *peaks, mf_format format)
+{
+    return format == MF_FORMAT_F16 || format == MF_FORMAT_BF16 ? peaks->matrix_flop_per_s
+                                                               : peaks->packed_flop_per_s;
+}
+
 mf_prefill_time
 mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs, mf_step step)
 {
-    const double peak = peaks->matrix_flop_per_s;
     const double n_batches = fmax(1, ceil(step.n_tokens / step.ubatch));
-    const double attention = knobs->value[MF_KNOB_ATTENTION] / peaks->attention_flop_per_s;
+    const double attention =
+        knobs->value[MF_KNOB_ATTENTION] /
+        (knobs->keeps_scores ? peaks->scores_flop_per_s : peaks->attention_flop_per_s);
     const double in_batch = fmin(step.n_tokens, step.ubatch);
     const double touched = work->expert_share > 0 ? 1 - pow(1 - work->expert_share, in_batch) : 0;
     const double rows =
@@ -212,7 +222,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
             : 0;
     mf_prefill_time t = {0};
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-        const double per_row = 2 * knobs->work[f] / peak;
+        const double per_row = 2 * knobs->work[f] / mf_product_rate(peaks, (mf_format)f);
         const double dense =
             work->dense_weights[f] - (knobs->skips_tail ? work->tail_weights[f] : 0);
         const double experts = work->expert_weights[f];
@@ -379,6 +389,23 @@ static double matrix_rate(const mf_device *d)
     return packed || fp32 <= 0 ? fmax(fp32, known_or_zero(d->fp16_flop_per_s)) : fp32;
 }
 
+/* llama.cpp's integer kernels scale and convert every block's product in the lanes: with lanes and matrix units as Turing,
+   A30, H100 and Orin have them beside each other, two thirds of the time follow the lanes. On cards of compute capability
+   8.6 and later both rates say the same. Blackwell's second half of integer lanes does not show (RTX 5070 and 5080). */
+static double packed_rate(const mf_device *d, double matrix)
+{
+    static const double lane_share = 2.0 / 3;
+    static const double matrix_per_lane = 16.0 / 3; /* capability 8.6 */
+    const double fp32 = known_or_zero(d->fp32_flop_per_s);
+    if (d->vendor != MF_VENDOR_NVIDIA || !d->fp16_matrix_flop_per_s.known || fp32 <= 0) {
+        return matrix;
+    }
+    const bool halved = mf_generation_of(d->architecture) == MF_GENERATION_BLACKWELL;
+    const double int32 = d->int32_op_per_s.known && !halved ? d->int32_op_per_s.value : fp32 / 2;
+    const double lanes = matrix_per_lane * (fp32 + int32) / 2;
+    return 1 / (lane_share / lanes + (1 - lane_share) / matrix);
+}
+
 bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
 {
     mf_peaks p = {.overlap = 1};
@@ -389,11 +416,15 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device)
     p.bandwidth_bytes_per_s = device->bandwidth_bytes_per_s.value;
     p.lane_flop_per_s = lane_rate(device, &p.lanes_assumed);
     p.matrix_flop_per_s = matrix_rate(device);
+    p.packed_flop_per_s = packed_rate(device, p.matrix_flop_per_s);
     p.best_op_per_s = fmax(highest_rate(device), p.matrix_flop_per_s);
     p.attention_flop_per_s =
         mf_chip_class_vendor(device->chip_class) == MF_VENDOR_AMD && p.lane_flop_per_s > 0
             ? p.lane_flop_per_s
             : p.matrix_flop_per_s;
+    p.scores_flop_per_s = device->vendor == MF_VENDOR_NVIDIA
+                              ? FLOP_PER_SCORE_BYTE * p.bandwidth_bytes_per_s
+                              : p.attention_flop_per_s;
     p.attention_by_flop = device->chip_class == MF_CLASS_CPU;
     if (device->vendor == MF_VENDOR_APPLE) {
         p.overlap = APPLE_OVERLAP;

@@ -8,6 +8,7 @@
  *            (on a CPU FLOP(n) / 4 instead of KV(n): the bytes of an F16 cache with 4 queries a KV head)
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
  *   t = F_dense c / P + F_expert c m / P + a F_attention / P_att + batches touched / BW + batches layers t_pass
+ *   P differs for 16 bit and for packed weights, P_att with and without flash attention (mf_peaks).
  *
  * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking
  * runs on, P: what matrix products run on. How the form was found and what others cost: docs/speed.md.
@@ -25,8 +26,10 @@ typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
     double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
     double matrix_flop_per_s; /* 0: not known, then there is no prefill */
+    double packed_flop_per_s; /* the same for weights that are unpacked while they are multiplied */
     double
         attention_flop_per_s; /* a prompt's attention: AMD's kernels don't use the matrix units */
+    double scores_flop_per_s; /* the same without flash attention: the scores go through memory */
     double best_op_per_s;     /* highest published rate of any kind: for ceilings */
     double overlap;           /* p of the law */
     bool attention_by_flop;   /* a CPU's attention costs its products, whatever the cache's width */
@@ -37,6 +40,9 @@ typedef struct mf_peaks {
    coefficients need it. Returns false then. */
 bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device);
 
+/* What products with weights of a format run on. */
+double mf_product_rate(const mf_peaks *peaks, mf_format format);
+
 /* Knobs of one setting. `ease` is d ln(knob as used) / d ln(knob as calibrated), below 1 where a limit of physics
    bends it. */
 typedef struct mf_knobs {
@@ -45,6 +51,7 @@ typedef struct mf_knobs {
     double work[MF_FORMAT_COUNT];
     double scale[MF_TEST_COUNT]; /* of the time, by the model's architecture */
     bool skips_tail;             /* the engine computes of a prompt what the caches need */
+    bool keeps_scores;           /* flash attention is off */
     double ease[MF_KNOB_COUNT];
     double lane_ease[MF_FORMAT_COUNT]; /* what is left of it goes to the format with fewer bits */
     double work_ease[MF_FORMAT_COUNT];

@@ -365,10 +365,9 @@ static double launches(const mf_path *path)
         const mf_work *w = &path->segments[i].work;
         double all = 0;
         for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
-            all += w->dense_weights[f] + w->expert_weights[f];
+            all += w->read_weights[f];
         }
-        const double plain = w->dense_weights[MF_FORMAT_F16] + w->dense_weights[MF_FORMAT_BF16] +
-                             w->expert_weights[MF_FORMAT_F16] + w->expert_weights[MF_FORMAT_BF16];
+        const double plain = w->read_weights[MF_FORMAT_F16] + w->read_weights[MF_FORMAT_BF16];
         const double quantized = all > 0 ? 1 - plain / all : 0;
         sum += w->n_layers * (others + products * (1 + quantized)) + w->n_moe_layers * routing;
     }

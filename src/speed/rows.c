@@ -20,6 +20,7 @@ typedef struct named_work {
     size_t model;
     size_t quant;
     bool wide_dense;
+    bool unpacked;
     mf_work *work; /* NULL: the scheme or model is not known */
 } named_work;
 
@@ -139,13 +140,20 @@ static mf_status make_work(
     return status;
 }
 
+bool mf_speed_row_unpacks(const mf_measurement *m, const mf_device *device)
+{
+    return m->unpacks && m->test == MF_TEST_PREFILL && device->fp16_matrix_flop_per_s.known;
+}
+
 static mf_status
 find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_error *err)
 {
     const bool wide_dense = row->measurement->wide_dense;
+    const bool unpacked = mf_speed_row_unpacks(row->measurement, f->device[row->device]);
     for (size_t i = 0; i < f->n_works; i++) {
         const named_work *w = &f->works[i];
-        if (w->model == row->model && w->quant == row->quant && w->wide_dense == wide_dense) {
+        if (w->model == row->model && w->quant == row->quant && w->wide_dense == wide_dense &&
+            w->unpacked == unpacked) {
             *out = f->works[i].work;
             return MF_OK;
         }
@@ -156,10 +164,14 @@ find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_erro
     }
     f->works = works;
     named_work *made = &works[f->n_works];
-    *made = (named_work){.model = row->model, .quant = row->quant, .wide_dense = wide_dense};
+    *made = (named_work){
+        .model = row->model, .quant = row->quant, .wide_dense = wide_dense, .unpacked = unpacked};
     f->n_works++;
     const mf_status status =
         make_work(&made->work, f->model[row->model], f->quant[row->quant], wide_dense, err);
+    if (made->work && unpacked) {
+        *made->work = mf_work_unpacked(made->work);
+    }
     *out = made->work;
     return status;
 }

@@ -37,6 +37,7 @@ static bool is_like(const mf_speed_row *a, const mf_speed_row *b)
     return a && a->device == b->device && a->model == b->model && a->quant == b->quant &&
            a->measurement->n_devices == b->measurement->n_devices &&
            a->measurement->runtime == b->measurement->runtime &&
+           a->measurement->test == b->measurement->test &&
            a->measurement->flash_attention == b->measurement->flash_attention;
 }
 
@@ -70,6 +71,11 @@ static mf_status find_path(mf_several *s,
         status = mf_path_build(&s->path, reason, &run, types, NULL, calibration, err);
     }
     free(types);
+    if (status == MF_OK && !*reason && mf_speed_row_unpacks(m, s->machine->devices[0].device)) {
+        for (size_t i = 0; i < s->path.n_segments; i++) {
+            s->path.segments[i].work = mf_work_unpacked(&s->path.segments[i].work);
+        }
+    }
     s->last = status == MF_OK && !*reason ? row : NULL;
     return status;
 }

@@ -258,6 +258,25 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     return scaled;
 }
 
+mf_work mf_work_unpacked(const mf_work *work)
+{
+    const double moved = 2 * F16_BYTES;
+    mf_work unpacked = *work;
+    for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
+        if (f == MF_FORMAT_F16 || f == MF_FORMAT_BF16) {
+            continue;
+        }
+        const double experts = work->expert_weights[f];
+        unpacked.dense_weights[MF_FORMAT_F16] += work->dense_weights[f];
+        unpacked.tail_weights[MF_FORMAT_F16] += work->tail_weights[f];
+        unpacked.expert_weights[MF_FORMAT_F16] += experts;
+        unpacked.dense_bytes += moved * work->dense_weights[f];
+        unpacked.expert_bytes += experts > 0 ? moved * experts / work->expert_share : 0;
+        unpacked.dense_weights[f] = unpacked.tail_weights[f] = unpacked.expert_weights[f] = 0;
+    }
+    return unpacked;
+}
+
 static double element_bytes(mf_tensor_type type)
 {
     const mf_tensor_type_info *info = mf_tensor_type_get(type);

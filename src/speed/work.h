@@ -59,6 +59,10 @@ mf_status mf_work_build(mf_work *work,
 /* Work of a share (0 to 1) of the layers. */
 mf_work mf_work_scaled(const mf_work *work, double share);
 
+/* Work of a prompt where quantized weights are unpacked to F16 in memory, once a micro-batch, and multiplied as such: beside
+   the reading that is counted, 2 bytes a weight are written and read again. */
+mf_work mf_work_unpacked(const mf_work *work);
+
 /* Bytes per element of the two caches. */
 typedef struct mf_cache_width {
     double key_bytes;

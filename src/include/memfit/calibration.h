@@ -150,7 +150,7 @@ typedef struct mf_effect {
     uint32_t n_rows;
 } mf_effect;
 
-#define MF_MAX_KNOB_EFFECTS 10
+#define MF_MAX_KNOB_EFFECTS 12
 
 /* An effect's part in a knob: the knob's logarithm is the sum of weight times value. The weight is 1 but for effects of a
    setting's continuous properties. */

@@ -34,6 +34,7 @@ typedef struct mf_measurement {
     const char
         *scheme;     /* of modeldb: quant, or what the file is known to hold; borrowed or static */
     bool wide_dense; /* what is not an expert is in 16 bits, whatever the scheme says */
+    bool unpacks; /* the build multiplies a prompt by weights that it has unpacked to F16 first */
     bool flash_attention;
     double ubatch_tokens;
     mf_tensor_type kv_type;

@@ -106,6 +106,50 @@ Test(calibration, a_setting_finds_the_effects_that_carry_its_keys)
 #define NEW_LISTS "\"spreads\": [], \"architectures\": [], "
 #define LISTS NEW_LISTS "\"class_rows\": [], \"chips\": [], \"intervals\": [], "
 
+/* The effect of a family in a setting; SIZE_MAX without. */
+static size_t effect_in(const char *family, mf_runtime runtime, mf_format format)
+{
+    const mf_setting setting = {.chip_class = MF_CLASS_NVIDIA_GDDR, .runtime = runtime};
+    mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
+    const size_t n = mf_knob_effects(uses, MF_KNOB_WORK, &setting, format);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(mf_effect_describe(uses[i].index).name, family) == 0) {
+            return uses[i].index;
+        }
+    }
+    return SIZE_MAX;
+}
+
+Test(calibration, packed_formats_share_a_kernel_and_backends_their_source)
+{
+    const char *kernel = "work_by_runtime_kernel";
+    const size_t packed = effect_in(kernel, MF_RUNTIME_CUDA, MF_FORMAT_Q4_0);
+    cr_assert(ne(sz, packed, SIZE_MAX));
+    cr_assert(eq(sz, packed, effect_in(kernel, MF_RUNTIME_CUDA, MF_FORMAT_Q6_K)));
+    cr_assert(ne(sz, packed, effect_in(kernel, MF_RUNTIME_CUDA, MF_FORMAT_F16)));
+    cr_assert(ne(sz, packed, effect_in(kernel, MF_RUNTIME_ROCM, MF_FORMAT_Q4_0)));
+    const char *source = "work_by_source_format";
+    const size_t cuda = effect_in(source, MF_RUNTIME_CUDA, MF_FORMAT_Q4_0);
+    cr_assert(eq(sz, cuda, effect_in(source, MF_RUNTIME_ROCM_2025, MF_FORMAT_Q4_0)));
+    cr_assert(ne(sz, cuda, effect_in(source, MF_RUNTIME_VULKAN, MF_FORMAT_Q4_0)));
+    cr_assert(ne(sz, cuda, effect_in(source, MF_RUNTIME_CUDA, MF_FORMAT_Q4_K)));
+}
+
+Test(calibration, what_is_learnt_of_a_kernel_reaches_each_of_its_formats)
+{
+    mf_calibration *c = priors();
+    const mf_setting setting = {.chip_class = MF_CLASS_NVIDIA_GDDR, .runtime = MF_RUNTIME_CUDA};
+    const size_t i = effect_in("work_by_runtime_kernel", MF_RUNTIME_CUDA, MF_FORMAT_Q4_K);
+    const double packed = mf_calibration_value(c, MF_KNOB_WORK, &setting, MF_FORMAT_Q6_K);
+    const double plain = mf_calibration_value(c, MF_KNOB_WORK, &setting, MF_FORMAT_F16);
+    c->effects[i] = (mf_effect){.log_value = log(1.75), .n_rows = 3};
+    cr_assert(epsilon_eq(
+        dbl, mf_calibration_value(c, MF_KNOB_WORK, &setting, MF_FORMAT_Q6_K), 1.75 * packed, 1e-9));
+    cr_assert(epsilon_eq(
+        dbl, mf_calibration_value(c, MF_KNOB_WORK, &setting, MF_FORMAT_F16), plain, 1e-9));
+    mf_calibration_free(c);
+}
+
 Test(calibration, broken_files_are_refused_with_a_place)
 {
     static const char *const texts[] = {

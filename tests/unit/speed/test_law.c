@@ -2,6 +2,7 @@
 #include <criterion/new/assert.h>
 
 #include <math.h>
+#include <stdio.h>
 
 #include "sample.h"
 #include "speed/law.h"
@@ -199,6 +200,67 @@ Test(law, apple_before_m5_multiplies_on_its_shaders)
     cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 80e12, 1));
     setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_METAL);
     cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 320e12, 1));
+}
+
+static double packed_rate_of(mf_vendor vendor, const char *architecture, double fp32, double int32)
+{
+    static char name[16];
+    mf_peaks peaks;
+    const char *reason = NULL;
+    mf_device card = sample_card();
+    snprintf(name, sizeof name, "%s", architecture);
+    card.vendor = vendor;
+    card.architecture = name;
+    card.fp32_flop_per_s.value = fp32;
+    card.int32_op_per_s.value = int32;
+    cr_assert(mf_peaks_of(&peaks, &reason, &card));
+    return peaks.packed_flop_per_s;
+}
+
+Test(law, nvidia_multiplies_packed_weights_at_a_rate_between_lanes_and_matrix_units)
+{
+    const double ada = packed_rate_of(MF_VENDOR_NVIDIA, "ada", 80e12, 40e12);
+    cr_assert(epsilon_eq(dbl, ada, 320e12, 1e3));
+    /* Half of the lanes: 1 / (2/3 / (16/3 30e12) + 1/3 / 320e12) */
+    const double turing = packed_rate_of(MF_VENDOR_NVIDIA, "turing", 30e12, 30e12);
+    cr_assert(epsilon_eq(dbl, turing, 192e12, 1e3));
+    const double blackwell = packed_rate_of(MF_VENDOR_NVIDIA, "blackwell", 80e12, 80e12);
+    cr_assert(epsilon_eq(dbl, blackwell, ada, 1e3), "its other integer lanes don't count");
+    cr_assert(epsilon_eq(dbl, packed_rate_of(MF_VENDOR_OTHER, "", 30e12, 30e12), 320e12, 1));
+}
+
+Test(law, formats_multiply_at_their_own_rates)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 512;
+    b.s.types[3] = MF_TYPE_Q4_K;
+    cr_assert(
+        eq(int, mf_work_build(&b.work, &b.s.model, b.s.types, &(mf_work_part){0}, NULL), MF_OK));
+    const mf_prefill_time before = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    b.peaks.packed_flop_per_s /= 3;
+    const mf_prefill_time after = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(
+        epsilon_eq(dbl, after.dense_s[MF_FORMAT_Q4_K], 3 * before.dense_s[MF_FORMAT_Q4_K], 1e-12));
+    cr_assert(epsilon_eq(dbl, after.dense_s[MF_FORMAT_F16], before.dense_s[MF_FORMAT_F16], 1e-15));
+}
+
+Test(law, without_flash_attention_scores_go_through_memory)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 512;
+    b.card.bandwidth_bytes_per_s.value /= 2;
+    mf_peaks slower;
+    const char *reason = NULL;
+    cr_assert(mf_peaks_of(&slower, &reason, &b.card));
+    const double flash[] = {mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s,
+                            mf_law_prefill(&b.work, &slower, &b.knobs, b.step).attention_s};
+    cr_assert(epsilon_eq(dbl, flash[1], flash[0], 1e-15));
+    b.knobs.keeps_scores = true;
+    const double kept[] = {mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s,
+                           mf_law_prefill(&b.work, &slower, &b.knobs, b.step).attention_s};
+    cr_assert(epsilon_eq(dbl, kept[1], 2 * kept[0], 1e-12));
 }
 
 Test(law, efficiency_bends_below_its_limit)

@@ -63,7 +63,10 @@ typedef struct notes_case {
 
 static const notes_case notes_cases[] = {
     {"nvidia-rtx-4090",      "2024-05",          "",                                 MF_RUNTIME_CUDA_2024,     false, 512 },
-    {"nvidia-rtx-4090",      "2025-08",          "FA on; CUDA",                      MF_RUNTIME_CUDA,          true,  512 },
+    {"nvidia-rtx-4090",      "2025-08",          "FA on; CUDA",                      MF_RUNTIME_CUDA_2025,     true,  512 },
+    {"nvidia-rtx-4090",      "2025-08..10",      "FA on; ub 2048",                   MF_RUNTIME_CUDA_2025,     true,  2048},
+    {"nvidia-rtx-4090",      "2025-08..11",      "FA on",                            MF_RUNTIME_CUDA,          true,  512 },
+    {"nvidia-rtx-4090",      "2025-08..2026-04", "FA on; CUDA",                      MF_RUNTIME_CUDA,          true,  512 },
     {"nvidia-rtx-4090",      "2025-08",          "FA off; Vulkan",                   MF_RUNTIME_VULKAN,        false, 512 },
     {"nvidia-gb10",          "2025-11-02",       "llama-bench FA on ub 2048",        MF_RUNTIME_CUDA,          true,  2048},
     {"apple-m2-ultra-76c",   "2026-02",          "n_ubatch 2048; FA on",             MF_RUNTIME_METAL,         true,  2048},
@@ -99,6 +102,32 @@ Test(measurement, notes_tell_runtime_flash_attention_and_micro_batch)
         cr_expect(eq(int, m.runtime, c->runtime), "case %zu: %s", i, mf_runtime_name(m.runtime));
         cr_expect(eq(int, m.flash_attention, c->flash), "case %zu", i);
         cr_expect(epsilon_eq(dbl, m.ubatch_tokens, c->ubatch, 1e-9), "case %zu", i);
+        mf_measurements_free(&all);
+    }
+}
+
+Test(measurement, a_cuda_build_of_before_integer_kernels_unpacks_a_prompt_s_weights)
+{
+    static const struct {
+        const char *device;
+        const char *date;
+        bool unpacks;
+    } cases[] = {
+        {"nvidia-rtx-3090",    "2024-05", true },
+        {"nvidia-rtx-3090",    "2024-07", false},
+        {"nvidia-rtx-3090",    "2026-02", false},
+        {"apple-m2-ultra-76c", "2024-05", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        snprintf(text,
+                 sizeof text,
+                 HEADER "%s,llama.cpp,m,q,pp,9,512,0,high,%s,\n",
+                 cases[i].device,
+                 cases[i].date);
+        mf_measurements all;
+        const mf_measurement m = only(&all, text);
+        cr_expect(eq(int, m.unpacks, cases[i].unpacks), "case %zu", i);
         mf_measurements_free(&all);
     }
 }

@@ -71,6 +71,24 @@ Test(work, each_format_is_counted_apart)
         dbl, work.dense_bytes, 2 * (dense_weights - 512.0 * 256) + 512.0 * 256 * 0.5625, 1e-6));
 }
 
+Test(work, unpacked_weights_are_multiplied_as_f16_and_pass_memory_twice_more)
+{
+    sample s;
+    sample_fill(&s);
+    s.types[3] = MF_TYPE_Q4_K;
+    s.types[5] = MF_TYPE_Q8_0;
+    const mf_work packed = work_of(&s, (mf_work_part){0});
+    const mf_work work = mf_work_unpacked(&packed);
+    cr_assert(epsilon_eq(dbl, work.dense_weights[MF_FORMAT_Q4_K], 0, 1e-9));
+    cr_assert(epsilon_eq(dbl, work.dense_weights[MF_FORMAT_F16], dense_weights, 1e-6));
+    cr_assert(epsilon_eq(dbl, work.expert_weights[MF_FORMAT_F16], all_experts / 4, 1e-6));
+    cr_assert(epsilon_eq(dbl, work.dense_bytes - packed.dense_bytes, 4 * 512.0 * 256, 1e-6));
+    cr_assert(epsilon_eq(dbl, work.expert_bytes - packed.expert_bytes, 4 * all_experts, 1e-6),
+              "all experts are unpacked, not those of one token");
+    cr_assert(epsilon_eq(
+        dbl, work.read_weights[MF_FORMAT_Q4_K], packed.read_weights[MF_FORMAT_Q4_K], 1e-9));
+}
+
 Test(work, a_window_stops_the_cache_reads_from_growing)
 {
     sample s;
