@@ -102,7 +102,7 @@ bool mf_cli_is_format(const mf_arguments *arguments, const char *format);
 
 /* Writes a document in the format that was asked for. */
 mf_status mf_cli_write_document(mf_str *out,
-                                const mf_document *document,
+                                mf_document *document,
                                 const char *title,
                                 const mf_arguments *arguments,
                                 mf_error *err);

@@ -53,6 +53,16 @@ static void show_input(mf_str *out, const mf_node *root, const mf_node *input)
     }
 }
 
+/* A price lies within what was asked for it; the intervals of predictions are of 90 %. */
+static bool is_money(const char *unit)
+{
+    bool money = false;
+    for (size_t i = 0; i < MF_CURRENCY_COUNT; i++) {
+        money = money || strcmp(unit, mf_currency_name((mf_currency)i)) == 0;
+    }
+    return money;
+}
+
 static void show_figure(mf_str *out, const mf_node *root, const mf_node *figure)
 {
     double low = 0;
@@ -69,7 +79,9 @@ static void show_figure(mf_str *out, const mf_node *root, const mf_node *figure)
         mf_node_double(&high, high_node) && high > low) {
         char text[2][MF_NUMBER_SIZE];
         mf_str_printf(out,
-                      "  90 %% range: %s to %s\n",
+                      "  %s: %s to %s\n",
+                      is_money(or_dash(mf_node_get(figure, "unit"))) ? "range of prices"
+                                                                     : "90 % range",
                       mf_number_text(text[0], low, 4),
                       mf_number_text(text[1], high, 4));
     }

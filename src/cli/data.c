@@ -203,12 +203,42 @@ bool mf_cli_is_format(const mf_arguments *arguments, const char *format)
     return arguments->format != NULL && strcmp(arguments->format, format) == 0;
 }
 
+/* Where and how it is written changes nothing of what it says. */
+static bool is_about_output(const char *word)
+{
+    return strcmp(word, "-o") == 0 || strcmp(word, "--format") == 0;
+}
+
+/* A page that is kept says what made it. */
+static void add_command(mf_document *document, const char *title, const mf_arguments *a)
+{
+    mf_str line = {0};
+    if (a->words == NULL) {
+        return;
+    }
+    mf_str_add(&line, title);
+    for (int i = 0; i < a->n_words; i++) {
+        if (is_about_output(a->words[i])) {
+            i++;
+        } else if (strncmp(a->words[i], "--format=", strlen("--format=")) != 0) {
+            const char *quote = strpbrk(a->words[i], " \t'") != NULL ? "\"" : "";
+            mf_str_printf(&line, " %s%s%s", quote, a->words[i], quote);
+        }
+    }
+    mf_document_begin(document, MF_BLOCK_COMMAND, 1, "How to get this again");
+    mf_document_cell(document, "%s", line.data != NULL ? line.data : "");
+    mf_str_free(&line);
+}
+
 mf_status mf_cli_write_document(mf_str *out,
-                                const mf_document *document,
+                                mf_document *document,
                                 const char *title,
                                 const mf_arguments *arguments,
                                 mf_error *err)
 {
+    if (mf_cli_is_format(arguments, "html") || mf_cli_is_format(arguments, "markdown")) {
+        add_command(document, title, arguments);
+    }
     const mf_status status = mf_document_status(document, err);
     if (status != MF_OK) {
         return status;

@@ -15,7 +15,7 @@ static mf_status find_quant(mf_cli_inverse *inverse, const mf_case *run, mf_erro
     }
     for (size_t i = 0; i < inverse->quants.n_items; i++) {
         const mf_quant *quant = inverse->quants.items[i];
-        if (mf_plan_takes(run->engine->id, quant) && mf_plan_is_usual(quant)) {
+        if (mf_plan_takes(run->engine->id, run->model, quant) && mf_plan_is_usual(quant)) {
             taken[n++] = quant;
         }
     }

@@ -295,6 +295,10 @@ mf_status mf_parse_arguments(
         mf_arguments_free(&parsed);
         return status;
     }
+    if (command != MF_FOR_REPORT) {
+        parsed.words = words;
+        parsed.n_words = n_words;
+    }
     *arguments = parsed;
     return MF_OK;
 }

@@ -155,6 +155,8 @@ typedef struct mf_arguments {
     const char *scenario_file;
     mf_cost_options cost;
     mf_json *scenario; /* of --scenario; texts may be borrowed from it */
+    char **words;      /* all that was said, as it was said; NULL: a report's definition says it */
+    int n_words;
 } mf_arguments;
 
 /* Parses the words behind a command. --scenario FILE names a JSON object whose keys are options, of which words on the

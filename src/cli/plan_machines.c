@@ -128,6 +128,7 @@ static mf_status offers_of(mf_offers *out,
     mf_planner *planner = NULL;
     mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items),
                         .missed = calloc(machines->n + 1, sizeof *offers.missed),
+                        .used = facts->arguments->cost.used,
                         .named = machines == &facts->machines && facts->arguments->on != NULL};
     mf_status status = offers.items != NULL && offers.missed != NULL
                            ? mf_plan_facts_request(&request, facts, model, true, err)

@@ -153,8 +153,23 @@ static mf_status ask_for_price(setup *s)
             mf_currency_name(p->currency),
             p->row->date);
     }
-    return mf_fail(
-        s->err, MF_E_USAGE, "the price of '%s' is not known, say --price", s->buy.machine->id);
+    const mf_purchase *as_new = s->options->used
+                                    ? mf_price_purchase(s->prices, s->buy.machine->id, MF_NEW)
+                                    : NULL;
+    if (as_new != NULL && as_new->price.amount.known) {
+        return mf_fail(s->err,
+                       MF_E_USAGE,
+                       "no price of a used '%s' is known (new it was %s %s, %s): say --price",
+                       s->buy.machine->id,
+                       mf_number_text(low, as_new->price.amount.value, 6),
+                       mf_currency_name(as_new->price.currency),
+                       as_new->date);
+    }
+    return mf_fail(s->err,
+                   MF_E_USAGE,
+                   "the price of %s'%s' is not known, say --price",
+                   s->options->used ? "a used " : "",
+                   s->buy.machine->id);
 }
 
 static mf_status set_price(setup *s)

@@ -15,8 +15,9 @@
 /* Fills meets, on_front, pick and reason. */
 void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request);
 
-/* The engine reads files of this kind; NULL is a GGUF file as stored. search.c */
-bool mf_plan_takes(mf_engine_id engine, const mf_quant *quant);
+/* The engine reads files of this kind, and the model has something to write in it; NULL is a GGUF file as stored.
+   search.c */
+bool mf_plan_takes(mf_engine_id engine, const mf_model *model, const mf_quant *quant);
 
 /* Schemes that people download; others are searched but not tried with parts in host memory. */
 bool mf_plan_is_usual(const mf_quant *quant);

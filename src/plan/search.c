@@ -127,14 +127,25 @@ static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t q
     return can_be ? MF_OK : mf_fail(err, s->status, "%s", why.message);
 }
 
-bool mf_plan_takes(mf_engine_id engine, const mf_quant *quant)
+static bool has_experts(const mf_model *model)
+{
+    bool any = false;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        any = any || model->layers[i].ffn.kind == MF_FFN_MOE;
+    }
+    return any;
+}
+
+bool mf_plan_takes(mf_engine_id engine, const mf_model *model, const mf_quant *quant)
 {
     if (quant == NULL) {
         return engine == MF_ENGINE_LLAMACPP;
     }
     switch (engine) {
     case MF_ENGINE_LLAMACPP:
-        return quant->family == MF_QUANT_GGUF || quant->family == MF_QUANT_UD;
+        /* MXFP4_MOE writes experts; of a dense model it makes Q8_0 (llama-quant.cpp). */
+        return (quant->family == MF_QUANT_GGUF || quant->family == MF_QUANT_UD) &&
+               (quant->base != MF_TYPE_MXFP4 || has_experts(model));
     case MF_ENGINE_MLX:
         return quant->family == MF_QUANT_MLX || quant->base == MF_TYPE_BF16;
     case MF_ENGINE_VLLM:
@@ -350,8 +361,8 @@ static mf_status try_offload(search *s, mf_error *err)
     mf_status status = MF_OK;
     for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
-        if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->quants[q]) || !mf_plan_is_usual(r->quants[q]) ||
-            fits_whole(s, q)) {
+        if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->model, r->quants[q]) ||
+            !mf_plan_is_usual(r->quants[q]) || fits_whole(s, q)) {
             continue;
         }
         status = scheme_of(&ready, s->planner, q, err);
@@ -375,7 +386,7 @@ static mf_status search_engine(search *s, const mf_machine *machine, mf_error *e
     for (size_t q = 0; status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
         mf_error why = {0};
-        if (!mf_plan_takes(engine->engine->id, r->quants[q])) {
+        if (!mf_plan_takes(engine->engine->id, r->model, r->quants[q])) {
             continue;
         }
         status = scheme_of(&ready, s->planner, q, err);

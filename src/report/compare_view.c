@@ -40,6 +40,8 @@ static void show_common(mf_document *d, const mf_shown *shown, bool model, bool 
         mf_document_cell(d, "machine");
         mf_document_cell(d, "%s", shown->run->machine->name);
     }
+    mf_document_cell(d, "engine");
+    mf_document_cell(d, "%s %s", shown->run->engine->name, shown->run->engine->version);
     const mf_workload *w = &shown->run->workload;
     mf_document_cell(d, "workload");
     mf_document_cell(d,
@@ -145,7 +147,13 @@ static void show_grounds(mf_document *d, const mf_shown *shown, size_t n_shown, 
         } else {
             mf_document_cell(d, "%s", shown[i].run->machine->id);
         }
-        mf_document_cell(d, "%s", p->decode.known ? mf_basis_name(p->decode.basis) : "-");
+        const bool differ =
+            p->decode.known && p->prefill.known && p->decode.basis != p->prefill.basis;
+        mf_document_cell(d,
+                         "%s%s%s",
+                         p->decode.known ? mf_basis_name(p->decode.basis) : "-",
+                         differ ? ", prompt " : "",
+                         differ ? mf_basis_name(p->prefill.basis) : "");
         mf_document_cell(d, "%s", mf_range_text(text, &p->prefill));
         if (p->ttft.known) {
             mf_document_cell(d,
@@ -216,32 +224,38 @@ static void show_placements(mf_document *d, const mf_shown *shown, size_t n_show
     }
 }
 
+/* Rows from one on that have their model in common. */
+static size_t count_group(const mf_shown *shown, size_t n_shown, size_t from)
+{
+    size_t n = 1;
+    while (from + n < n_shown &&
+           strcmp(shown[from + n].run->model->id, shown[from].run->model->id) == 0) {
+        n++;
+    }
+    return n;
+}
+
 /* One table for what has a model or a machine in common; otherwise one a model, so that names stay short. */
 void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_shown)
 {
     const bool model = same_model(shown, n_shown);
     const bool machine = same_machine(shown, n_shown);
+    const bool one = model || machine;
     char text[MF_WORDING_SIZE];
     show_common(document, shown, model, machine);
-    if (model || machine) {
-        begin_table(document, "Side by side, tokens per second", model ? "machine" : "model");
-    }
-    for (size_t i = 0; i < n_shown; i++) {
-        const mf_case *run = shown[i].run;
-        (void)snprintf(text, sizeof text, "%s %s", run->model->id, shown[i].quant_name);
-        if (model) {
-            show_row(document, &shown[i], run->machine->id);
-        } else if (machine) {
-            show_row(document, &shown[i], text);
-        } else {
-            if (i == 0 || strcmp(shown[i - 1].run->model->id, run->model->id) != 0) {
-                begin_table(document, text, "machine");
-            }
-            show_row(document, &shown[i], run->machine->id);
+    for (size_t from = 0, n = 0; from < n_shown; from += n) {
+        n = one ? n_shown : count_group(shown, n_shown, from);
+        (void)snprintf(
+            text, sizeof text, "%s %s", shown[from].run->model->id, shown[from].quant_name);
+        begin_table(document,
+                    one ? "Side by side, tokens per second" : text,
+                    machine && !model ? "model" : "machine");
+        for (size_t i = from; i < from + n; i++) {
+            (void)snprintf(
+                text, sizeof text, "%s %s", shown[i].run->model->id, shown[i].quant_name);
+            show_row(document, &shown[i], machine && !model ? text : shown[i].run->machine->id);
         }
-    }
-    if (model || machine) {
-        show_grounds(document, shown, n_shown, !model);
+        show_grounds(document, &shown[from], n, machine && !model);
     }
     if (model) {
         show_factors(document, shown, n_shown);

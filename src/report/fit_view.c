@@ -302,6 +302,30 @@ static void show_speed(mf_document *d, const mf_shown *shown)
     }
 }
 
+static void draw_depths(mf_document *d, const mf_prediction *p)
+{
+    const mf_axis tokens = {
+        .kind = MF_AXIS_TOKENS, .title = "tokens in the context", .from_zero = true};
+    const mf_axis speed = {.kind = MF_AXIS_LINEAR, .title = "decode, tok/s", .from_zero = true};
+    mf_document_chart(d,
+                      "Decode speed over depth",
+                      "Decode speed over the tokens already in the context, with a 90 % band",
+                      tokens,
+                      speed);
+    mf_document_series(d, MF_MARK_LINE, false, "decode");
+    for (size_t i = 0; i < p->n_depths; i++) {
+        const mf_rate *decode = &p->depths[i].decode;
+        if (decode->known) {
+            mf_document_point(d,
+                              (mf_chart_point){.x = (double)p->depths[i].depth_tokens,
+                                               .y = decode->tok_s,
+                                               .low = decode->low_tok_s,
+                                               .high = decode->high_tok_s},
+                              NULL);
+        }
+    }
+}
+
 static void show_depths(mf_document *d, const mf_prediction *p)
 {
     char text[MF_WORDING_SIZE];
@@ -319,6 +343,7 @@ static void show_depths(mf_document *d, const mf_prediction *p)
         mf_document_cell(d, "%s", mf_range_text(text, &p->depths[i].decode));
         mf_document_cell(d, "%s", mf_rate_text(text, &p->depths[i].prefill));
     }
+    draw_depths(d, p);
 }
 
 static void show_notes(mf_document *d, const mf_prediction *p)

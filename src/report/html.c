@@ -121,10 +121,12 @@ static bool is_text_column(const mf_block *block, size_t column)
     double value = 0;
     const char *behind = NULL;
     bool any_number = false;
+    bool any_word = false;
     for (size_t i = block->n_columns + column; i < block->n_cells; i += block->n_columns) {
         any_number = any_number || mf_is_number(&value, &behind, block->cells[i]);
+        any_word = any_word || strcmp(block->cells[i], "-") != 0;
     }
-    return !any_number;
+    return any_word && !any_number;
 }
 
 static void add_cell(const page *p, const mf_block *block, size_t i)

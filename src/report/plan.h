@@ -61,6 +61,7 @@ typedef struct mf_missed_offer {
 typedef struct mf_offers {
     mf_machine_offer *items; /* within the budget */
     size_t n;
+    bool used;  /* prices are those of used machines */
     bool named; /* machines were named: all of them are shown, with a price or without */
     mf_missed_offer *missed;
     size_t n_missed;

@@ -124,6 +124,11 @@ show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size
                      n + offers->n_unpriced,
                      n + offers->n_unpriced == 1 ? " grants" : "s grant",
                      n - n_priced + offers->n_unpriced);
+    if (offers->used && n_priced < n + offers->n_unpriced) {
+        mf_document_cell(d,
+                         "- few prices of used machines are known: without --used it is what "
+                         "they cost new");
+    }
     if (n_shown < n_priced) {
         mf_document_cell(d,
                          "- the %zu cheapest are listed, %zu more have a price that is known",

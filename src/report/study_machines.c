@@ -188,6 +188,24 @@ static void draw_prompts(mf_document *d,
     }
 }
 
+/* What a prompt is bound by first: the matrix units, else the shaders. */
+static const mf_source *source_of_compute(const mf_machine *machine)
+{
+    const mf_device *device = device_of(machine);
+    if (device == NULL) {
+        return NULL;
+    }
+    const mf_fact *facts[] = {
+        &device->bf16_matrix_flop_per_s, &device->fp16_matrix_flop_per_s, &device->fp32_flop_per_s};
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        const int source = facts[i]->source;
+        if (facts[i]->known && source >= 0 && (size_t)source < device->sources.n_items) {
+            return &device->sources.items[source];
+        }
+    }
+    return NULL;
+}
+
 static void
 wait_cell(mf_document *d, const mf_machine *machine, uint64_t n_prompt, const mf_duration *t)
 {
@@ -199,13 +217,12 @@ wait_cell(mf_document *d, const mf_machine *machine, uint64_t n_prompt, const mf
         mf_document_figure(d, id, "prompt tokens / prefill tok/s", "s", t->s);
         mf_document_interval(d, t->low_s, t->high_s);
         mf_document_input(d, 0, "prompt", "%llu tokens", (unsigned long long)n_prompt);
-        mf_document_input(
-            d,
-            machine->sources.n_items > 0 ? mf_document_footnote(d, &machine->sources.items[0]) : 0,
-            "prefill",
-            "%s tok/s on %s: docs/speed.md",
-            mf_number_text(number, (double)n_prompt / t->s, 3),
-            machine->id);
+        mf_document_input(d,
+                          mf_document_footnote(d, source_of_compute(machine)),
+                          "prefill",
+                          "%s tok/s on %s: docs/speed.md",
+                          mf_number_text(number, (double)n_prompt / t->s, 3),
+                          machine->id);
     }
 }
 

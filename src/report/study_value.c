@@ -39,8 +39,12 @@ static void price_cells(mf_document *d, const mf_machine *machine, const mf_pric
     mf_document_cell(d, "%s", mf_price_date_text(words, price, mf_machine_is_past(machine)));
 }
 
-static void per_cell(
-    mf_document *d, const char *what, const mf_machine *machine, const mf_price *price, double had)
+static void per_cell(mf_document *d,
+                     const char *what,
+                     const char *unit,
+                     const mf_machine *machine,
+                     const mf_price *price,
+                     double had)
 {
     char money[MF_NUMBER_SIZE + 16];
     char id[160];
@@ -55,7 +59,7 @@ static void per_cell(
         d, id, "price / what is had for it", mf_currency_name(price->currency), price->value / had);
     mf_document_interval(d, price->low / had, price->high / had);
     trace_price(d, price);
-    mf_document_input(d, 0, what, "%s", mf_number_text(number, had, 4));
+    mf_document_input(d, 0, "what is had", "%s %s", mf_number_text(number, had, 4), unit);
 }
 
 static bool runs(const mf_prediction *p)
@@ -76,6 +80,36 @@ static void begin(mf_document *d, const char *heading, const char *const *column
     }
 }
 
+static void usable_cell(mf_document *d, const mf_machine *machine, double usable)
+{
+    static const char *const names[] = {"capacity", "limit as it comes"};
+    char bytes[MF_NUMBER_SIZE + 16];
+    char id[160];
+    if (!(usable > 0)) {
+        mf_document_cell(d, "-");
+        return;
+    }
+    mf_document_cell(d, "%s", mf_bytes_text(bytes, usable, 3));
+    (void)snprintf(id, sizeof id, "usable/%.60s", machine->id);
+    mf_document_figure(
+        d, id, "what the GPUs of the machine may hold: docs/memory.md", "bytes", usable);
+    for (size_t i = 0; i < 2 * machine->n_pools; i++) {
+        const mf_pool *pool = &machine->pools[i / 2];
+        const mf_fact *fact = i % 2 == 0 ? &pool->capacity_bytes : &pool->usable_bytes;
+        const int source = fact->source;
+        const bool sourced = source >= 0 && (size_t)source < machine->sources.n_items;
+        if (fact->known) {
+            mf_document_input(d,
+                              sourced ? mf_document_footnote(d, &machine->sources.items[source])
+                                      : 0,
+                              names[i % 2],
+                              "%s of %s",
+                              mf_bytes_text(bytes, fact->value, 4),
+                              pool->name);
+        }
+    }
+}
+
 static void show_prices(mf_document *d, const mf_study *study, const mf_prediction *all)
 {
     static const char *const columns[] = {
@@ -87,13 +121,22 @@ static void show_prices(mf_document *d, const mf_study *study, const mf_predicti
             mf_price_machine(study->prices, machine, study->condition, study->around_cards);
         const double usable =
             all[m].memory_known ? (double)mf_memory_usable_bytes(&all[m].memory) : 0;
-        char bytes[MF_NUMBER_SIZE + 16];
         mf_document_cell(d, "%s", machine->id);
-        mf_document_cell(d, "%s", usable > 0 ? mf_bytes_text(bytes, usable, 3) : "-");
+        usable_cell(d, machine, usable);
         price_cells(d, machine, &price);
-        per_cell(d, "per-gib", machine, &price, usable / BYTES_PER_GIB);
-        per_cell(d, "per-decode-tok-s", machine, &price, had_of(&all[m], &all[m].decode));
-        per_cell(d, "per-prefill-tok-s", machine, &price, had_of(&all[m], &all[m].prefill));
+        per_cell(d, "per-gib", "GiB", machine, &price, usable / BYTES_PER_GIB);
+        per_cell(d,
+                 "per-decode-tok-s",
+                 "tok/s of decode",
+                 machine,
+                 &price,
+                 had_of(&all[m], &all[m].decode));
+        per_cell(d,
+                 "per-prefill-tok-s",
+                 "tok/s of prefill",
+                 machine,
+                 &price,
+                 had_of(&all[m], &all[m].prefill));
     }
 }
 
@@ -132,9 +175,25 @@ joule_cell(mf_document *d, const mf_study *study, const mf_case *run, const mf_r
     mf_range active = {0};
     mf_range idle = {0};
     text number;
-    const bool known =
-        rate->known && mf_cost_watts(&active, &idle, study->prices, run->machine, NULL) == MF_OK;
-    mf_document_cell(d, "%s", known ? mf_number_text(number, active.value / rate->tok_s, 2) : "-");
+    text low;
+    text high;
+    char id[160];
+    if (!rate->known || mf_cost_watts(&active, &idle, study->prices, run->machine, NULL) != MF_OK) {
+        mf_document_cell(d, "-");
+        return;
+    }
+    const double joule = active.value / rate->tok_s;
+    mf_document_cell(d, "%s", mf_number_text(number, joule, 2));
+    (void)snprintf(id, sizeof id, "joule/%.60s/%.60s", run->model->id, run->machine->id);
+    mf_document_figure(d, id, "watts at the wall / decode tok/s", "J", joule);
+    mf_document_input(d,
+                      0,
+                      "watts under load",
+                      "%s (%s to %s), 'memfit cost' says on what ground",
+                      mf_number_text(number, active.value, 3),
+                      mf_number_text(low, active.low, 3),
+                      mf_number_text(high, active.high, 3));
+    mf_document_input(d, 0, "decode", "%s tok/s", mf_rate_text(number, rate));
 }
 
 static void show_speeds(mf_document *d, const mf_study *study, const mf_prediction *all)

@@ -318,6 +318,18 @@ Test(search, the_pick_grants_wishes_with_the_least_loss)
     freed(&f);
 }
 
+Test(search, a_scheme_of_experts_is_not_for_a_dense_model)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3090");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192});
+    for (size_t i = 0; i < r.n_choices; i++) {
+        const mf_quant *quant = f.request.quants[r.choices[i].quant];
+        cr_expect(quant == NULL || quant->base != MF_TYPE_MXFP4, "%s", quant->id);
+    }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
 /* F16 is half as fast as Q8_0 and no one tells them apart. */
 Test(search, the_pick_gives_no_speed_away_for_a_loss_that_none_notices)
 {
