@@ -200,13 +200,12 @@ mf_plan_facts_load(mf_plan_facts *facts, const mf_arguments *arguments, bool usu
 mf_wish mf_plan_facts_wish(const mf_plan_facts *facts)
 {
     /* Of many machines or models the one with the coarsest scheme would win: about IQ3_XXS's loss is the most then. */
-    static const double usual_limit = 0.2;
     const mf_arguments *a = facts->arguments;
     const bool limited = !(facts->max_divergence > 0) && a->quant == NULL;
     return (mf_wish){.n_ctx = a->ctx > 0 ? (uint64_t)a->ctx : 0,
                      .min_tok_s = a->min_tok_s,
                      .max_ttft_s = a->max_ttft_s,
-                     .max_divergence = limited ? usual_limit : facts->max_divergence,
+                     .max_divergence = limited ? MF_PLAN_USUAL_LIMIT : facts->max_divergence,
                      .usual_divergence = limited};
 }
 

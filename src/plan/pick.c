@@ -57,10 +57,28 @@ static bool starts_soon_enough(const mf_choice *c, const mf_wish *wish)
     return !(wish->max_ttft_s > 0) || (c->ttft.known && c->ttft.s <= wish->max_ttft_s);
 }
 
-static bool good_enough(const mf_choice *c, const mf_wish *wish)
+/* Of most weights; as stored: all that the file has. */
+static double bits_of(const mf_choice *c, const mf_plan_request *r)
 {
-    return !(wish->max_divergence > 0) ||
-           (c->loss.known && c->loss.divergence <= wish->max_divergence);
+    const mf_quant *quant = r->quants[c->quant];
+    if (quant == NULL) {
+        return 16;
+    }
+    const mf_tensor_type_info *info = mf_tensor_type_get(quant->base);
+    return 8.0 * info->block_bytes / info->block_elements;
+}
+
+/* A limit that nobody asked for lets pass what nobody measured, from four bits on: below them every measured scheme of
+   plain rounding loses more than it. */
+static bool good_enough(const mf_choice *c, const mf_plan_request *r)
+{
+    static const double least_bits = 4;
+    const mf_wish *wish = &r->wish;
+    if (!(wish->max_divergence > 0)) {
+        return true;
+    }
+    return c->loss.known ? c->loss.divergence <= wish->max_divergence
+                         : wish->usual_divergence && bits_of(c, r) >= least_bits;
 }
 
 /* How finely the cache is kept: 16 bit before 8 before 4. */
@@ -117,7 +135,7 @@ static double loss_of(const mf_choice *c)
 }
 
 /* Is a the better pick? `fast`: speed counts once the loss is small; otherwise quality counts first. */
-static bool better(const mf_choice *a, const mf_choice *b, bool fast)
+static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request *r, bool fast)
 {
     const bool small_a = a->loss.known && a->loss.divergence <= MF_PLAN_SMALL_LOSS;
     const bool small_b = b->loss.known && b->loss.divergence <= MF_PLAN_SMALL_LOSS;
@@ -127,6 +145,9 @@ static bool better(const mf_choice *a, const mf_choice *b, bool fast)
     if (fast && (small_a != small_b)) {
         return small_a;
     }
+    if (!a->loss.known && fabs(bits_of(a, r) - bits_of(b, r)) > 1e-9) {
+        return bits_of(a, r) > bits_of(b, r);
+    }
     const bool by_speed = fast && small_a && small_b;
     if (!by_speed && fabs(loss_of(a) - loss_of(b)) > 1e-9) {
         return loss_of(a) < loss_of(b);
@@ -135,6 +156,17 @@ static bool better(const mf_choice *a, const mf_choice *b, bool fast)
         return kv_width(a) > kv_width(b);
     }
     return speed_of(a) > speed_of(b) * (1 + 1e-9);
+}
+
+/* Nearest to a wish is not what gives up all quality for it, where nobody spoke of quality. */
+static bool is_of_use(const mf_choice *c, const mf_plan_request *r)
+{
+    mf_plan_request usual = *r;
+    if (!(r->wish.max_divergence > 0)) {
+        usual.wish.max_divergence = MF_PLAN_USUAL_LIMIT;
+        usual.wish.usual_divergence = true;
+    }
+    return good_enough(c, &usual);
 }
 
 /* Missed wishes weigh most, then how far the speed falls short. */
@@ -151,7 +183,10 @@ static double shortfall(const mf_choice *c, const mf_plan_request *r)
     if (!starts_soon_enough(c, wish)) {
         sum += 1 + (c->ttft.known ? log(c->ttft.s / wish->max_ttft_s) : 10);
     }
-    if (!good_enough(c, wish)) {
+    if (!is_of_use(c, r)) {
+        sum += 1;
+    }
+    if (!good_enough(c, r)) {
         sum += 1 + (c->loss.known ? log(c->loss.divergence / wish->max_divergence) : 1);
     }
     return sum;
@@ -190,7 +225,7 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     } else if (!starts_soon_enough(c, wish)) {
         mf_str_add(out, ", its first token is not known");
     }
-    if (!good_enough(c, wish)) {
+    if (!good_enough(c, r)) {
         mf_str_printf(out,
                       ", a loss of %s, not %s",
                       c->loss.known ? mf_number_text(has, c->loss.divergence, 2) : "nobody knows",
@@ -215,7 +250,8 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
     } else if (!c->loss.known) {
         (void)snprintf(r->reason,
                        sizeof r->reason,
-                       "the finest that fits; nobody measured what these schemes lose");
+                       "the finest that %s; nobody measured what these schemes lose",
+                       by_speed(request) ? "fits" : "grants every wish");
     } else if (by_speed(request) && !c->decode.known) {
         (void)snprintf(
             r->reason, sizeof r->reason, "the least loss of those that fit; no speed is known");
@@ -251,7 +287,7 @@ static void choose(mf_plan_result *r, const mf_plan_request *request)
         mf_choice *c = &r->choices[i];
         c->meets = c->fits && c->workload.n_ctx >= wished_context(request) &&
                    is_trained_for(request) && fast_enough(c, &request->wish) &&
-                   starts_soon_enough(c, &request->wish) && good_enough(c, &request->wish);
+                   starts_soon_enough(c, &request->wish) && good_enough(c, request);
         if (!is_candidate(c, request)) {
             continue;
         }
@@ -260,10 +296,10 @@ static void choose(mf_plan_result *r, const mf_plan_request *request)
         if (best != NULL && c->meets != best->meets) {
             take = c->meets;
         } else if (best != NULL && c->meets) {
-            take = better(c, best, by_speed(request));
+            take = better(c, best, request, by_speed(request));
         } else if (best != NULL) {
             const double gap = shortfall(c, request) - shortfall(best, request);
-            take = gap < -1e-9 || (gap < 1e-9 && better(c, best, true));
+            take = gap < -1e-9 || (gap < 1e-9 && better(c, best, request, true));
         }
         r->pick = take ? i : r->pick;
     }

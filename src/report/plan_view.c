@@ -166,6 +166,7 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     char loss[96];
     text rate;
     text range;
+    text speed = "speed not known";
     const mf_plan_result *r = shown->result;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (r->pick >= r->n_choices) {
@@ -177,11 +178,17 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     const mf_choice *c = &r->choices[r->pick];
     mf_document_tone(d, r->pick_meets ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
+    if (c->decode.known) {
+        (void)snprintf(speed,
+                       sizeof speed,
+                       "%.60s tok/s (90 %%: %.60s)",
+                       mf_rate_text(rate, &c->decode),
+                       mf_range_text(range, &c->decode));
+    }
     mf_document_cell(d,
-                     "%s: %s tok/s (90 %%: %s), loss %s; %s",
+                     "%s: %s, loss %s; %s",
                      mf_choice_text(how, shown->request, c),
-                     mf_rate_text(rate, &c->decode),
-                     mf_range_text(range, &c->decode),
+                     speed,
                      mf_loss_text(loss, &c->loss),
                      r->reason);
 }

@@ -30,6 +30,9 @@ typedef struct mf_wish {
         usual_divergence; /* nobody asked for that: it only keeps out what is of no use, and the fastest is picked */
 } mf_wish;
 
+/* The loss that keeps out what is of no use, where nobody says another. */
+#define MF_PLAN_USUAL_LIMIT 0.2
+
 /* Whose measured loss stands for a scheme's: the only model with divergences in modeldb/quants.json. */
 #define MF_QUALITY_MODEL "llama-3-8b"
 /* And one more with perplexities, a larger one. */

@@ -318,6 +318,33 @@ Test(search, the_pick_grants_wishes_with_the_least_loss)
     freed(&f);
 }
 
+Test(search, what_comes_nearest_to_a_wish_keeps_some_quality)
+{
+    facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 1e6});
+    cr_assert(eq(int, r.pick_meets, 0));
+    cr_expect(le(dbl, r.choices[r.pick].loss.divergence, MF_PLAN_USUAL_LIMIT));
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+/* MLX's formats are in nobody's table of losses; two bits of them are no better than two bits elsewhere. */
+Test(search, the_usual_limit_of_loss_lets_pass_what_nobody_measured_from_four_bits_on)
+{
+    facts f = loaded("llama-3.1-8b", "mac-mini-m4-pro-16c-48gb");
+    mf_wish wish = {
+        .n_ctx = 8192, .min_tok_s = 30, .max_divergence = 0.2, .usual_divergence = true};
+    mf_plan_result r = searched(&f, 1, wish);
+    cr_assert(eq(int, r.pick_meets, 1));
+    cr_expect(eq(int, r.choices[r.pick].loss.known, 0));
+    for (size_t i = 0; i < r.n_choices; i++) {
+        const mf_quant *quant = f.request.quants[r.choices[i].quant];
+        cr_expect(not(r.choices[i].meets && quant->base == MF_TYPE_MLX_Q2));
+    }
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
 Test(search, a_scheme_of_experts_is_not_for_a_dense_model)
 {
     facts f = loaded("llama-3.1-8b", "pc-rtx-3090");
