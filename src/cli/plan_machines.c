@@ -30,7 +30,7 @@ static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
         facts->prices, machine, cost->used ? MF_USED : MF_NEW, cost->price_around_cards);
 }
 
-/* What is sold before what was; by currency and price, of equal ones the faster; without a price last, by memory. */
+/* What has a price of these days first; by currency and price, of equal ones the faster; without a price last, by memory. */
 static int by_price(const void *a, const void *b)
 {
     const mf_machine_offer *x = a;
@@ -38,8 +38,8 @@ static int by_price(const void *a, const void *b)
     if (x->price.known != y->price.known) {
         return x->price.known ? -1 : 1;
     }
-    if (x->price.known && x->is_past != y->is_past) {
-        return x->is_past ? 1 : -1;
+    if (x->price.known && x->price.standing != y->price.standing) {
+        return x->price.standing > y->price.standing ? 1 : -1;
     }
     if (x->price.known && x->price.currency != y->price.currency) {
         return x->price.currency < y->price.currency ? -1 : 1;
@@ -59,11 +59,9 @@ static void fill_offer(mf_machine_offer *offer,
                        const mf_choice *choice,
                        const mf_machine *machine)
 {
-    *offer =
-        (mf_machine_offer){.price = price_of(facts, machine),
-                           .capacity_bytes = capacity_of(machine),
-                           .is_past = mf_machine_is_past(machine) && !facts->arguments->cost.used,
-                           .choice = *choice};
+    *offer = (mf_machine_offer){.price = price_of(facts, machine),
+                                .capacity_bytes = capacity_of(machine),
+                                .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
     (void)mf_choice_text(offer->how, request, choice);
 }
@@ -128,6 +126,7 @@ static mf_status offers_of(mf_offers *out,
     mf_planner *planner = NULL;
     mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items),
                         .missed = calloc(machines->n + 1, sizeof *offers.missed),
+                        .around_cards = facts->arguments->cost.price_around_cards > 0,
                         .used = facts->arguments->cost.used,
                         .named = machines == &facts->machines && facts->arguments->on != NULL};
     mf_status status = offers.items != NULL && offers.missed != NULL

@@ -75,6 +75,47 @@ price_of_cards(const mf_prices *prices, const mf_machine *machine, mf_condition 
     return sum;
 }
 
+/* Months of "2026-09-22", "2026-09" or "2026". */
+static int months_of(const char *date)
+{
+    enum { MONTHS = 12, TEN = 10, YEAR_DIGITS = 4 };
+    int numbers[2] = {0, 1};
+    size_t n = 0;
+    for (size_t i = 0; n < 2 && date[i] != '\0'; i++) {
+        if (isdigit((unsigned char)date[i]) == 0) {
+            n++;
+            numbers[1] = n < 2 ? 0 : numbers[1];
+        } else {
+            numbers[n] = TEN * numbers[n] + (date[i] - '0');
+        }
+    }
+    return MONTHS * numbers[0] + numbers[1];
+}
+
+/* What shops ask is looked up anew; a list price stands until somebody does. There is no clock here: the newest price
+   that is known is the present. */
+static bool is_old(const mf_prices *prices, const mf_purchase *row)
+{
+    enum { OLD_MONTHS = 36 };
+    int newest = 0;
+    for (size_t i = 0; i < prices->n_purchases; i++) {
+        const int months = months_of(end_of(prices->purchases[i].date));
+        newest = months > newest ? months : newest;
+    }
+    return row->condition == MF_NEW && row->sources.n_items > 0 &&
+           row->sources.items[0].kind == MF_SOURCE_VENDOR &&
+           months_of(end_of(row->date)) + OLD_MONTHS < newest;
+}
+
+static mf_price_standing
+standing_of(const mf_prices *prices, const mf_machine *machine, const mf_purchase *row)
+{
+    if (row->condition == MF_NEW && mf_machine_is_past(machine)) {
+        return MF_PRICE_PAST;
+    }
+    return is_old(prices, row) ? MF_PRICE_OLD : MF_PRICE_CURRENT;
+}
+
 mf_price mf_price_machine(const mf_prices *prices,
                           const mf_machine *machine,
                           mf_condition condition,
@@ -82,12 +123,15 @@ mf_price mf_price_machine(const mf_prices *prices,
 {
     const mf_purchase *row = mf_price_purchase(prices, machine->id, condition);
     if (row != NULL) {
-        return price_of_row(row);
+        mf_price price = price_of_row(row);
+        price.standing = standing_of(prices, machine, row);
+        return price;
     }
     mf_price cards = price_of_cards(prices, machine, condition);
     if (!cards.known) {
         return (mf_price){0};
     }
+    cards.standing = standing_of(prices, machine, cards.row);
     cards.cards_low = cards.low;
     cards.cards_high = cards.high;
     cards.known = around_cards > 0;

@@ -98,13 +98,6 @@ static const char *decode_text(text out, const mf_rate *decode)
     return out;
 }
 
-/* The maker's last price, and it is not a used one. */
-static bool is_past(const mf_cost_shown *shown)
-{
-    const mf_purchase *row = shown->plan->price.row;
-    return row != NULL && row->condition == MF_NEW && mf_machine_is_past(shown->buy.run->machine);
-}
-
 static void show_buy(mf_document *d, const mf_cost_shown *shown)
 {
     text price;
@@ -120,7 +113,7 @@ static void show_buy(mf_document *d, const mf_cost_shown *shown)
                      shown->buy.run->machine->name,
                      mf_amount_text(price, plan->price.value),
                      mf_cost_currency(shown),
-                     mf_price_date_text(date, &plan->price, is_past(shown)),
+                     mf_price_date_text(date, &plan->price),
                      decode_text(decode, &shown->buy.prediction->decode),
                      mf_number_text(hours, shown->cost->ways[MF_WAY_BUY].busy_hours_per_day, 2),
                      mf_number_text(active, plan->run.inputs[MF_COST_ACTIVE_W].value, 3),
@@ -304,10 +297,12 @@ static void show_notes(mf_document *d, const mf_cost_shown *shown)
         mf_document_cell(
             d, "- your own hours are not counted: say --wage, --admin-hours and --setup-hours");
     }
-    if (is_past(shown)) {
+    if (plan->price.standing != MF_PRICE_CURRENT) {
         mf_document_cell(d,
-                         "- the machine is no longer sold new, its price is the last one: --price "
-                         "takes what you are offered");
+                         "- %s: --price takes what you are offered",
+                         plan->price.standing == MF_PRICE_PAST
+                             ? "the machine is no longer sold new, its price is the last one"
+                             : "the maker's price is years old");
     }
     if (!(plan->buying.tax > 0)) {
         mf_document_cell(d, "- no tax on the purchase: say --tax");

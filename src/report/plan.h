@@ -46,7 +46,6 @@ typedef struct mf_machine_offer {
     char machine[96];
     double capacity_bytes; /* all memory of it */
     mf_price price;
-    bool is_past; /* no longer sold new: the price is what it was */
     mf_choice choice;
     char how[160];    /* mf_choice_text */
     const char *what; /* how it is related to another machine; NULL: not said */
@@ -61,8 +60,9 @@ typedef struct mf_missed_offer {
 typedef struct mf_offers {
     mf_machine_offer *items; /* within the budget */
     size_t n;
-    bool used;  /* prices are those of used machines */
-    bool named; /* machines were named: all of them are shown, with a price or without */
+    bool around_cards; /* the price of the computer around cards was said */
+    bool used;         /* prices are those of used machines */
+    bool named;        /* machines were named: all of them are shown, with a price or without */
     mf_missed_offer *missed;
     size_t n_missed;
     size_t n_dear;     /* that grant the wishes and cost more than the budget */

@@ -66,7 +66,7 @@ void mf_show_offers(mf_document *document,
                                   o->price.row->date);
             }
         }
-        mf_document_cell(document, "%s", mf_price_date_text(words, &o->price, o->is_past));
+        mf_document_cell(document, "%s", mf_price_date_text(words, &o->price));
         mf_document_cell(document, "%s", o->how);
         mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
         mf_document_cell(document, "%s", mf_range_text(words, &o->choice.decode));
@@ -81,17 +81,18 @@ void mf_show_offers(mf_document *document,
 static void show_offers_verdict(mf_document *d, const mf_offers *offers, double budget)
 {
     const mf_machine_offer *first = offers->n > 0 ? &offers->items[0] : NULL;
-    const bool sold = first != NULL && first->price.known && !first->is_past;
+    const bool sold =
+        first != NULL && first->price.known && first->price.standing == MF_PRICE_CURRENT;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     mf_document_tone(d, sold ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
     if (sold) {
         mf_document_cell(d, "TAKE");
-        mf_document_cell(d, "%s: the cheapest that is sold with a known price", first->machine);
+        mf_document_cell(d, "%s: the cheapest with a price of these days", first->machine);
     } else if (first != NULL) {
         mf_document_cell(d, "NO PRICE");
         mf_document_cell(d,
-                         "of the %zu machine%s that grant%s the wishes none is sold with a known "
-                         "price",
+                         "of the %zu machine%s that grant%s the wishes none has a price of these "
+                         "days",
                          offers->n,
                          offers->n == 1 ? "" : "s",
                          offers->n == 1 ? "s" : "");
@@ -118,12 +119,13 @@ show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size
 {
     const size_t n = offers->n;
     mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
-    mf_document_cell(d,
-                     "- %zu machine%s the wishes, %zu without a known price: a computer built "
-                     "around cards has one with --around-cards",
-                     n + offers->n_unpriced,
-                     n + offers->n_unpriced == 1 ? " grants" : "s grant",
-                     n - n_priced + offers->n_unpriced);
+    mf_document_cell(
+        d,
+        "- %zu machine%s the wishes, %zu without a known price%s",
+        n + offers->n_unpriced,
+        n + offers->n_unpriced == 1 ? " grants" : "s grant",
+        n - n_priced + offers->n_unpriced,
+        offers->around_cards ? "" : ": a computer built around cards has one with --around-cards");
     if (offers->used && n_priced < n + offers->n_unpriced) {
         mf_document_cell(d,
                          "- few prices of used machines are known: without --used it is what "
@@ -147,8 +149,8 @@ show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size
                      "in host memory, as 'how' says");
     mf_document_cell(d,
                      "- a price is the newest that is known, of the date beside it, list: the "
-                     "maker's, street: what shops asked; what is no longer sold has its last one "
-                     "and stands behind what is");
+                     "maker's, street: what shops asked; list prices that are years old, and those "
+                     "of what is no longer sold, stand behind");
 }
 
 void mf_show_offers_answer(mf_document *document,

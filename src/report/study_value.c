@@ -36,7 +36,7 @@ static void price_cells(mf_document *d, const mf_machine *machine, const mf_pric
         mf_document_interval(d, price->low, price->high);
         trace_price(d, price);
     }
-    mf_document_cell(d, "%s", mf_price_date_text(words, price, mf_machine_is_past(machine)));
+    mf_document_cell(d, "%s", mf_price_date_text(words, price));
 }
 
 static void per_cell(mf_document *d,

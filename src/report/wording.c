@@ -114,9 +114,11 @@ const char *mf_price_text(char out[MF_WORDING_SIZE], const mf_price *price)
 }
 
 /* Makers' prices and what was seen in shops are different things: a card's price at launch may be years old. */
-const char *
-mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_longer_sold)
+const char *mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price)
 {
+    static const char *const standings[] = {[MF_PRICE_CURRENT] = "",
+                                            [MF_PRICE_OLD] = ", years old",
+                                            [MF_PRICE_PAST] = ", no longer sold"};
     static const char *const kinds[] = {[MF_SOURCE_VENDOR] = "list ",
                                         [MF_SOURCE_MEASURED] = "street ",
                                         [MF_SOURCE_DERIVED] = "derived ",
@@ -130,7 +132,7 @@ mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_lo
                    "%s%s%s",
                    row->sources.n_items > 0 ? kinds[row->sources.items[0].kind] : "",
                    row->date,
-                   no_longer_sold ? ", no longer sold" : "");
+                   standings[price->standing]);
     return text;
 }
 

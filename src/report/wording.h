@@ -26,8 +26,7 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
 /* "3499 USD", "1959 - 2200 USD", "not known". */
 const char *mf_price_text(char text[MF_WORDING_SIZE], const mf_price *price);
 /* What kind of price it is and when it held: "list 2026-09-22", "street 2026-09", "list 2025-03-12, no longer sold". */
-const char *
-mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price, bool no_longer_sold);
+const char *mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price);
 
 /* The source of a price, named by what it is the price of and when: many are called "street price". 0: none. */
 size_t mf_price_footnote(mf_document *document, const mf_price *price);

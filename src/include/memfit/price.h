@@ -145,9 +145,17 @@ MF_API void mf_prices_free(mf_prices *prices); /* NULL is fine */
 MF_API const mf_purchase *
 mf_price_purchase(const mf_prices *prices, const char *item, mf_condition condition);
 
+/* What a price is worth to who would buy today. */
+typedef enum mf_price_standing {
+    MF_PRICE_CURRENT,
+    MF_PRICE_OLD,  /* the maker's, years before the newest price of the list */
+    MF_PRICE_PAST, /* of a machine that is no longer sold new */
+} mf_price_standing;
+
 /* A price for people and for arithmetic: the middle of a range stands for it. */
 typedef struct mf_price {
     bool known;
+    mf_price_standing standing;
     double value;
     double low; /* equal to value where there is no range */
     double high;

@@ -50,6 +50,35 @@ Test(price, a_period_counts_by_its_end_and_a_range_by_its_middle)
     mf_prices_free(prices);
 }
 
+static mf_price_standing standing_of(const char *item, const char *status, mf_condition condition)
+{
+    char id[16] = "";
+    char words[64] = "";
+    mf_prices *prices = loaded(PRICES, NULL);
+    (void)snprintf(id, sizeof id, "%s", item);
+    (void)snprintf(words, sizeof words, "%s", status);
+    const mf_machine machine = {.id = id, .status = words, .n_nodes = 1};
+    const mf_price price = mf_price_machine(prices, &machine, condition, 0);
+    cr_assert(price.known);
+    mf_prices_free(prices);
+    return price.standing;
+}
+
+Test(price, what_is_no_longer_sold_has_a_price_of_the_past)
+{
+    cr_expect(eq(int, standing_of("box", "current", MF_NEW), MF_PRICE_CURRENT));
+    cr_expect(eq(int, standing_of("box", "discontinued 2026-08-25", MF_NEW), MF_PRICE_PAST));
+    cr_expect(
+        eq(int, standing_of("box", "512 GB option withdrawn March 2026", MF_NEW), MF_PRICE_PAST));
+    cr_expect(eq(int, standing_of("box", "discontinued", MF_USED), MF_PRICE_CURRENT));
+}
+
+Test(price, a_list_price_grows_old_three_years_before_the_newest_price)
+{
+    cr_expect(eq(int, standing_of("relic", "", MF_NEW), MF_PRICE_OLD));
+    cr_expect(eq(int, standing_of("veteran", "", MF_NEW), MF_PRICE_CURRENT));
+}
+
 Test(price, a_computer_around_cards_has_no_price_unless_it_is_given)
 {
     mf_prices *prices = loaded(PRICES, NULL);
