@@ -224,6 +224,27 @@ static void show_placements(mf_document *d, const mf_shown *shown, size_t n_show
     }
 }
 
+/* A row without a speed says why. */
+static void show_reasons(mf_document *d, const mf_shown *shown, size_t n_shown)
+{
+    bool begun = false;
+    for (size_t i = 0; i < n_shown; i++) {
+        const mf_rate *decode = &shown[i].prediction->decode;
+        if (decode->known || decode->reason == NULL) {
+            continue;
+        }
+        if (!begun) {
+            mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+            begun = true;
+        }
+        mf_document_cell(d,
+                         "- %s on %s: %s",
+                         shown[i].run->model->id,
+                         shown[i].run->machine->id,
+                         decode->reason);
+    }
+}
+
 /* Rows from one on that have their model in common. */
 static size_t count_group(const mf_shown *shown, size_t n_shown, size_t from)
 {
@@ -260,5 +281,6 @@ void mf_show_comparison(mf_document *document, const mf_shown *shown, size_t n_s
     if (model) {
         show_factors(document, shown, n_shown);
     }
+    show_reasons(document, shown, n_shown);
     show_placements(document, shown, n_shown);
 }
