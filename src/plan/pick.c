@@ -145,6 +145,16 @@ static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request
     if (fast && (small_a != small_b)) {
         return small_a;
     }
+    /* Parts in host memory are for what does not lose little whole. */
+    const bool whole_a = small_a && !a->offloaded;
+    const bool whole_b = small_b && !b->offloaded;
+    if (!fast && whole_a != whole_b) {
+        return whole_a;
+    }
+    /* What a coarser cache loses nobody measured: it is not paid for weights that lose a little less. */
+    if (!fast && small_a && small_b && fabs(kv_width(a) - kv_width(b)) > 1e-9) {
+        return kv_width(a) > kv_width(b);
+    }
     if (!a->loss.known && fabs(bits_of(a, r) - bits_of(b, r)) > 1e-9) {
         return bits_of(a, r) > bits_of(b, r);
     }
@@ -236,6 +246,16 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     }
 }
 
+/* Something with parts in host memory grants the wishes too, at whatever loss. */
+static const char *whole_words(const mf_plan_result *r)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        any = any || (r->choices[i].offloaded && r->choices[i].meets);
+    }
+    return any && !r->choices[r->pick].offloaded ? " with the whole model on the GPU" : "";
+}
+
 static void explain(mf_plan_result *r, const mf_plan_request *request)
 {
     char number[MF_NUMBER_SIZE];
@@ -266,11 +286,14 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
         (void)snprintf(r->reason,
                        sizeof r->reason,
                        "the fastest that loses next to nothing (divergence up to %s) of those that "
-                       "grant every wish",
-                       mf_number_text(number, MF_PLAN_NO_LOSS, 2));
+                       "grant every wish%s",
+                       mf_number_text(number, MF_PLAN_NO_LOSS, 2),
+                       whole_words(r));
     } else {
-        (void)snprintf(
-            r->reason, sizeof r->reason, "the least loss of those that grant every wish");
+        (void)snprintf(r->reason,
+                       sizeof r->reason,
+                       "the least loss of those that grant every wish%s",
+                       whole_words(r));
     }
 }
 

@@ -88,11 +88,14 @@ static void offload_row(
     mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)host->need_bytes, 3));
     mf_document_cell(d, "%s", p->memory.fits ? "yes" : "no");
     if (p->memory.fits) {
+        text range;
         mf_study_rate(d, name, DECODE, &p->decode, run);
+        mf_document_cell(d, "%s", mf_range_text(range, &p->decode));
         mf_study_rate(d, name, PREFILL, &p->prefill, run);
     } else {
-        mf_document_cell(d, "-");
-        mf_document_cell(d, "-");
+        for (int i = 0; i < 3; i++) {
+            mf_document_cell(d, "-");
+        }
     }
     host_reads_cell(d, run, p, whole);
 }
@@ -144,8 +147,9 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
                                            "on the GPU",
                                            "on the host",
                                            "fits",
-                                           "decode tok/s",
-                                           "prefill tok/s",
+                                           "decode",
+                                           "90 % range",
+                                           "prefill",
                                            "host reads"};
     const uint32_t most = (uint32_t)count_expert_layers(study->models[0]);
     const mf_case run = mf_study_case(study, 0, 0);
@@ -154,7 +158,10 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
         return mf_fail(err, MF_E_USAGE, "'%s' has no experts to move", study->models[0]->id);
     }
     mf_status status = least_layers(&least, &run, most, err);
-    mf_document_begin(document, MF_BLOCK_TABLE, 7, "Experts of the first layers in host memory");
+    mf_document_begin(document,
+                      MF_BLOCK_TABLE,
+                      8,
+                      "Experts of the first layers in host memory, tokens per second");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -234,6 +241,7 @@ static void change_row(mf_document *d,
                        const mf_prediction *base)
 {
     char bytes[MF_NUMBER_SIZE + 16];
+    text range;
     const double saved = (double)base->memory.total_bytes - (double)p->memory.total_bytes;
     mf_document_cell(d, "%s", c->name);
     mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)p->memory.total_bytes, 3));
@@ -245,7 +253,9 @@ static void change_row(mf_document *d,
     } else {
         mf_document_cell(d, "-");
     }
+    mf_document_cell(d, "%s", !p->memory_known ? "-" : p->memory.fits ? "yes" : "no");
     mf_study_rate(d, c->name, DECODE, &p->decode, run);
+    mf_document_cell(d, "%s", mf_range_text(range, &p->decode));
     mf_study_rate(d, c->name, PREFILL, &p->prefill, run);
     mf_document_cell(d,
                      "%s",
@@ -255,11 +265,18 @@ static void change_row(mf_document *d,
 
 mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_error *err)
 {
-    static const char *const headings[] = {
-        "setting", "needs", "change", "decode tok/s", "prefill tok/s", "first token"};
+    static const char *const headings[] = {"setting",
+                                           "needs",
+                                           "change",
+                                           "fits",
+                                           "decode tok/s",
+                                           "90 % range",
+                                           "prefill tok/s",
+                                           "first token"};
     mf_prediction *base = NULL;
     mf_status status = MF_OK;
-    mf_document_begin(document, MF_BLOCK_TABLE, 6, "What settings give");
+    bool any_placed = false;
+    mf_document_begin(document, MF_BLOCK_TABLE, 8, "What settings give");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -283,6 +300,7 @@ mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_err
         if (changes[i].seen) {
             status = mf_study_warm(&ttft_s, study, &run, p, err);
         }
+        any_placed = any_placed || (p->memory_known && !p->memory.fits && p->decode.known);
         change_row(document, &changes[i], &run, p, ttft_s, base != NULL ? base : p);
         if (base == NULL) {
             base = p;
@@ -295,6 +313,13 @@ mf_status mf_study_switches(mf_document *document, const mf_study *study, mf_err
     mf_document_cell(document,
                      "- speculative decoding is a matter of how often a draft is accepted: fit "
                      "--draft says from where it pays; multi-token prediction is not predicted");
-    mf_document_cell(document, "- what a quantized cache loses in quality is not in modeldb");
+    if (any_placed) {
+        mf_document_cell(document,
+                         "- what does not fit has the speed of the best placement with a part in "
+                         "host memory");
+    }
+    mf_document_cell(document,
+                     "- what a quantized cache loses in quality, and gains or loses in speed, "
+                     "nobody's measurement in the database says");
     return status;
 }

@@ -302,16 +302,19 @@ static bool is_covered(const drawing *d, const mf_chart_series *series, size_t i
     return covered;
 }
 
-/* Once all dots are there, so that no label lies on one. What the first series says matters most. */
+/* Once all dots are there, so that no label lies on one. Names cross lines where there is
+   no other room for them: all of the first series, as that matters most, and of a series of few. */
 static void draw_dot_labels(drawing *d, const mf_chart_series *series, bool first)
 {
+    enum { FEW = 8 };
     static const double baseline = 3;
+    const bool crossing = first || series->n_points <= FEW;
     for (size_t i = 0; i < series->n_points; i++) {
         const mf_chart_point *p = &series->points[i];
         const mf_point at = place(d, p->x, p->y);
         mf_box box;
         if (p->label != NULL && is_inside(&d->at.plot, at) && !is_covered(d, series, i) &&
-            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label), first)) {
+            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label), crossing)) {
             add_text(d, "label", (mf_point){box.left, box.bottom - baseline}, "start", p->label);
         }
     }

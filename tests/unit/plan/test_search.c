@@ -318,6 +318,22 @@ Test(search, the_pick_grants_wishes_with_the_least_loss)
     freed(&f);
 }
 
+/* Q8_0 with layers in host memory is slower than what fits at a small loss. */
+Test(search, a_pick_is_held_whole_where_that_loses_little)
+{
+    facts f = loaded("qwen3-14b", "pc-rtx-3060-12gb");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 8192, .min_tok_s = 2});
+    bool any_offloaded = false;
+    for (size_t i = 0; i < r.n_choices; i++) {
+        any_offloaded = any_offloaded || (r.choices[i].offloaded && r.choices[i].meets);
+    }
+    cr_assert(any_offloaded);
+    cr_expect(not(r.choices[r.pick].offloaded));
+    cr_expect(strstr(r.reason, "with the whole model on the GPU") != NULL, "%s", r.reason);
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
 Test(search, what_comes_nearest_to_a_wish_keeps_some_quality)
 {
     facts f = loaded("llama-3.1-8b", "pc-rtx-3060-12gb");
