@@ -356,15 +356,33 @@ static mf_status load_steps(step *steps, const mf_plan_facts *facts, mf_error *e
     return status;
 }
 
-/* Counts a model on every step; it is new on the first that runs it. */
-static mf_status count_model(
-    step *steps, const char *name, uint64_t *largest, const mf_plan_facts *facts, mf_error *err)
+static void fill_cell(mf_step_cell *cell, const mf_plan_facts *facts, const mf_model_row *row)
+{
+    (void)snprintf(cell->model, sizeof cell->model, "%s", row->model);
+    cell->runs = row->meets;
+    if (row->meets && row->choice.quant < facts->n_quants) {
+        const mf_quant *quant = facts->quants[row->choice.quant];
+        (void)snprintf(cell->scheme, sizeof cell->scheme, "%s", quant != NULL ? quant->id : "");
+        cell->decode = row->choice.decode;
+    }
+}
+
+/* Counts a model on every step; it is new on the first that runs it. `cells` has one a step. */
+static mf_status count_model(step *steps,
+                             mf_step_cell *cells,
+                             const char *name,
+                             uint64_t *largest,
+                             const mf_plan_facts *facts,
+                             mf_error *err)
 {
     bool is_new = true;
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < facts->machines.n; i++) {
         mf_model_row row;
         status = best_of(&row, facts, name, steps[i].machine, err);
+        if (status == MF_OK) {
+            fill_cell(&cells[i], facts, &row);
+        }
         if (status != MF_OK || !row.meets) {
             continue;
         }
@@ -386,14 +404,15 @@ mf_status mf_plan_steps(mf_document *document, const mf_plan_facts *facts, mf_er
     step *steps = calloc(n, sizeof *steps);
     mf_step_row *rows = calloc(n, sizeof *rows);
     uint64_t *largest = calloc(n, sizeof *largest);
-    mf_status status = steps != NULL && rows != NULL && largest != NULL
+    mf_step_cell *cells = calloc(n * facts->models.n, sizeof *cells);
+    mf_status status = steps != NULL && rows != NULL && largest != NULL && cells != NULL
                            ? load_steps(steps, facts, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
     if (status == MF_OK) {
         qsort(steps, n, sizeof *steps, by_capacity);
     }
     for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
-        status = count_model(steps, facts->models.names[i], largest, facts, err);
+        status = count_model(steps, &cells[i * n], facts->models.names[i], largest, facts, err);
     }
     for (size_t i = 0; steps != NULL && rows != NULL && i < n; i++) {
         rows[i] = steps[i].row;
@@ -402,7 +421,9 @@ mf_status mf_plan_steps(mf_document *document, const mf_plan_facts *facts, mf_er
     if (status == MF_OK) {
         const mf_wish wish = mf_plan_facts_wish(facts);
         mf_show_steps(document, rows, n, facts->models.n, &wish);
+        mf_show_step_models(document, rows, n, cells, facts->models.n);
     }
+    free(cells);
     free(steps);
     free(rows);
     free(largest);

@@ -153,9 +153,8 @@ static mf_status ask_for_price(setup *s)
             mf_currency_name(p->currency),
             p->row->date);
     }
-    const mf_purchase *as_new = s->options->used
-                                    ? mf_price_purchase(s->prices, s->buy.machine->id, MF_NEW)
-                                    : NULL;
+    const mf_purchase *as_new =
+        s->options->used ? mf_price_purchase(s->prices, s->buy.machine->id, MF_NEW) : NULL;
     if (as_new != NULL && as_new->price.amount.known) {
         return mf_fail(s->err,
                        MF_E_USAGE,

@@ -100,6 +100,21 @@ void mf_show_steps(mf_document *document,
                    size_t n_models,
                    const mf_wish *wish);
 
+/* A model on a step: in which scheme and how fast. */
+typedef struct mf_step_cell {
+    char model[96];
+    char scheme[40];
+    mf_rate decode;
+    bool runs;
+} mf_step_cell;
+
+/* Which models those are; n cells for each of them. Nothing of many models, where counting has to do. */
+void mf_show_step_models(mf_document *document,
+                         const mf_step_row *steps,
+                         size_t n,
+                         const mf_step_cell *cells,
+                         size_t n_models);
+
 /* One model of several on a machine, at its best. */
 typedef struct mf_model_row {
     char model[96];

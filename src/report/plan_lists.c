@@ -185,7 +185,7 @@ void mf_show_steps(
     mf_document *document, const mf_step_row *steps, size_t n, size_t n_models, const mf_wish *wish)
 {
     static const char *const headings[] = {
-        "machine", "memory", "price", "models", "new", "per new model", "largest new"};
+        "machine", "memory", "price", "of", "models", "new", "per new model", "largest new"};
     char heading[256 + 64];
     char wished[256];
     (void)snprintf(heading,
@@ -193,7 +193,7 @@ void mf_show_steps(
                    "Of %zu models, those that run with %s",
                    n_models,
                    mf_wish_text(wished, wish, wish->n_ctx));
-    mf_document_begin(document, MF_BLOCK_TABLE, 7, heading);
+    mf_document_begin(document, MF_BLOCK_TABLE, 8, heading);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
@@ -209,6 +209,8 @@ void mf_show_steps(
         mf_document_cell(document, "%s", s->machine);
         mf_document_cell(document, "%s", mf_bytes_text(bytes, s->capacity_bytes, 3));
         mf_document_cell(document, "%s", mf_price_text(words, &s->price));
+        text date;
+        mf_document_cell(document, "%s", mf_price_date_text(date, &s->price));
         mf_document_cell(document, "%zu", s->n_models);
         mf_document_cell(document, "%zu", s->n_new);
         if (comparable && s->n_new > 0) {
@@ -228,6 +230,37 @@ void mf_show_steps(
             mf_document_cell(document, "-");
         }
         mf_document_cell(document, "%s", s->largest[0] != '\0' ? s->largest : "-");
+    }
+}
+
+void mf_show_step_models(mf_document *document,
+                         const mf_step_row *steps,
+                         size_t n,
+                         const mf_step_cell *cells,
+                         size_t n_models)
+{
+    enum { MOST_MODELS = 24, MOST_STEPS = 8 };
+    if (n_models > MOST_MODELS || n > MOST_STEPS) {
+        return;
+    }
+    mf_document_begin(document, MF_BLOCK_TABLE, 1 + n, "In which scheme, and tokens per second");
+    mf_document_cell(document, "model");
+    for (size_t i = 0; i < n; i++) {
+        char bytes[MF_NUMBER_SIZE + 16];
+        mf_document_cell(document, "%s", mf_bytes_text(bytes, steps[i].capacity_bytes, 3));
+    }
+    for (size_t k = 0; k < n_models; k++) {
+        mf_document_cell(document, "%s", cells[k * n].model);
+        for (size_t i = 0; i < n; i++) {
+            const mf_step_cell *cell = &cells[k * n + i];
+            text rate;
+            if (cell->runs) {
+                mf_document_cell(
+                    document, "%s %s", cell->scheme, mf_rate_text(rate, &cell->decode));
+            } else {
+                mf_document_cell(document, "-");
+            }
+        }
     }
 }
 
