@@ -178,16 +178,18 @@ graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other)
     return mf_graph_view(b->g, x, s);
 }
 
-/* Factors lie with their layer. Only where a device takes them along do they count: a weight begins a new split. */
+/* Factors lie with their layer. They count only where it runs elsewhere: a weight begins a new split. */
 static graph_tensor rope_factors(builder *b)
 {
     const mf_tensor *t = b->footprint->rope_factors;
     const build_layer *l = b->current;
-    if (!b->offloads || t == NULL || l == NULL || l->place != b->host_place ||
+    if (t == NULL || l == NULL ||
         (l->shape->attention.window > 0 && !l->shape->attention.chunked)) {
         return GRAPH_NONE;
     }
-    return mf_graph_external(b->g, GRAPH_SHAPE(t->dims[0], 1, 1, 1), l->place, true);
+    const bool apart = b->tensor_places != NULL || (b->offloads && l->place == b->host_place);
+    return apart ? mf_graph_external(b->g, GRAPH_SHAPE(t->dims[0], 1, 1, 1), l->place, true)
+                 : GRAPH_NONE;
 }
 
 graph_tensor mf_build_rope(builder *b, graph_tensor x)

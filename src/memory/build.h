@@ -105,6 +105,8 @@ typedef struct builder {
     graph_scratch scratch;
     bool offloads;   /* devices take weights of the host along (schedule.h) */
     bool norms_stay; /* llama-context.cpp, graph_get_cb: norms run with their layer */
+    bool
+        attends_on_host; /* llama-graph.cpp, build_attn_mha: with its cache there, without flash attention */
     bool two_caches; /* full and sliding-window layers */
     uint64_t n_tokens;
     uint64_t n_outputs;

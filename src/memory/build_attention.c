@@ -175,10 +175,14 @@ scores_and_values(builder *b, const attention_case *c, const attention_parts *in
     }
     x = mf_build_swap(b, x, 1, 2);
     const graph_shape y = mf_build_shape(b, x);
-    return mf_graph_op(b->g,
-                       GRAPH_PLAIN,
-                       GRAPH_SHAPE(y.ne[0] * y.ne[1], y.ne[2] * y.ne[3], 1, 1),
-                       GRAPH_SOURCES(x));
+    x = mf_graph_op(b->g,
+                    GRAPH_PLAIN,
+                    GRAPH_SHAPE(y.ne[0] * y.ne[1], y.ne[2] * y.ne[3], 1, 1),
+                    GRAPH_SOURCES(x));
+    if (x != GRAPH_NONE && b->attends_on_host) {
+        b->g->nodes[x].runs_at = b->host_place;
+    }
+    return x;
 }
 
 /* CUDA fills the last row of a copy up as well. */

@@ -36,6 +36,7 @@ typedef struct compute_key {
     bool kv_offload;
     bool offloads;
     bool norms_stay;
+    bool attends_on_host;
     uint64_t host_types; /* of the weights, where devices take some along; otherwise 0 */
 } compute_key;
 

@@ -15,6 +15,7 @@ typedef struct filler {
     const layout *at;
     const mf_footprint *f;
     llamacpp_plan plan;
+    bool as_run;
 } filler;
 
 static buffer_kind kind_of(const filler *fill, size_t place)
@@ -192,6 +193,7 @@ static mf_status add_compute(filler *fill, const mf_cache_size *cache, mf_error 
                                  .n_copies = copies_of(fill),
                                  .offloads = has_device && offloads_big_batches(fill->run->backend),
                                  .fully_offloaded = fill->plan.fully_offloaded,
+                                 .as_run = fill->as_run,
                                  .scratch = scratches[fill->run->backend],
                                  .alignment = kind_of(fill, 0) == BUFFER_CUDA ? CUDA_ALIGNMENT
                                                                               : HOST_ALIGNMENT};
@@ -318,12 +320,25 @@ mf_status mf_llamacpp_least(mf_memory *memory, const mf_case *run, const layout 
     return status;
 }
 
-mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+static mf_status fill_all(filler fill, mf_error *err)
 {
-    filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
     mf_cache_size cache = {0};
     mf_status status = begin_need(&fill, &cache, err);
     status = status == MF_OK ? add_compute(&fill, &cache, err) : status;
     mf_llamacpp_place_free(&fill.plan);
     return status;
+}
+
+mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+{
+    const filler fill = {
+        .memory = memory, .run = run, .at = at, .f = run->footprint, .as_run = true};
+    return fill_all(fill, err);
+}
+
+mf_status
+mf_llamacpp_dry_run(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+{
+    const filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
+    return fill_all(fill, err);
 }

@@ -310,7 +310,8 @@ static void begin_builder(work *w)
     b->scratch = setup->scratch;
     b->offloads = setup->offloads;
     b->tensor_places = setup->tensor_places;
-    b->norms_stay = setup->fully_offloaded || b->n_tokens < FEW;
+    b->norms_stay = setup->as_run && (setup->fully_offloaded || b->n_tokens < FEW);
+    b->attends_on_host = setup->as_run && !load->kv_offload && !load->flash_attention;
     b->full.cells = setup->cache->cells;
     b->window.cells = setup->cache->swa_cells;
     for (size_t i = 0; i < f->model->n_layers; i++) {
@@ -408,6 +409,7 @@ static compute_key key_of(const work *w)
                          .offloads = setup->offloads,
                          .scratch = setup->scratch,
                          .norms_stay = w->b.norms_stay,
+                         .attends_on_host = w->b.attends_on_host,
                          .host_types = takes_along(setup) ? setup->footprint->types_hash : 0};
 }
 
@@ -464,7 +466,8 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
 
 mf_status mf_llamacpp_compute(compute_size *size, const compute_setup *setup, mf_error *err)
 {
-    return compute(size, setup, false, err);
+    const mf_status status = compute(size, setup, false, err);
+    return status == MF_OK ? mf_llamacpp_unfused_bound(size, setup) : status;
 }
 
 mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err)

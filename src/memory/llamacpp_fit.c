@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory/internal.h"
+#include "memory/llamacpp_place.h"
 
 enum { CONTEXT_STEP = 256, DEFAULT_CONTEXT_MIN = 4096 };
 
@@ -53,8 +53,9 @@ static size_t n_run_layers(const mf_model *model)
 /* llama.cpp counts weights, caches and compute buffers of a device. */
 static mf_status dry_run(usage *used, const fitter *f, mf_error *err)
 {
-    mf_memory memory;
-    const mf_status status = mf_memory_need(&memory, &f->run, err);
+    mf_memory memory = {0};
+    const layout at = mf_layout_places(&memory, &f->run);
+    const mf_status status = mf_llamacpp_dry_run(&memory, &f->run, &at, err);
     for (size_t i = 0; status == MF_OK && i < f->n; i++) {
         const uint64_t *terms = memory.places[i].terms;
         used->bytes[i] = (int64_t)(terms[MF_TERM_WEIGHTS] + terms[MF_TERM_KV_CACHE] +

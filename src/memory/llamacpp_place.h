@@ -29,6 +29,10 @@ mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_
 /* All but compute buffers and what is loaded beside: a place that can't hold that can't hold the whole. */
 mf_status mf_llamacpp_least(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 
+/* What llama.cpp's own dry run says, by which --fit decides; mf_llamacpp_need is what a run takes. */
+mf_status
+mf_llamacpp_dry_run(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
 /* The place of a tensor. */
 int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
                                 const mf_case *run,

@@ -121,6 +121,7 @@ static compute_size compute_alone(const mf_case *run)
                                  .n_places = (uint8_t)(at.n_devices + 1),
                                  .n_copies = 1,
                                  .fully_offloaded = plan.fully_offloaded,
+                                 .as_run = true,
                                  .alignment = 32};
     cr_assert(mf_llamacpp_compute(&size, &setup, NULL) == MF_OK);
     mf_llamacpp_place_free(&plan);
@@ -210,6 +211,44 @@ Test(placed, schemes_that_share_a_memo_differ_in_what_a_device_takes_along)
     mf_footprint_free(fresh);
     mf_footprint_free(like);
     mf_footprint_free(half);
+    table_close(&t);
+    truth_models_free();
+}
+
+/* With several sequences and layers on the host llama.cpp gives its fused kernel up; of the parts it runs instead only a
+   bound is known. Its own dry run of Qwen3 Next, 44 layers on the host: 1172307968 bytes on the device either way. */
+Test(placed, delta_layers_without_their_fused_kernel_are_bounded)
+{
+    enum { ON_DEVICE = 4, SEQUENCES = 4 };
+    static const uint64_t known = 1172307968;
+    table t;
+    bench b;
+    mf_memory need;
+    table_open(&t, "llamacpp/placed.csv");
+    cr_assert(table_next(&t));
+    build(&b, &t);
+    b.run.model = truth_model("Qwen3-Next-80B-A3B");
+    b.run.backend = MF_BACKEND_CUDA;
+    b.machine.n_devices = 1;
+    b.run.workload = (mf_workload){.n_ctx = 8192,
+                                   .n_batch = 2048,
+                                   .n_ubatch = 512,
+                                   .n_parallel = 1,
+                                   .n_outputs = 1,
+                                   .kv_unified = true,
+                                   .kv_type_k = MF_TYPE_F16,
+                                   .kv_type_v = MF_TYPE_F16,
+                                   .flash_attention = true,
+                                   .kv_offload = true,
+                                   .gpu_layers = ON_DEVICE};
+    cr_assert(mf_memory_need(&need, &b.run, NULL) == MF_OK);
+    cr_expect(mf_memory_is_exact(&need, MF_TERM_COMPUTE));
+    cr_expect(eq(u64, need.places[0].terms[MF_TERM_COMPUTE], known));
+    b.run.workload.n_parallel = SEQUENCES;
+    b.run.workload.n_outputs = SEQUENCES;
+    cr_assert(mf_memory_need(&need, &b.run, NULL) == MF_OK);
+    cr_expect(not(mf_memory_is_exact(&need, MF_TERM_COMPUTE)));
+    cr_expect(gt(u64, need.places[0].terms[MF_TERM_COMPUTE], known));
     table_close(&t);
     truth_models_free();
 }
