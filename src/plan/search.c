@@ -208,8 +208,11 @@ static mf_workload workload_of(const search *s, size_t kv, uint64_t n_ctx)
 /* Formats that the model's heads can't take, or the engine, are left out. */
 static mf_status fill_rest(search *s, const mf_ready_model *any, mf_error *err)
 {
+    const size_t n = s->planner->n_contexts;
     for (size_t k = 0; k < s->n_kv; k++) {
-        for (size_t c = 0; c < s->planner->n_contexts; c++) {
+        for (size_t i = 0; i < n; i++) {
+            /* The longest one first: those between two that are known may follow from them. */
+            const size_t c = (i + n - 1) % n;
             const mf_workload w = workload_of(s, k, s->planner->contexts[c]);
             mf_error why = {0};
             const mf_status status = mf_ready_rest(&s->rest[k][c], &s->machine, any, &w, &why);
