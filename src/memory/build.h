@@ -122,9 +122,7 @@ typedef struct builder {
     graph_tensor positions;
     graph_tensor output_rows;
     graph_tensor attention_scale; /* Llama 4: temperature by position */
-    /* n_layers + 1 each: where a layer begins. */
-    uint32_t *begins;    /* length of the order */
-    uint32_t *first_ids; /* the next tensor's index */
+    graph_tensor *first_ids; /* n_layers + 1: the first tensor of each layer and of what follows */
 } builder;
 
 /* build.c: single operations. A bias or norm that a layer does not have (or PART_COUNT) is left out. */

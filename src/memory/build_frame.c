@@ -106,7 +106,6 @@ graph_tensor mf_build_embedding(builder *b)
 
 void mf_build_begin_layer(builder *b, size_t i)
 {
-    b->begins[i] = b->g->n_order;
     b->first_ids[i] = b->g->n_nodes;
     b->current = i < b->n_layers ? &b->layers[i] : NULL;
 }

@@ -107,7 +107,7 @@ size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run)
     if (found != NULL) {
         return found->n_kept;
     }
-    size_t n_kept = COMPUTE_FIRST_KEPT;
+    size_t n_kept = COMPUTE_LEAST_KEPT;
     for (size_t i = 0; memo != NULL && i < memo->n_runs; i++) {
         const settled_run *r = &memo->runs[i];
         const bool alike = r->period == run->period && r->n_kept < r->n_periods;
@@ -142,7 +142,8 @@ static bool same_key(const compute_key *a, const compute_key *b)
            a->n_cpu_moe == b->n_cpu_moe && a->kv_type_k == b->kv_type_k &&
            a->kv_type_v == b->kv_type_v && a->places.n_places == b->places.n_places &&
            a->places.alignment == b->places.alignment &&
-           a->places.has_scratch == b->places.has_scratch && a->n_copies == b->n_copies &&
+           a->places.has_scratch == b->places.has_scratch &&
+           a->places.n_copies == b->places.n_copies &&
            a->flash_attention == b->flash_attention && a->kv_offload == b->kv_offload &&
            a->offloads == b->offloads && a->norms_stay == b->norms_stay &&
            a->attends_on_host == b->attends_on_host && a->host_types == b->host_types &&
@@ -274,7 +275,7 @@ static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, gall
     const uint64_t n_steps = (cells - s->from) / CELL_STEP;
     for (size_t w = 0; w < s->n_ways; w++) {
         series_form *form = &s->forms[w];
-        bool settled = false;
+        bool repeats = false;
         for (size_t i = 0; i < form->n_growing; i++) {
             const growing_node *grows = &form->growing[i];
             node_sizes sizes = grows->base;
@@ -284,9 +285,8 @@ static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, gall
             set_sizes(&form->form.g.nodes[grows->node], &sizes);
         }
         const mf_status status =
-            mf_compute_replay(&ways[w], &settled, &form->form, &s->key.places, buffers);
-        if (status != MF_OK || !settled) {
-            free_forms(s); /* the form keeps too few periods for this length */
+            mf_compute_replay(&ways[w], &repeats, &form->form, &s->key.places, buffers);
+        if (status != MF_OK || !repeats) {
             return false;
         }
     }

@@ -31,7 +31,6 @@ typedef struct compute_key {
     mf_tensor_type kv_type_v;
     compute_places places;
     graph_scratch scratch;
-    uint8_t n_copies;
     bool flash_attention;
     bool kv_offload;
     bool offloads;
@@ -51,7 +50,7 @@ bool mf_compute_memo_find(compute_way *ways,
                           const compute_key *key,
                           galloc_buffer *buffers);
 
-/* How many periods a run of layers had when it last settled; COMPUTE_FIRST_KEPT if none like it has. More than it needs
+/* How many periods of a run of layers were kept last; COMPUTE_LEAST_KEPT if of none like it. More than it needs
    give the same buffers; fewer cost another graph. memo may be NULL. */
 size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run);
 

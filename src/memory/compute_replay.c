@@ -3,24 +3,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mf_compute_form_free(compute_form *form)
-{
-    mf_graph_free(&form->g);
-    mf_schedule_free(&form->s);
-    free(form->runs);
-    free(form->begins);
-    free(form->first_ids);
-    free(form->counted);
-    free(form->states);
-    *form = (compute_form){.n_runs = 0};
-}
+typedef struct replay {
+    compute_form *f;
+    const compute_places *places;
+    galloc a;
+} replay;
 
 void mf_compute_form_renew(compute_form *form)
 {
+    for (size_t i = 0; form->repeats != NULL && i < form->n_runs; i++) {
+        free(form->repeats[i].leaves);
+    }
+    free(form->repeats);
     free(form->counted);
     free(form->states);
+    form->repeats = NULL;
     form->counted = NULL;
     form->states = NULL;
+}
+
+void mf_compute_form_free(compute_form *form)
+{
+    mf_compute_form_renew(form);
+    mf_graph_free(&form->g);
+    mf_schedule_free(&form->s);
+    free(form->runs);
+    free(form->first_ids);
+    *form = (compute_form){.n_runs = 0};
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -31,116 +40,368 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> SHIFT;
 }
 
-/* The free blocks, and where every tensor of the last period is that is alive. */
-static uint64_t state_behind(const compute_form *f,
-                             const compute_places *places,
-                             const galloc_buffer *buffers,
-                             const layer_run *r,
-                             size_t n_periods)
+static bool is_between(uint32_t t, uint32_t begin, uint32_t end)
 {
-    const uint32_t begin = f->first_ids[r->at + (n_periods - 1) * r->period];
-    const uint32_t end = f->first_ids[r->at + n_periods * r->period];
-    uint64_t hash = end - begin;
-    for (size_t i = 0; i < places->n_places; i++) {
-        const galloc_buffer *buffer = &buffers[i];
+    return t >= begin && t < end;
+}
+
+static bool is_of_period(const layer_repeat *p, graph_tensor t)
+{
+    return is_between(t, p->first, p->first + p->n);
+}
+
+static layer_repeat repeat_of(const compute_form *f, const layer_run *r)
+{
+    const size_t second = r->at + r->period;
+    return (layer_repeat){.before = f->first_ids[r->at],
+                          .first = f->first_ids[second],
+                          .n = f->first_ids[second] - f->first_ids[r->at],
+                          .begin = f->s.begins[second],
+                          .end = f->s.begins[second + r->period],
+                          .n_more = r->n_periods - r->n_kept};
+}
+
+/* Belongs to the repeated period or the one before; copies are made where they are read or earlier. */
+static bool goes_round(const compute_form *f, const layer_repeat *p, graph_tensor t)
+{
+    const graph_tensor of = f->g.nodes[t].copy_of;
+    return of != GRAPH_NONE ? is_between(of, p->before, p->first + 2 * p->n)
+                            : is_between(t, p->before, p->first + p->n);
+}
+
+/* What stands outside is read once more by every period that is not in the graph. */
+static void
+count_repeats(galloc_state *states, const compute_form *f, const layer_repeat *p, int64_t n)
+{
+    for (size_t i = p->begin; i < p->end; i++) {
+        const graph_node *node = mf_graph_get(&f->g, f->s.steps.items[i].tensor);
+        for (size_t k = 0; k < node->n_src; k++) {
+            const graph_tensor owner = mf_graph_owner(&f->g, node->src[k]);
+            if (!goes_round(f, p, owner)) {
+                states[owner].n_readers = (uint32_t)(states[owner].n_readers + n);
+            }
+        }
+    }
+}
+
+/* Made in the two periods, so that the next one makes its own. */
+static bool is_made_in_time(const compute_form *f, const layer_run *r, graph_tensor copy)
+{
+    const size_t end = f->s.begins[r->at + 2 * r->period];
+    for (size_t i = f->s.begins[r->at]; i < end; i++) {
+        if (f->s.steps.items[i].tensor == copy) {
+            return true;
+        }
+    }
+    return f->g.nodes[copy].output;
+}
+
+/* Copies of what goes round take a third period: the last one is followed by other layers, whose copies may be made in
+   it. A split makes all its copies first; where it spans many periods there is no telling from three. */
+static bool copies_repeat(const compute_form *f, const layer_run *r, const layer_repeat *p)
+{
+    for (size_t i = p->begin; i < p->end; i++) {
+        const graph_tensor t = f->s.steps.items[i].tensor;
+        const graph_node *node = &f->g.nodes[t];
+        if (t >= f->n_built && r->n_kept == COMPUTE_LEAST_KEPT) {
+            return false;
+        }
+        for (size_t k = 0; k < node->n_src; k++) {
+            const graph_tensor source = node->src[k];
+            if (source >= f->n_built && goes_round(f, p, source) &&
+                (r->n_kept == COMPUTE_LEAST_KEPT || !is_made_in_time(f, r, source))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool prepare_repeat(compute_form *f, size_t run)
+{
+    layer_repeat *p = &f->repeats[run];
+    *p = repeat_of(f, &f->runs[run]);
+    if (p->n_more == 0) {
+        return true;
+    }
+    count_repeats(f->counted, f, p, (int64_t)p->n_more);
+    for (size_t i = 0; i < f->s.leaves.n; i++) {
+        p->n_leaves += is_of_period(p, f->s.leaves.items[i].tensor) ? 1 : 0;
+    }
+    p->leaves = calloc((p->n_more + 1) * (p->n_leaves + 1), sizeof *p->leaves);
+    return p->leaves != NULL;
+}
+
+/* All that does not depend on sizes. */
+static bool prepare(compute_form *f, const galloc_order *order)
+{
+    f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
+    f->states = malloc(f->g.n_nodes * sizeof *f->states);
+    f->repeats = calloc(f->n_runs + 1, sizeof *f->repeats);
+    bool prepared = f->counted != NULL && f->states != NULL && f->repeats != NULL;
+    if (prepared) {
+        galloc a = {.states = f->counted};
+        mf_galloc_count(&a, &f->g, order);
+    }
+    for (size_t i = 0; prepared && i < f->n_runs; i++) {
+        prepared = prepare_repeat(f, i);
+    }
+    return prepared;
+}
+
+/* Copies that a pipeline keeps to the end, of the periods that are not in the graph. */
+static void take_kept_copies(replay *r, const layer_repeat *p)
+{
+    for (uint32_t i = p->first; i < p->first + p->n; i++) {
+        graph_tensor copy = r->f->g.nodes[i].copies;
+        for (; copy != GRAPH_NONE; copy = r->f->g.nodes[copy].copies) {
+            const galloc_step leaf = {.tensor = copy, .buffer = (uint8_t)r->f->g.nodes[copy].place};
+            for (size_t k = 0; k < p->n_more * r->places->n_copies; k++) {
+                mf_galloc_keep(&r->a, &r->f->g, &leaf);
+            }
+        }
+    }
+}
+
+/* Leaves of all periods are allocated before the first step, one period after the other. */
+static void take_leaves(replay *r, const layer_repeat *p)
+{
+    const schedule_list *leaves = &r->f->s.leaves;
+    galloc_state *kept = p->leaves;
+    for (size_t k = 0; k <= p->n_more; k++) {
+        for (size_t i = 0; i < leaves->n; i++) {
+            const graph_tensor t = leaves->items[i].tensor;
+            if (is_of_period(p, t)) {
+                r->a.states[t].allocated = false;
+                mf_galloc_leaf(&r->a, &r->f->g, &leaves->items[i]);
+                *kept++ = r->a.states[t];
+            }
+        }
+    }
+}
+
+static void take_all_leaves(replay *r)
+{
+    const compute_form *f = r->f;
+    for (size_t i = 0; r->places->n_copies > 1 && i < f->n_runs; i++) {
+        if (f->runs[i].n_kept >= COMPUTE_KEPT_WITH_COPIES) {
+            take_kept_copies(r, &f->repeats[i]);
+        }
+    }
+    for (size_t i = 0; i < f->s.leaves.n; i++) {
+        const galloc_step *leaf = &f->s.leaves.items[i];
+        const layer_repeat *its = NULL;
+        for (size_t k = 0; k < f->n_runs; k++) {
+            its = f->repeats[k].n_leaves > 0 && is_of_period(&f->repeats[k], leaf->tensor)
+                      ? &f->repeats[k]
+                      : its;
+        }
+        if (its == NULL) {
+            mf_galloc_leaf(&r->a, &f->g, leaf);
+        } else if (!r->a.states[leaf->tensor].allocated) {
+            take_leaves(r, its);
+        }
+    }
+}
+
+/* The free blocks, and where every tensor of the period before is that is alive. */
+static uint64_t state_behind(const replay *r, const layer_repeat *p)
+{
+    uint64_t hash = p->n;
+    for (size_t i = 0; i < r->places->n_places; i++) {
+        const galloc_buffer *buffer = &r->a.buffers[i];
         hash = mix(hash, buffer->n_blocks);
         for (size_t k = 0; k < buffer->n_blocks; k++) {
             hash = mix(mix(hash, buffer->blocks[k].offset), buffer->blocks[k].size);
         }
     }
-    for (uint32_t i = begin; i < end; i++) {
-        const galloc_state *state = &f->states[i];
-        hash =
-            state->allocated ? mix(mix(mix(hash, i - begin), state->offset), state->buffer) : hash;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const galloc_state *state = &r->f->states[p->before + i];
+        hash = state->allocated ? mix(mix(mix(hash, i), state->offset), state->buffer) : hash;
     }
     return hash;
 }
 
-/* True if the periods that were left out would have come back to the state behind the last one that was kept. If not,
-   more are kept. */
-static bool has_settled(layer_run *r)
+/* The repeated period as it is before it runs for the k-th time; readers as in `like`. */
+static void begin_period(compute_form *f, const layer_repeat *p, graph_tensor like, size_t k)
 {
-    const size_t n_left = r->n_periods - r->n_kept;
-    if (n_left == 0) {
-        return true;
-    }
-    size_t more = 2 * r->n_kept;
-    for (size_t d = 1; d < r->n_kept; d++) {
-        if (r->states[r->n_kept] == r->states[r->n_kept - d]) {
-            more = r->n_kept + n_left % d;
-            break;
+    memcpy(&f->states[p->first], &f->counted[like], p->n * sizeof *f->states);
+    const galloc_state *kept = &p->leaves[k * p->n_leaves];
+    for (size_t i = 0; p->n_leaves > 0 && i < f->s.leaves.n; i++) {
+        const graph_tensor t = f->s.leaves.items[i].tensor;
+        if (is_of_period(p, t)) {
+            f->states[t].offset = kept->offset;
+            f->states[t].buffer = kept->buffer;
+            f->states[t].allocated = kept->allocated;
+            kept++;
         }
     }
-    const bool settled = more == r->n_kept;
-    r->n_kept = more <= COMPUTE_MOST_KEPT && more < r->n_periods ? more : r->n_periods;
-    return settled;
 }
 
-static bool count_once(compute_form *f, const galloc_order *order)
+/* The state of a period's copy becomes that of the same copy one period before. */
+static bool pass_copies_on(compute_form *f, const layer_repeat *p)
 {
-    if (f->counted == NULL) {
-        f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
-        f->states = malloc(f->g.n_nodes * sizeof *f->states);
-        if (f->counted == NULL || f->states == NULL) {
-            return false;
+    for (uint32_t i = p->before; i < p->first + p->n; i++) {
+        graph_tensor copy = f->g.nodes[i].copies;
+        for (; copy != GRAPH_NONE; copy = f->g.nodes[copy].copies) {
+            const graph_node *node = &f->g.nodes[copy];
+            const graph_tensor next = mf_schedule_copy(&f->g, i + p->n, node->place);
+            if (node->output || next == GRAPH_NONE) {
+                continue;
+            }
+            if (f->states[copy].n_readers != 0) {
+                return false;
+            }
+            f->states[copy] = f->states[next];
         }
-        galloc a = {.states = f->counted};
-        mf_galloc_count(&a, &f->g, order);
     }
-    memcpy(f->states, f->counted, f->g.n_nodes * sizeof *f->states);
+    for (size_t i = p->begin; i < p->end; i++) {
+        const graph_tensor t = f->s.steps.items[i].tensor;
+        if (t >= f->n_built && !f->g.nodes[t].output) {
+            f->states[t] = f->counted[t];
+        }
+    }
     return true;
 }
 
-static bool run_steps(galloc *a, compute_form *f, const compute_places *places)
+/* What the period has left is what the next one finds; false if somebody still wants what the one before has left. */
+static bool pass_on(compute_form *f, const layer_repeat *p)
 {
-    size_t next = 0;
-    size_t n_periods = 1;
-    bool settled = true;
-    for (size_t i = 0; i < f->s.steps.n; i++) {
-        const galloc_step *step = &f->s.steps.items[i];
-        layer_run *r = next < f->n_runs ? &f->runs[next] : NULL;
-        if (r != NULL && r->n_kept < r->n_periods &&
-            step->tensor == f->g.order[f->begins[r->at + n_periods * r->period]]) {
-            r->states[n_periods] = state_behind(f, places, a->buffers, r, n_periods);
-            n_periods++;
+    for (uint32_t i = 0; i < p->n; i++) {
+        galloc_state *before = &f->states[p->before + i];
+        if (before->n_readers != 0) {
+            return false;
         }
-        if (r != NULL && (n_periods > r->n_kept || r->n_kept == r->n_periods)) {
-            settled &= has_settled(r);
-            n_periods = 1;
-            next++;
-        }
-        mf_galloc_run(a, &f->g, step);
+        *before = f->states[p->first + i];
     }
-    return settled;
+    return pass_copies_on(f, p);
+}
+
+/* How many of the n periods still have to run: the states behind the periods so far have come round, or not. */
+static size_t leave_out(const uint64_t *states, size_t n_states, size_t n)
+{
+    for (size_t d = 1; d < n_states; d++) {
+        if (states[n_states - 1] == states[n_states - 1 - d]) {
+            return n % d;
+        }
+    }
+    return n;
+}
+
+/* Of two periods the second is the last, so that who reads one in between is known from the first. Leaves are given back
+   one by one, so that with them nothing comes round. */
+static bool run_repeats(replay *r, const layer_run *run, const layer_repeat *p)
+{
+    enum { MOST_STATES = 32 };
+    compute_form *f = r->f;
+    const graph_tensor like = run->n_kept == COMPUTE_LEAST_KEPT ? p->before : p->first;
+    uint64_t states[MOST_STATES];
+    size_t n_states = 0;
+    size_t n = p->n_more;
+    bool looks = p->n_more > 1 && p->n_leaves == 0;
+    while (n > 0) {
+        if (looks && n_states < MOST_STATES) {
+            states[n_states++] = state_behind(r, p);
+            const size_t n_out = n - leave_out(states, n_states, n);
+            looks = n_out == 0;
+            n -= n_out;
+            if (n_out > 0) {
+                count_repeats(f->states, f, p, -(int64_t)n_out);
+            }
+            if (n == 0) {
+                break;
+            }
+        }
+        begin_period(f, p, like, p->n_more - n);
+        for (size_t i = p->begin; i < p->end; i++) {
+            mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i]);
+        }
+        if (!pass_on(f, p)) {
+            return false;
+        }
+        n--;
+    }
+    begin_period(f, p, p->first, p->n_more);
+    return true;
+}
+
+static bool run_steps(replay *r)
+{
+    compute_form *f = r->f;
+    size_t i = 0;
+    for (size_t next = 0; next <= f->n_runs; next++) {
+        const layer_repeat *p = next < f->n_runs ? &f->repeats[next] : NULL;
+        const size_t end = p != NULL ? p->begin : f->s.steps.n;
+        for (; i < end; i++) {
+            mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i]);
+        }
+        if (p != NULL && p->n_more > 0 && !run_repeats(r, &f->runs[next], p)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Every reader has run, and only once. */
+static bool is_read_up(const compute_form *f)
+{
+    uint32_t n_left = 0;
+    bool whole = true;
+    for (size_t i = 0; i < f->n_runs; i++) {
+        whole = whole && f->repeats[i].n_more == 0;
+    }
+    for (uint32_t i = 0; i < f->g.n_nodes; i++) {
+        n_left |= f->states[i].n_readers;
+    }
+    return whole || n_left == 0;
+}
+
+static bool can_repeat(const compute_form *f)
+{
+    bool can = true;
+    for (size_t i = 0; can && i < f->n_runs; i++) {
+        const layer_run *r = &f->runs[i];
+        const layer_repeat p = repeat_of(f, r);
+        can = p.n_more == 0 || (f->first_ids[r->at + 2 * r->period] == p.first + p.n &&
+                                copies_repeat(f, r, &p));
+    }
+    return can;
 }
 
 mf_status mf_compute_replay(compute_way *way,
-                            bool *settled,
+                            bool *repeats,
                             compute_form *form,
                             const compute_places *places,
                             galloc_buffer *buffers)
 {
     enum { HOST_ALIGNMENT = 32 };
-    const galloc_order order = {.leaves = form->s.leaves.items,
-                                .n_leaves = form->s.leaves.n,
-                                .steps = form->s.steps.items,
-                                .n_steps = form->s.steps.n};
-    if (!count_once(form, &order)) {
+    const galloc_order order = {.steps = form->s.steps.items, .n_steps = form->s.steps.n};
+    *repeats = form->counted != NULL || can_repeat(form);
+    if (!*repeats) {
+        return MF_OK;
+    }
+    if (form->counted == NULL && !prepare(form, &order)) {
         return MF_E_NOMEM;
     }
-    galloc a = {.buffers = buffers, .n_buffers = places->n_places, .states = form->states};
+    memcpy(form->states, form->counted, form->g.n_nodes * sizeof *form->states);
+    replay r = {.f = form,
+                .places = places,
+                .a = {.buffers = buffers, .n_buffers = places->n_places, .states = form->states}};
     for (size_t i = 0; i < places->n_places; i++) {
         const bool device = i + 1 < places->n_places;
         mf_galloc_begin(&buffers[i],
                         device ? places->alignment : HOST_ALIGNMENT,
                         device && places->has_scratch);
     }
-    mf_galloc_leaves(&a, &form->g, &order);
-    *settled = run_steps(&a, form, places);
+    take_all_leaves(&r);
+    *repeats = run_steps(&r) && is_read_up(form);
+    if (!*repeats) {
+        return MF_OK;
+    }
     *way = (compute_way){.n_tensors = form->g.n_order, .n_splits = form->s.n_splits};
     mf_status status = MF_OK;
     for (size_t i = 0; i < places->n_places; i++) {
-        status = *settled && buffers[i].failed ? MF_E_UNSUPPORTED : status;
+        status = buffers[i].failed ? MF_E_UNSUPPORTED : status;
         way->bytes[i] = buffers[i].max_size;
         way->path = mix(way->path, buffers[i].path);
     }

@@ -1,16 +1,17 @@
 /*
  * compute_replay.h - ggml's allocator over a scheduled graph whose runs of equal layers are shortened.
  *
- * Layers repeat, and so does what the allocator does: once some periods of layers have left the free blocks and all that
- * is alive where they had been before, as many more again change nothing. A replay says if that has come about within
- * the periods that the graph has.
+ * Layers repeat: of a run the graph has the first periods alone, and the second one is replayed as often as there are
+ * more. What it finds in memory and leaves there then stands for the period before. Once it has left the free blocks and
+ * all that is alive where they had been before, as many more again change nothing and are left out.
  */
 #ifndef MF_MEMORY_COMPUTE_REPLAY_H
 #define MF_MEMORY_COMPUTE_REPLAY_H
 
 #include "memory/schedule.h"
 
-enum { COMPUTE_FIRST_KEPT = 3, COMPUTE_MOST_KEPT = 24 };
+/* With copies between places in a period a third one is needed, as the last is followed by other layers. */
+enum { COMPUTE_LEAST_KEPT = 2, COMPUTE_KEPT_WITH_COPIES = 3 };
 
 /* Equal periods of layers, the first few of which are in the graph. */
 typedef struct layer_run {
@@ -18,13 +19,25 @@ typedef struct layer_run {
     size_t period;
     size_t n_periods;
     size_t n_kept;
-    size_t at;                              /* in the graph */
-    uint64_t states[COMPUTE_MOST_KEPT + 1]; /* of the allocator behind each period */
+    size_t at; /* in the graph */
 } layer_run;
+
+/* The second period of a run, which stands for those that are not in the graph. */
+typedef struct layer_repeat {
+    graph_tensor before; /* the first tensor of the period before */
+    graph_tensor first;
+    uint32_t n; /* tensors */
+    size_t begin; /* steps */
+    size_t end;
+    size_t n_more; /* periods */
+    size_t n_leaves;
+    galloc_state *leaves; /* of each of those periods, then of the one in the graph */
+} layer_repeat;
 
 /* The buffers of every place; the host is the last. */
 typedef struct compute_places {
     uint8_t n_places;
+    uint8_t n_copies; /* schedule.h */
     bool has_scratch;
     uint64_t alignment; /* of devices */
 } compute_places;
@@ -32,14 +45,14 @@ typedef struct compute_places {
 /* A graph in its order. Start with all zero, end with mf_compute_form_free. */
 typedef struct compute_form {
     graph g;
-    schedule s;
+    schedule s; /* its parts are the layers and what follows */
     layer_run *runs;
     size_t n_runs;
-    uint32_t *begins;    /* builder.begins */
-    uint32_t *first_ids; /* builder.first_ids */
-    galloc_state *
-        counted; /* readers and views of every tensor before the first step; NULL: not counted yet */
+    graph_tensor *first_ids; /* builder.first_ids */
+    uint32_t n_built;    /* tensors; the others are copies */
+    galloc_state *counted; /* readers of every tensor before the first step; NULL: not counted yet */
     galloc_state *states;
+    layer_repeat *repeats; /* one for each run */
 } compute_form;
 
 /* What a replay came to. */
@@ -55,10 +68,10 @@ void mf_compute_form_free(compute_form *form);
 /* Forgets the counts: the graph has been built again. */
 void mf_compute_form_renew(compute_form *form);
 
-/* *settled is false if a run of layers has not come back to an earlier state within the periods that were kept; n_kept
-   then says how many to build. MF_E_NOMEM; MF_E_UNSUPPORTED: more free blocks than ggml keeps. */
+/* *repeats is false if a run of layers is not, or can't be told from the periods that are kept to be, one of periods each
+   of which reads itself, the one before it and what was there before the run; way is not written then. MF_E_NOMEM; MF_E_UNSUPPORTED: more free blocks than ggml keeps. */
 mf_status mf_compute_replay(compute_way *way,
-                            bool *settled,
+                            bool *repeats,
                             compute_form *form,
                             const compute_places *places,
                             galloc_buffer *buffers);

@@ -156,7 +156,7 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
     for (size_t i = 0; i < node->n_src; i++) {
         const graph_node *source = mf_graph_get(g, node->src[i]);
         const galloc_state *state = &a->states[node->src[i]];
-        if (state->allocated && !source->output && state->n_readers == 1 && state->n_views == 0) {
+        if (state->allocated && !state->kept && !source->output && state->n_readers == 1) {
             const unsigned order = compare_layouts(node, source);
             note(buffer, order);
             if (order == 0) {
@@ -198,49 +198,37 @@ static void release(galloc *a, const graph *g, graph_tensor t)
 {
     const graph_node *node = mf_graph_get(g, t);
     galloc_state *state = &a->states[t];
-    if (node->output || !state->allocated) {
+    if (node->output || state->kept || !state->allocated) {
         return;
     }
     mf_galloc_give(&a->buffers[state->buffer], state->offset, bytes_of(a, node, state->buffer));
     state->allocated = false;
 }
 
-/* One reader less; behind the last one the memory is free, a view's when its source has no reader either. */
-static void read_once(galloc *a, const graph *g, graph_tensor t)
-{
-    const graph_node *node = mf_graph_get(g, t);
-    galloc_state *state = &a->states[t];
-    state->n_readers--;
-    if (state->n_readers > 0 || state->n_views > 0) {
-        return;
-    }
-    if (!is_view(node)) {
-        release(a, g, t);
-        return;
-    }
-    galloc_state *owner = &a->states[node->view_src];
-    owner->n_views--;
-    if (owner->n_views == 0 && owner->n_readers == 0) {
-        release(a, g, node->view_src);
-    }
-}
-
+/* A view that nobody reads keeps its memory for ever. */
 static void count_readers(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = mf_graph_get(g, step->tensor);
-    if (is_view(node) && !node->dependency) {
-        a->states[node->view_src].n_views++;
+    if (mf_graph_is_only_looked_through(node)) {
+        return;
+    }
+    if (is_view(node) && !node->read && !node->dependency) {
+        a->states[node->view_src].kept = true;
     }
     for (size_t i = 0; i < node->n_src; i++) {
-        a->states[node->src[i]].n_readers++;
+        a->states[mf_graph_owner(g, node->src[i])].n_readers++;
     }
 }
 
-void mf_galloc_leaves(galloc *a, const graph *g, const galloc_order *order)
+void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf)
 {
-    for (size_t i = 0; i < order->n_leaves; i++) {
-        allocate(a, g, order->leaves[i].tensor, order->leaves[i].buffer);
-    }
+    allocate(a, g, leaf->tensor, leaf->buffer);
+}
+
+void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf)
+{
+    const uint64_t bytes = bytes_of(a, mf_graph_get(g, leaf->tensor), leaf->buffer);
+    (void)mf_galloc_take(&a->buffers[leaf->buffer], bytes);
 }
 
 void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
@@ -253,8 +241,14 @@ void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = mf_graph_get(g, step->tensor);
+    if (mf_graph_is_only_looked_through(node)) {
+        return;
+    }
     allocate(a, g, step->tensor, step->buffer);
     for (size_t i = 0; i < node->n_src; i++) {
-        read_once(a, g, node->src[i]);
+        const graph_tensor owner = mf_graph_owner(g, node->src[i]);
+        if (--a->states[owner].n_readers == 0) {
+            release(a, g, owner);
+        }
     }
 }

@@ -40,19 +40,18 @@ typedef struct galloc_step {
 } galloc_step;
 
 typedef struct galloc_order {
-    const galloc_step *leaves; /* all of them; allocated first, in this order */
-    size_t n_leaves;
     const galloc_step *steps;
     size_t n_steps;
 } galloc_order;
 
-/* Where a tensor is and who still needs it. */
+/* Where a tensor is and who still needs it: ggml counts readers and views apart and gives memory back when there is none
+   of either; that is when the last reader of the tensor or of any view of it has run. */
 typedef struct galloc_state {
     uint64_t offset;
-    uint32_t n_readers;
-    uint32_t n_views;
+    uint32_t n_readers; /* of it and of its views */
     uint8_t buffer;
     bool allocated;
+    bool kept; /* for ever */
 } galloc_state;
 
 typedef struct galloc {
@@ -61,11 +60,13 @@ typedef struct galloc {
     galloc_state *states; /* one for every tensor of the graph, all zero at the beginning */
 } galloc;
 
-/* Counts readers and views, which do not depend on sizes: needs states alone. */
+/* Counts readers, which do not depend on sizes: needs states alone. */
 void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order);
 
-/* The leaves, then step by step, so that a caller may look at the buffers between. */
-void mf_galloc_leaves(galloc *a, const graph *g, const galloc_order *order);
+/* All leaves in their order, then step by step, so that a caller may look at the buffers between. */
+void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf);
+/* One more like a leaf, that nobody gives back. */
+void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf);
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step);
 
 #endif

@@ -116,12 +116,6 @@ void mf_graph_retype(graph *g, graph_tensor t, uint8_t element_bytes)
     }
 }
 
-static graph_tensor owner_of(const graph *g, graph_tensor t)
-{
-    const graph_tensor view_src = mf_graph_get(g, t)->view_src;
-    return view_src != GRAPH_NONE ? view_src : t;
-}
-
 static uint64_t count_elements(const graph_node *node)
 {
     const uint64_t *ne = node->shape.ne;
@@ -139,7 +133,7 @@ graph_tensor mf_graph_view(graph *g, graph_tensor of, graph_shape shape)
                                                  .element_bytes = g->nodes[of].element_bytes,
                                                  .src = {of},
                                                  .n_src = 1,
-                                                 .view_src = owner_of(g, of)});
+                                                 .view_src = mf_graph_owner(g, of)});
     if (t != GRAPH_NONE && count_elements(&g->nodes[t]) == count_elements(&g->nodes[of])) {
         g->nodes[t].bytes = g->nodes[of].bytes; /* all of it, gaps as well */
     }
@@ -171,7 +165,7 @@ graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, grap
                        .element_bytes = g->nodes[into].element_bytes,
                        .src = {data},
                        .n_src = 1,
-                       .view_src = owner_of(g, into)};
+                       .view_src = mf_graph_owner(g, into)};
     if (rows != GRAPH_NONE) {
         node.src[node.n_src++] = rows;
     }
@@ -191,7 +185,7 @@ graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y)
                         .element_bytes = g->nodes[x].element_bytes,
                         .src = {x, y},
                         .n_src = y != GRAPH_NONE ? 2 : 1,
-                        .view_src = owner_of(g, x)
+                        .view_src = mf_graph_owner(g, x)
     });
 }
 
@@ -221,16 +215,18 @@ graph_tensor mf_graph_dependency(graph *g, graph_tensor of)
                     (graph_node){.element_bytes = F32_BYTES,
                                  .src = {of},
                                  .n_src = 1,
-                                 .view_src = owner_of(g, of),
+                                 .view_src = mf_graph_owner(g, of),
                                  .dependency = true});
 }
 
+/* Weights and caches have their memory elsewhere. */
 static void append(graph *g, graph_tensor t)
 {
-    if (g->nodes[t].op == GRAPH_LEAF) {
-        g->leaves[g->n_leaves++] = t;
-    } else {
+    const graph_node *node = &g->nodes[t];
+    if (node->op != GRAPH_LEAF) {
         g->order[g->n_order++] = t;
+    } else if (!node->external) {
+        g->leaves[g->n_leaves++] = t;
     }
 }
 
@@ -250,8 +246,15 @@ void mf_graph_expand(graph *g, graph_tensor t)
             continue;
         }
         const graph_tensor src = node->src[node->next_src++];
-        if (!g->nodes[src].visited) {
-            g->nodes[src].visited = true;
+        graph_node *source = &g->nodes[src];
+        source->read = true;
+        if (source->visited) {
+            continue;
+        }
+        source->visited = true;
+        if (source->n_src == 0) {
+            append(g, src);
+        } else {
             g->stack[depth++] = src;
         }
     }

@@ -41,17 +41,20 @@ typedef struct graph_node {
     uint64_t scratch_bytes; /* behind its data, for a device's kernels */
     graph_tensor src[GRAPH_MAX_SOURCES];
     graph_tensor view_src; /* the tensor whose memory this one looks at */
+    graph_tensor copies;   /* the first of its copies in other places; of a copy the next one */
+    graph_tensor copy_of;
     uint8_t n_src;
     uint8_t next_src; /* while the order is made */
     uint8_t op;       /* graph_op */
     uint8_t element_bytes;
-    int8_t place;   /* of an external tensor: where its memory is */
+    int8_t place;   /* of an external tensor or a copy: where its memory is */
     int8_t runs_at; /* where llama.cpp asks to have it run; GRAPH_ANYWHERE */
     bool external;  /* memory outside the compute buffer: weights and caches */
     bool weight;
     bool input;
     bool output; /* kept until the end */
     bool visited;
+    bool read; /* by a tensor that is in the order */
     bool looks_up;   /* picks rows of a table (get_rows) */
     bool dependency; /* reads nothing, only keeps its source until here */
 } graph_node;
@@ -61,7 +64,7 @@ typedef struct graph_node {
 typedef struct graph {
     graph_node *nodes; /* index 0 is unused */
     graph_tensor *order;
-    graph_tensor *leaves; /* in the order in which they are met */
+    graph_tensor *leaves; /* that need memory, in the order in which they are met */
     graph_tensor *stack;
     uint32_t n_nodes;
     uint32_t capacity;
@@ -93,6 +96,19 @@ static inline const graph_node *mf_graph_get(const graph *g, graph_tensor t)
 {
     static const graph_node none;
     return t < g->n_nodes ? &g->nodes[t] : &none;
+}
+
+/* The tensor whose memory t is. */
+static inline graph_tensor mf_graph_owner(const graph *g, graph_tensor t)
+{
+    const graph_tensor view_src = mf_graph_get(g, t)->view_src;
+    return view_src != GRAPH_NONE ? view_src : t;
+}
+
+/* A view that others read is nothing of its own: they read its owner. */
+static inline bool mf_graph_is_only_looked_through(const graph_node *node)
+{
+    return node->op == GRAPH_VIEW && node->read;
 }
 
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape);

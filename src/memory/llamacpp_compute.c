@@ -1,6 +1,6 @@
 /*
  * llamacpp_compute.c - the graph of a prompt, built with few periods of every run of equal layers and replayed
- * (compute_replay.h); if a run has not settled by then, built with more of them.
+ * (compute_replay.h); if its layers turn out not to repeat, built with all of them.
  */
 #include "memory/llamacpp_compute.h"
 
@@ -51,10 +51,9 @@ static bool allocate_form(work *w)
     compute_form *f = &w->form;
     if (f->runs == NULL) {
         f->runs = calloc(n, sizeof *f->runs);
-        f->begins = calloc(n, sizeof *f->begins);
         f->first_ids = calloc(n, sizeof *f->first_ids);
     }
-    return f->runs != NULL && f->begins != NULL && f->first_ids != NULL;
+    return f->runs != NULL && f->first_ids != NULL;
 }
 
 /* Layers that read an earlier layer's cache find it where that layer put it: the last one of their kind that has a
@@ -156,6 +155,13 @@ static size_t run_length(const uint32_t *kinds, size_t n, size_t begin, size_t p
     return end > n ? 0 : end - begin;
 }
 
+/* All of a layer in one place: nothing is copied between its tensors. */
+static bool is_together(const work *w, size_t layer)
+{
+    const build_layer *l = &w->all[layer];
+    return l->part_places == NULL && l->expert_place == l->place && l->cache_place == l->place;
+}
+
 /* Runs of more periods than are kept of them at first; one period of several layers before many of one. */
 static void find_runs(work *w)
 {
@@ -165,7 +171,7 @@ static void find_runs(work *w)
     while (begin < n) {
         size_t period = 1;
         while (period <= MAX_PERIOD &&
-               run_length(w->kinds, n, begin, period) / period <= COMPUTE_FIRST_KEPT) {
+               run_length(w->kinds, n, begin, period) / period <= COMPUTE_LEAST_KEPT) {
             period++;
         }
         if (period > MAX_PERIOD) {
@@ -173,8 +179,8 @@ static void find_runs(work *w)
             continue;
         }
         const size_t n_periods = run_length(w->kinds, n, begin, period) / period;
-        w->form.runs[w->form.n_runs++] = (layer_run){
-            .begin = begin, .period = period, .n_periods = n_periods, .n_kept = COMPUTE_FIRST_KEPT};
+        w->form.runs[w->form.n_runs++] =
+            (layer_run){.begin = begin, .period = period, .n_periods = n_periods};
         begin += n_periods * period;
     }
 }
@@ -206,7 +212,6 @@ static mf_status build(work *w)
     mf_graph_clear(g);
     mf_compute_form_renew(&w->form);
     b->g = g;
-    b->begins = w->form.begins;
     b->first_ids = w->form.first_ids;
     b->layers = w->layers;
     b->n_layers = list_layers(w);
@@ -220,52 +225,42 @@ static mf_status build(work *w)
     }
     const schedule_setup setup = {.n_places = w->setup->n_places,
                                   .n_copies = w->setup->n_copies,
-                                  .offloads = w->setup->offloads};
+                                  .offloads = w->setup->offloads,
+                                  .first_ids = b->first_ids,
+                                  .n_parts = b->n_layers + 1};
+    w->form.n_built = g->n_nodes;
     return mf_schedule_make(&w->form.s, g, &setup);
-}
-
-/* With pipeline parallelism what crosses places is kept to the end (schedule.c), so that a period that sends something
-   to another place takes memory of its own: a state that comes back says nothing then. The last period may send what
-   follows the run. */
-static bool keeps_copies(const work *w, const layer_run *r)
-{
-    const size_t n_places = w->setup->n_places;
-    const compute_form *f = &w->form;
-    const size_t begin = f->first_ids[r->at] * n_places;
-    const size_t end = f->first_ids[r->at + (r->n_kept - 1) * r->period] * n_places;
-    for (size_t i = begin; i < end; i++) {
-        if (f->s.copies[i] != GRAPH_NONE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Builds the graph again with all layers of those runs. */
-static mf_status build_with_copies(work *w)
-{
-    bool again = false;
-    mf_status status = build(w);
-    for (size_t i = 0; status == MF_OK && w->setup->n_copies > 1 && i < w->form.n_runs; i++) {
-        layer_run *r = &w->form.runs[i];
-        if (r->n_kept < r->n_periods && keeps_copies(w, r)) {
-            r->n_kept = r->n_periods;
-            again = true;
-        }
-    }
-    return again ? build(w) : status;
 }
 
 static compute_places places_of(const compute_setup *setup)
 {
     return (compute_places){.n_places = setup->n_places,
+                            .n_copies = setup->n_copies,
                             .has_scratch = setup->scratch != SCRATCH_NONE,
                             .alignment = setup->alignment};
 }
 
+static size_t first_kept(const work *w, const layer_run *r, bool whole)
+{
+    const size_t remembered = mf_compute_memo_kept(w->setup->footprint->memo, r);
+    const size_t least =
+        is_together(w, r->begin) ? COMPUTE_LEAST_KEPT : COMPUTE_KEPT_WITH_COPIES;
+    const size_t n_kept = remembered > least ? remembered : least;
+    return whole || n_kept > r->n_periods ? r->n_periods : n_kept;
+}
+
+static void keep_more(compute_form *f)
+{
+    for (size_t i = 0; i < f->n_runs; i++) {
+        layer_run *r = &f->runs[i];
+        r->n_kept = r->n_kept < COMPUTE_KEPT_WITH_COPIES && r->n_periods > COMPUTE_KEPT_WITH_COPIES
+                        ? COMPUTE_KEPT_WITH_COPIES
+                        : r->n_periods;
+    }
+}
+
 static mf_status run(work *w, compute_way *way, bool whole)
 {
-    compute_memo *memo = w->setup->footprint->memo;
     const compute_places places = places_of(w->setup);
     mf_status status = allocate_form(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
@@ -273,15 +268,18 @@ static mf_status run(work *w, compute_way *way, bool whole)
     }
     for (size_t i = 0; status == MF_OK && i < w->form.n_runs; i++) {
         layer_run *r = &w->form.runs[i];
-        r->n_kept = whole ? r->n_periods : mf_compute_memo_kept(memo, r);
+        r->n_kept = first_kept(w, r, whole);
     }
-    for (bool settled = false; status == MF_OK && !settled;) {
-        status = build_with_copies(w);
-        status = status == MF_OK ? mf_compute_replay(way, &settled, &w->form, &places, w->buffers)
+    for (bool repeats = false; status == MF_OK && !repeats;) {
+        status = build(w);
+        status = status == MF_OK ? mf_compute_replay(way, &repeats, &w->form, &places, w->buffers)
                                  : status;
+        if (!repeats) {
+            keep_more(&w->form);
+        }
     }
     if (status == MF_OK && !whole) {
-        mf_compute_memo_keep(memo, &w->form);
+        mf_compute_memo_keep(w->setup->footprint->memo, &w->form);
     }
     return status;
 }
@@ -403,7 +401,6 @@ static compute_key key_of(const work *w)
                          .n_cpu_moe = load->n_cpu_moe,
                          .kv_type_k = load->kv_type_k,
                          .kv_type_v = load->kv_type_v,
-                         .n_copies = setup->n_copies,
                          .flash_attention = load->flash_attention,
                          .kv_offload = load->kv_offload,
                          .offloads = setup->offloads,

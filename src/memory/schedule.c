@@ -24,6 +24,7 @@ typedef struct maker {
     schedule *s;
     graph *g;
     const schedule_setup *setup;
+    size_t n_begun; /* parts */
     int8_t host;
 } maker;
 
@@ -32,14 +33,8 @@ void mf_schedule_free(schedule *s)
     free(s->steps.items);
     free(s->leaves.items);
     free(s->places);
-    free(s->copies);
+    free(s->begins);
     *s = (schedule){0};
-}
-
-static graph_tensor owner_of(const maker *m, graph_tensor t)
-{
-    const graph_tensor view_src = mf_graph_get(m->g, t)->view_src;
-    return view_src != GRAPH_NONE ? view_src : t;
 }
 
 /* ggml-cuda.cu: get_op_batch_size. A product's weights are its first source, experts are chosen by a third. */
@@ -58,7 +53,7 @@ static uint64_t rows_of(const graph_node *node, size_t weight)
 static int8_t place_at_hand(const maker *m, graph_tensor t)
 {
     const graph_node *node = mf_graph_get(m->g, t);
-    const graph_node *owner = mf_graph_get(m->g, owner_of(m, t));
+    const graph_node *owner = mf_graph_get(m->g, mf_graph_owner(m->g, t));
     if (node->runs_at != GRAPH_ANYWHERE) {
         return node->runs_at;
     }
@@ -132,12 +127,8 @@ static void assign(maker *m)
         memset(m->s->places, 0, g->n_nodes);
         return;
     }
-    memset(m->s->places, GRAPH_ANYWHERE, g->n_nodes);
-    for (uint32_t i = 0; i < g->n_leaves; i++) {
-        m->s->places[g->leaves[i]] = place_at_hand(m, g->leaves[i]);
-    }
-    for (uint32_t i = 0; i < g->n_order; i++) {
-        m->s->places[g->order[i]] = place_at_hand(m, g->order[i]);
+    for (graph_tensor t = 0; t < g->n_nodes; t++) {
+        m->s->places[t] = place_at_hand(m, t);
     }
     if (spread(m, true, true) > 0 && spread(m, false, true) > 0 && spread(m, true, false) > 0) {
         (void)spread(m, false, false);
@@ -145,9 +136,26 @@ static void assign(maker *m)
     settle(m);
 }
 
-static graph_tensor *copy_of(const maker *m, graph_tensor t, int8_t place)
+graph_tensor mf_schedule_copy(const graph *g, graph_tensor t, int8_t place)
 {
-    return &m->s->copies[(size_t)t * m->setup->n_places + (size_t)place];
+    graph_tensor copy = mf_graph_get(g, t)->copies;
+    while (copy != GRAPH_NONE && g->nodes[copy].place != place) {
+        copy = g->nodes[copy].copies;
+    }
+    return copy;
+}
+
+static graph_tensor add_copy(maker *m, graph_tensor t, int8_t place)
+{
+    graph *g = m->g;
+    const graph_tensor copy = mf_graph_copy(g, t);
+    if (copy != GRAPH_NONE) {
+        g->nodes[copy].place = place;
+        g->nodes[copy].copy_of = t;
+        g->nodes[copy].copies = g->nodes[t].copies;
+        g->nodes[t].copies = copy;
+    }
+    return copy;
 }
 
 static bool grow(schedule_list *list, size_t n)
@@ -188,15 +196,31 @@ static void keep_copies(maker *m, graph_tensor first, int8_t place)
     }
 }
 
+/* A part begins with the first of its tensors in the order. */
+static void begin_parts(maker *m, graph_tensor t)
+{
+    while (m->n_begun < m->setup->n_parts && m->setup->first_ids[m->n_begun] <= t) {
+        m->s->begins[m->n_begun++] = m->s->steps.n;
+    }
+}
+
 static void emit(maker *m, const split *s)
 {
     schedule_list *steps = &m->s->steps;
+    if (s->begin < s->end) {
+        begin_parts(m, m->g->order[s->begin]);
+    }
     for (uint32_t i = 0; i < s->n_inputs; i++) {
+        const graph_tensor copy = mf_schedule_copy(m->g, s->inputs[i], s->place);
         push(m, steps, mf_graph_dependency(m->g, s->inputs[i]), m->s->places[s->inputs[i]]);
-        push(m, steps, *copy_of(m, s->inputs[i], s->place), s->place);
+        push(m, steps, copy, s->place);
     }
     for (uint32_t i = s->begin; i < s->end; i++) {
-        push(m, steps, m->g->order[i], m->s->places[m->g->order[i]]);
+        const graph_tensor t = m->g->order[i];
+        begin_parts(m, t);
+        if (!mf_graph_is_only_looked_through(&m->g->nodes[t])) {
+            push(m, steps, t, m->s->places[t]);
+        }
     }
     m->s->n_splits++;
 }
@@ -210,7 +234,7 @@ static bool needs_new_split(const maker *m, const split *s, const graph_node *no
             return true;
         }
         if (s->n_inputs == MAX_SPLIT_INPUTS && m->s->places[node->src[k]] != s->place &&
-            *copy_of(m, node->src[k], s->place) == GRAPH_NONE) {
+            mf_schedule_copy(m->g, node->src[k], s->place) == GRAPH_NONE) {
             return true;
         }
     }
@@ -219,26 +243,26 @@ static bool needs_new_split(const maker *m, const split *s, const graph_node *no
 
 static void add_inputs(maker *m, split *s, graph_tensor t)
 {
+    const bool pipeline = m->setup->n_copies > 1;
     for (size_t k = 0; k < m->g->nodes[t].n_src; k++) {
         const graph_tensor source = m->g->nodes[t].src[k];
+        const graph_node *node = &m->g->nodes[source];
         const int8_t from = m->s->places[source];
-        if (m->setup->n_copies > 1 && mf_graph_get(m->g, source)->input &&
-            *copy_of(m, source, from) == GRAPH_NONE) {
-            *copy_of(m, source, from) = source;
+        if (pipeline && node->input && !node->output) {
             keep_copies(m, source, from);
         }
         if (from == s->place) {
             continue;
         }
-        graph_tensor *copy = copy_of(m, source, s->place);
-        if (*copy == GRAPH_NONE && s->n_inputs < MAX_SPLIT_INPUTS) {
-            *copy = mf_graph_copy(m->g, source);
+        graph_tensor copy = mf_schedule_copy(m->g, source, s->place);
+        if (copy == GRAPH_NONE && s->n_inputs < MAX_SPLIT_INPUTS) {
+            copy = add_copy(m, source, s->place);
             s->inputs[s->n_inputs++] = source;
-            if (m->setup->n_copies > 1) {
-                keep_copies(m, *copy, s->place);
+            if (pipeline) {
+                keep_copies(m, copy, s->place);
             }
         }
-        m->g->nodes[t].src[k] = *copy;
+        m->g->nodes[t].src[k] = copy;
     }
 }
 
@@ -268,27 +292,23 @@ static void cut(maker *m)
     emit(m, &s);
 }
 
-static bool reserve(schedule *s, const graph *g, uint8_t n_places)
+static bool reserve(schedule *s, const graph *g, size_t n_parts)
 {
-    const size_t n_copies = (size_t)g->n_nodes * n_places;
-    if (g->n_nodes > s->n_tensors || n_copies > s->n_places_of_copies) {
+    if (g->n_nodes > s->n_tensors) {
         free(s->places);
-        free(s->copies);
-        s->n_tensors = 0;
-        s->n_places_of_copies = 0;
         s->places = malloc(g->n_nodes);
-        s->copies = malloc(n_copies * sizeof *s->copies);
-        if (s->places == NULL || s->copies == NULL) {
-            return false;
-        }
-        s->n_tensors = g->n_nodes;
-        s->n_places_of_copies = n_copies;
+        s->n_tensors = s->places != NULL ? g->n_nodes : 0;
+    }
+    if (n_parts > s->n_parts) {
+        free(s->begins);
+        s->begins = malloc(n_parts * sizeof *s->begins);
+        s->n_parts = s->begins != NULL ? n_parts : 0;
     }
     s->steps.n = 0;
     s->leaves.n = 0;
     s->n_splits = 0;
-    memset(s->copies, 0, n_copies * sizeof *s->copies);
-    return grow(&s->steps, g->n_order) && grow(&s->leaves, g->n_leaves);
+    return s->places != NULL && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
+           grow(&s->leaves, g->n_leaves);
 }
 
 mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
@@ -297,11 +317,12 @@ mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
     if (g->status != MF_OK) {
         return g->status;
     }
-    if (!reserve(s, g, setup->n_places)) {
+    if (!reserve(s, g, setup->n_parts)) {
         return MF_E_NOMEM;
     }
     assign(&m);
     cut(&m);
+    begin_parts(&m, UINT32_MAX);
     for (uint32_t i = 0; i < g->n_leaves; i++) {
         push(&m, &s->leaves, g->leaves[i], s->places[g->leaves[i]]);
     }

@@ -12,6 +12,8 @@ typedef struct schedule_setup {
     uint8_t n_copies; /* of what crosses places: 4 with pipeline parallelism, otherwise 1 */
     bool
         offloads; /* operations of many rows whose weights lie on the host run on the first device */
+    const graph_tensor *first_ids; /* of parts of the graph, ascending */
+    size_t n_parts;
 } schedule_setup;
 
 typedef struct schedule_list {
@@ -24,12 +26,15 @@ typedef struct schedule_list {
 typedef struct schedule {
     schedule_list steps;
     schedule_list leaves;
-    int8_t *places;       /* of every tensor */
-    graph_tensor *copies; /* of every tensor, one for each place */
-    size_t n_tensors;     /* room for so many */
-    size_t n_places_of_copies;
+    int8_t *places;   /* of every tensor of the graph that was given */
+    size_t n_tensors; /* room for so many */
+    size_t *begins;   /* of each part: the steps before its first tensor runs */
+    size_t n_parts;   /* room for so many */
     size_t n_splits;
 } schedule;
+
+/* The copy of a tensor in a place, or GRAPH_NONE. */
+graph_tensor mf_schedule_copy(const graph *g, graph_tensor t, int8_t place);
 
 /* Adds copies to the graph and lets their readers read them. MF_E_NOMEM, MF_E_OVERFLOW. */
 mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup);

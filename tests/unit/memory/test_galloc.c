@@ -39,12 +39,13 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
     for (uint32_t i = 0; i < f->g.n_order; i++) {
         steps[i].tensor = f->g.order[i];
     }
-    const galloc_order order = {
-        .leaves = leaves, .n_leaves = f->g.n_leaves, .steps = steps, .n_steps = f->g.n_order};
+    const galloc_order order = {.steps = steps, .n_steps = f->g.n_order};
     galloc a = {.buffers = &f->buffer, .n_buffers = 1, .states = f->states};
     mf_galloc_begin(&f->buffer, alignment, false);
     mf_galloc_count(&a, &f->g, &order);
-    mf_galloc_leaves(&a, &f->g, &order);
+    for (uint32_t i = 0; i < f->g.n_leaves; i++) {
+        mf_galloc_leaf(&a, &f->g, &leaves[i]);
+    }
     for (size_t i = 0; i < order.n_steps; i++) {
         mf_galloc_run(&a, &f->g, &steps[i]);
     }

@@ -24,7 +24,7 @@ Test(memo, a_run_starts_with_what_one_like_it_needed)
     compute_memo *memo = with_one_run();
     cr_assert(eq(sz, kept(memo, 1, 1, 60), 9));
     cr_assert(eq(sz, kept(memo, 20, 1, 41), 9), "shorter, where some layers lie elsewhere");
-    cr_assert(eq(sz, kept(memo, 1, 4, 15), COMPUTE_FIRST_KEPT), "another period");
+    cr_assert(eq(sz, kept(memo, 1, 4, 15), COMPUTE_LEAST_KEPT), "another period");
     mf_compute_memo_free(memo);
 }
 
@@ -47,5 +47,5 @@ Test(memo, what_a_run_needed_last_counts)
 
 Test(memo, without_a_memo_a_run_starts_small)
 {
-    cr_assert(eq(sz, kept(NULL, 1, 1, 60), COMPUTE_FIRST_KEPT));
+    cr_assert(eq(sz, kept(NULL, 1, 1, 60), COMPUTE_LEAST_KEPT));
 }
