@@ -13,6 +13,7 @@ void mf_compute_form_renew(compute_form *form)
 {
     for (size_t i = 0; form->repeats != NULL && i < form->n_runs; i++) {
         free(form->repeats[i].leaves);
+        free(form->repeats[i].outside);
     }
     free(form->repeats);
     free(form->counted);
@@ -58,7 +59,8 @@ static layer_repeat repeat_of(const compute_form *f, const layer_run *r)
                           .n = f->first_ids[second] - f->first_ids[r->at],
                           .begin = f->s.begins[second],
                           .end = f->s.begins[second + r->period],
-                          .n_more = r->n_periods - r->n_kept};
+                          .n_more = r->n_periods - r->n_kept,
+                          .copies = r->n_kept >= COMPUTE_KEPT_WITH_COPIES};
 }
 
 /* Belongs to the repeated period or the one before; copies are made where they are read or earlier. */
@@ -67,21 +69,6 @@ static bool goes_round(const compute_form *f, const layer_repeat *p, graph_tenso
     const graph_tensor of = f->g.nodes[t].copy_of;
     return of != GRAPH_NONE ? is_between(of, p->before, p->first + 2 * p->n)
                             : is_between(t, p->before, p->first + p->n);
-}
-
-/* What stands outside is read once more by every period that is not in the graph. */
-static void
-count_repeats(galloc_state *states, const compute_form *f, const layer_repeat *p, int64_t n)
-{
-    for (size_t i = p->begin; i < p->end; i++) {
-        const graph_node *node = mf_graph_get(&f->g, f->s.steps.items[i].tensor);
-        for (size_t k = 0; k < node->n_src; k++) {
-            const graph_tensor owner = mf_graph_owner(&f->g, node->src[k]);
-            if (!goes_round(f, p, owner)) {
-                states[owner].n_readers = (uint32_t)(states[owner].n_readers + n);
-            }
-        }
-    }
 }
 
 /* Made in the two periods, so that the next one makes its own. */
@@ -96,57 +83,73 @@ static bool is_made_in_time(const compute_form *f, const layer_run *r, graph_ten
     return f->g.nodes[copy].output;
 }
 
-/* Copies of what goes round take a third period: the last one is followed by other layers, whose copies may be made in
-   it. A split makes all its copies first; where it spans many periods there is no telling from three. */
-static bool copies_repeat(const compute_form *f, const layer_run *r, const layer_repeat *p)
+/* What a step of the period reads. False if it is a copy that the next period may not have likewise: of two periods the last
+   is followed by other layers, whose copies may be made in it; and a split makes all its copies first, so that where
+   it spans many periods there is no telling from three. */
+static bool
+look_at_step(layer_repeat *p, const compute_form *f, const layer_run *r, graph_tensor step)
 {
-    for (size_t i = p->begin; i < p->end; i++) {
-        const graph_tensor t = f->s.steps.items[i].tensor;
-        const graph_node *node = &f->g.nodes[t];
-        if (t >= f->n_built && r->n_kept == COMPUTE_LEAST_KEPT) {
+    const graph_node *node = &f->g.nodes[step];
+    if (step >= f->n_built && !p->copies) {
+        return false;
+    }
+    for (size_t k = 0; k < node->n_src; k++) {
+        const graph_tensor source = node->src[k];
+        const graph_tensor owner = mf_graph_owner(&f->g, source);
+        if (!goes_round(f, p, owner)) {
+            p->outside[p->n_outside++] = owner;
+        } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, r, source))) {
             return false;
-        }
-        for (size_t k = 0; k < node->n_src; k++) {
-            const graph_tensor source = node->src[k];
-            if (source >= f->n_built && goes_round(f, p, source) &&
-                (r->n_kept == COMPUTE_LEAST_KEPT || !is_made_in_time(f, r, source))) {
-                return false;
-            }
         }
     }
     return true;
 }
 
-static bool prepare_repeat(compute_form *f, size_t run)
+static mf_status prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat *p)
 {
-    layer_repeat *p = &f->repeats[run];
-    *p = repeat_of(f, &f->runs[run]);
+    *p = repeat_of(f, r);
     if (p->n_more == 0) {
-        return true;
+        return MF_OK;
     }
-    count_repeats(f->counted, f, p, (int64_t)p->n_more);
+    if (f->first_ids[r->at + 2 * r->period] != p->first + p->n) {
+        *repeats = false;
+        return MF_OK;
+    }
     for (size_t i = 0; i < f->s.leaves.n; i++) {
         p->n_leaves += is_of_period(p, f->s.leaves.items[i].tensor) ? 1 : 0;
     }
+    const size_t most = (p->end - p->begin) * GRAPH_MAX_SOURCES + 1;
+    p->outside = malloc(most * sizeof *p->outside);
     p->leaves = calloc((p->n_more + 1) * (p->n_leaves + 1), sizeof *p->leaves);
-    return p->leaves != NULL;
+    if (p->outside == NULL || p->leaves == NULL) {
+        return MF_E_NOMEM;
+    }
+    for (size_t i = p->begin; *repeats && i < p->end; i++) {
+        *repeats = look_at_step(p, f, r, f->s.steps.items[i].tensor);
+    }
+    for (size_t i = 0; i < p->n_outside; i++) {
+        f->counted[p->outside[i]].n_readers += (uint32_t)p->n_more;
+    }
+    return MF_OK;
 }
 
 /* All that does not depend on sizes. */
-static bool prepare(compute_form *f, const galloc_order *order)
+static mf_status prepare(bool *repeats, compute_form *f)
 {
+    const galloc_order order = {.steps = f->s.steps.items, .n_steps = f->s.steps.n};
     f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
     f->states = malloc(f->g.n_nodes * sizeof *f->states);
     f->repeats = calloc(f->n_runs + 1, sizeof *f->repeats);
-    bool prepared = f->counted != NULL && f->states != NULL && f->repeats != NULL;
-    if (prepared) {
-        galloc a = {.states = f->counted};
-        mf_galloc_count(&a, &f->g, order);
+    if (f->counted == NULL || f->states == NULL || f->repeats == NULL) {
+        return MF_E_NOMEM;
     }
-    for (size_t i = 0; prepared && i < f->n_runs; i++) {
-        prepared = prepare_repeat(f, i);
+    galloc a = {.states = f->counted};
+    mf_galloc_count(&a, &f->g, &order);
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && *repeats && i < f->n_runs; i++) {
+        status = prepare_repeat(repeats, f, &f->runs[i], &f->repeats[i]);
     }
-    return prepared;
+    return status;
 }
 
 /* Copies that a pipeline keeps to the end, of the periods that are not in the graph. */
@@ -184,7 +187,7 @@ static void take_all_leaves(replay *r)
 {
     const compute_form *f = r->f;
     for (size_t i = 0; r->places->n_copies > 1 && i < f->n_runs; i++) {
-        if (f->runs[i].n_kept >= COMPUTE_KEPT_WITH_COPIES) {
+        if (f->repeats[i].copies) {
             take_kept_copies(r, &f->repeats[i]);
         }
     }
@@ -274,7 +277,7 @@ static bool pass_on(compute_form *f, const layer_repeat *p)
         }
         *before = f->states[p->first + i];
     }
-    return pass_copies_on(f, p);
+    return !p->copies || pass_copies_on(f, p);
 }
 
 /* How many of the n periods still have to run: the states behind the periods so far have come round, or not. */
@@ -290,11 +293,11 @@ static size_t leave_out(const uint64_t *states, size_t n_states, size_t n)
 
 /* Of two periods the second is the last, so that who reads one in between is known from the first. Leaves are given back
    one by one, so that with them nothing comes round. */
-static bool run_repeats(replay *r, const layer_run *run, const layer_repeat *p)
+static bool run_repeats(replay *r, const layer_repeat *p)
 {
     enum { MOST_STATES = 32 };
     compute_form *f = r->f;
-    const graph_tensor like = run->n_kept == COMPUTE_LEAST_KEPT ? p->before : p->first;
+    const graph_tensor like = p->copies ? p->first : p->before;
     uint64_t states[MOST_STATES];
     size_t n_states = 0;
     size_t n = p->n_more;
@@ -305,8 +308,8 @@ static bool run_repeats(replay *r, const layer_run *run, const layer_repeat *p)
             const size_t n_out = n - leave_out(states, n_states, n);
             looks = n_out == 0;
             n -= n_out;
-            if (n_out > 0) {
-                count_repeats(f->states, f, p, -(int64_t)n_out);
+            for (size_t i = 0; n_out > 0 && i < p->n_outside; i++) {
+                f->states[p->outside[i]].n_readers -= (uint32_t)n_out;
             }
             if (n == 0) {
                 break;
@@ -335,7 +338,7 @@ static bool run_steps(replay *r)
         for (; i < end; i++) {
             mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i]);
         }
-        if (p != NULL && p->n_more > 0 && !run_repeats(r, &f->runs[next], p)) {
+        if (p != NULL && p->n_more > 0 && !run_repeats(r, p)) {
             return false;
         }
     }
@@ -356,18 +359,6 @@ static bool is_read_up(const compute_form *f)
     return whole || n_left == 0;
 }
 
-static bool can_repeat(const compute_form *f)
-{
-    bool can = true;
-    for (size_t i = 0; can && i < f->n_runs; i++) {
-        const layer_run *r = &f->runs[i];
-        const layer_repeat p = repeat_of(f, r);
-        can = p.n_more == 0 || (f->first_ids[r->at + 2 * r->period] == p.first + p.n &&
-                                copies_repeat(f, r, &p));
-    }
-    return can;
-}
-
 mf_status mf_compute_replay(compute_way *way,
                             bool *repeats,
                             compute_form *form,
@@ -375,18 +366,17 @@ mf_status mf_compute_replay(compute_way *way,
                             galloc_buffer *buffers)
 {
     enum { HOST_ALIGNMENT = 32 };
-    const galloc_order order = {.steps = form->s.steps.items, .n_steps = form->s.steps.n};
-    *repeats = form->counted != NULL || can_repeat(form);
-    if (!*repeats) {
-        return MF_OK;
-    }
-    if (form->counted == NULL && !prepare(form, &order)) {
-        return MF_E_NOMEM;
+    *repeats = true;
+    mf_status status = form->counted == NULL ? prepare(repeats, form) : MF_OK;
+    if (status != MF_OK || !*repeats) {
+        return status;
     }
     memcpy(form->states, form->counted, form->g.n_nodes * sizeof *form->states);
-    replay r = {.f = form,
-                .places = places,
-                .a = {.buffers = buffers, .n_buffers = places->n_places, .states = form->states}};
+    replay r = {
+        .f = form,
+        .places = places,
+        .a = {.buffers = buffers, .n_buffers = places->n_places, .states = form->states}
+    };
     for (size_t i = 0; i < places->n_places; i++) {
         const bool device = i + 1 < places->n_places;
         mf_galloc_begin(&buffers[i],
@@ -399,7 +389,6 @@ mf_status mf_compute_replay(compute_way *way,
         return MF_OK;
     }
     *way = (compute_way){.n_tensors = form->g.n_order, .n_splits = form->s.n_splits};
-    mf_status status = MF_OK;
     for (size_t i = 0; i < places->n_places; i++) {
         status = buffers[i].failed ? MF_E_UNSUPPORTED : status;
         way->bytes[i] = buffers[i].max_size;

@@ -26,12 +26,15 @@ typedef struct layer_run {
 typedef struct layer_repeat {
     graph_tensor before; /* the first tensor of the period before */
     graph_tensor first;
-    uint32_t n; /* tensors */
+    uint32_t n;   /* tensors */
     size_t begin; /* steps */
     size_t end;
-    size_t n_more; /* periods */
+    size_t n_more;         /* periods */
+    graph_tensor *outside; /* what the period reads that does not go round, once for each reader */
+    size_t n_outside;
     size_t n_leaves;
     galloc_state *leaves; /* of each of those periods, then of the one in the graph */
+    bool copies;          /* between places */
 } layer_repeat;
 
 /* The buffers of every place; the host is the last. */
@@ -49,8 +52,9 @@ typedef struct compute_form {
     layer_run *runs;
     size_t n_runs;
     graph_tensor *first_ids; /* builder.first_ids */
-    uint32_t n_built;    /* tensors; the others are copies */
-    galloc_state *counted; /* readers of every tensor before the first step; NULL: not counted yet */
+    uint32_t n_built;        /* tensors; the others are copies */
+    galloc_state
+        *counted; /* readers of every tensor before the first step; NULL: not counted yet */
     galloc_state *states;
     layer_repeat *repeats; /* one for each run */
 } compute_form;

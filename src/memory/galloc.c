@@ -22,7 +22,7 @@ static void note(galloc_buffer *buffer, uint64_t outcome)
 
 static uint64_t aligned(const galloc_buffer *buffer, uint64_t size)
 {
-    return (size + buffer->alignment - 1) / buffer->alignment * buffer->alignment;
+    return (size + buffer->alignment - 1) & ~(buffer->alignment - 1);
 }
 
 static void remove_block(galloc_buffer *buffer, size_t index)
@@ -39,13 +39,14 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
     const uint64_t wanted = aligned(buffer, size);
     size_t best = buffer->n_blocks - 1;
     uint64_t best_size = UINT64_MAX;
+    uint64_t outcomes = 0; /* three each; one product for all, as they wait for each other */
     for (size_t i = 0; i + 1 < buffer->n_blocks; i++) {
         const uint64_t free_size = buffer->blocks[i].size;
         const bool enough = free_size >= wanted;
         const bool better = enough && free_size <= best_size;
         best = better ? i : best;
         best_size = better ? free_size : best_size;
-        note(buffer, (enough ? 1U : 0U) + (better ? 1U : 0U));
+        outcomes = 3 * outcomes + (enough ? 1U : 0U) + (better ? 1U : 0U);
     }
     galloc_block *block = &buffer->blocks[best];
     const uint64_t offset = block->offset;
@@ -57,7 +58,7 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
     block->size -= wanted;
     const bool used_up = block->size == 0;
     const bool higher = offset + wanted > buffer->max_size;
-    note(buffer, (used_up ? 2U : 0U) + (higher ? 1U : 0U));
+    note(buffer, 4 * outcomes + (used_up ? 2U : 0U) + (higher ? 1U : 0U));
     if (used_up) {
         remove_block(buffer, best);
     }
@@ -156,7 +157,7 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
     for (size_t i = 0; i < node->n_src; i++) {
         const graph_node *source = mf_graph_get(g, node->src[i]);
         const galloc_state *state = &a->states[node->src[i]];
-        if (state->allocated && !state->kept && !source->output && state->n_readers == 1) {
+        if (state->allocated && !source->output && state->n_readers == 1) {
             const unsigned order = compare_layouts(node, source);
             note(buffer, order);
             if (order == 0) {
@@ -198,23 +199,16 @@ static void release(galloc *a, const graph *g, graph_tensor t)
 {
     const graph_node *node = mf_graph_get(g, t);
     galloc_state *state = &a->states[t];
-    if (node->output || state->kept || !state->allocated) {
+    if (node->output || !state->allocated) {
         return;
     }
     mf_galloc_give(&a->buffers[state->buffer], state->offset, bytes_of(a, node, state->buffer));
     state->allocated = false;
 }
 
-/* A view that nobody reads keeps its memory for ever. */
 static void count_readers(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = mf_graph_get(g, step->tensor);
-    if (mf_graph_is_only_looked_through(node)) {
-        return;
-    }
-    if (is_view(node) && !node->read && !node->dependency) {
-        a->states[node->view_src].kept = true;
-    }
     for (size_t i = 0; i < node->n_src; i++) {
         a->states[mf_graph_owner(g, node->src[i])].n_readers++;
     }
@@ -241,9 +235,6 @@ void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = mf_graph_get(g, step->tensor);
-    if (mf_graph_is_only_looked_through(node)) {
-        return;
-    }
     allocate(a, g, step->tensor, step->buffer);
     for (size_t i = 0; i < node->n_src; i++) {
         const graph_tensor owner = mf_graph_owner(g, node->src[i]);

@@ -22,7 +22,7 @@ typedef struct galloc_block {
 typedef struct galloc_buffer {
     galloc_block blocks[GALLOC_MAX_BLOCKS];
     size_t n_blocks;
-    uint64_t alignment;
+    uint64_t alignment; /* a power of two */
     uint64_t max_size;
     uint64_t path;    /* a hash of how every comparison of sizes came out */
     bool has_scratch; /* a device, where kernels' scratch lies behind a tensor's data */
@@ -51,7 +51,6 @@ typedef struct galloc_state {
     uint32_t n_readers; /* of it and of its views */
     uint8_t buffer;
     bool allocated;
-    bool kept; /* for ever */
 } galloc_state;
 
 typedef struct galloc {

@@ -33,10 +33,10 @@ static bool resize_list(graph_tensor **list, uint32_t n)
     return true;
 }
 
-static bool grow(graph *g)
+static bool make_room(graph *g, size_t n_nodes)
 {
-    const uint32_t n = g->capacity > 0 ? 2 * g->capacity : FIRST_CAPACITY;
-    graph_node *larger = n < UINT32_MAX / 4 ? realloc(g->nodes, n * sizeof *larger) : NULL;
+    const uint32_t n = n_nodes < UINT32_MAX / 4 ? (uint32_t)n_nodes : 0;
+    graph_node *larger = n > 0 ? realloc(g->nodes, n * sizeof *larger) : NULL;
     if (larger != NULL) {
         g->nodes = larger;
     }
@@ -47,6 +47,18 @@ static bool grow(graph *g)
     }
     g->capacity = n;
     return true;
+}
+
+static bool grow(graph *g)
+{
+    return make_room(g, g->capacity > 0 ? 2 * (size_t)g->capacity : FIRST_CAPACITY);
+}
+
+void mf_graph_reserve(graph *g, size_t n_nodes)
+{
+    if (g->status == MF_OK && n_nodes > g->capacity) {
+        (void)make_room(g, n_nodes);
+    }
 }
 
 static bool count_bytes(uint64_t *bytes, const graph_shape *s, uint64_t element_bytes)
@@ -199,7 +211,7 @@ graph_tensor mf_graph_copy(graph *g, graph_tensor of)
     if (t != GRAPH_NONE) {
         g->nodes[t].bytes = g->nodes[of].bytes;
         /* What kernels want behind a cache they want behind its copy; other scratch belongs to what computes. */
-        if (g->nodes[owner_of(g, of)].external) {
+        if (g->nodes[mf_graph_owner(g, of)].external) {
             g->nodes[t].scratch_bytes = g->nodes[of].scratch_bytes;
         }
     }
@@ -215,8 +227,7 @@ graph_tensor mf_graph_dependency(graph *g, graph_tensor of)
                     (graph_node){.element_bytes = F32_BYTES,
                                  .src = {of},
                                  .n_src = 1,
-                                 .view_src = mf_graph_owner(g, of),
-                                 .dependency = true});
+                                 .view_src = mf_graph_owner(g, of)});
 }
 
 /* Weights and caches have their memory elsewhere. */

@@ -54,9 +54,8 @@ typedef struct graph_node {
     bool input;
     bool output; /* kept until the end */
     bool visited;
-    bool read; /* by a tensor that is in the order */
-    bool looks_up;   /* picks rows of a table (get_rows) */
-    bool dependency; /* reads nothing, only keeps its source until here */
+    bool read;     /* by a tensor that is in the order */
+    bool looks_up; /* picks rows of a table (get_rows) */
 } graph_node;
 
 /* Start with `graph g = {0};`, end with mf_graph_free. After the first failure every call returns GRAPH_NONE and
@@ -90,6 +89,8 @@ typedef struct graph_sources {
 
 void mf_graph_free(graph *g);
 void mf_graph_clear(graph *g); /* keeps the memory for the next graph */
+/* Room for so many nodes at least; more are made room for as they come. */
+void mf_graph_reserve(graph *g, size_t n_nodes);
 
 /* All zero for GRAPH_NONE, so that building on after a failure is safe. */
 static inline const graph_node *mf_graph_get(const graph *g, graph_tensor t)
@@ -103,12 +104,6 @@ static inline graph_tensor mf_graph_owner(const graph *g, graph_tensor t)
 {
     const graph_tensor view_src = mf_graph_get(g, t)->view_src;
     return view_src != GRAPH_NONE ? view_src : t;
-}
-
-/* A view that others read is nothing of its own: they read its owner. */
-static inline bool mf_graph_is_only_looked_through(const graph_node *node)
-{
-    return node->op == GRAPH_VIEW && node->read;
 }
 
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape);

@@ -134,7 +134,7 @@ static void place_layers(work *w)
     const size_t n = w->setup->footprint->n_run;
     for (size_t i = 0; i < n; i++) {
         place_layer(w, i);
-        size_t first = 0;
+        size_t first = i > 0 && same_layer(w, i - 1, i) ? w->kinds[i - 1] : 0;
         while (first < i && (w->kinds[first] != first || !same_layer(w, first, i))) {
             first++;
         }
@@ -207,6 +207,7 @@ static size_t list_layers(work *w)
 
 static mf_status build(work *w)
 {
+    enum { NODES_OF_LAYER = 256 }; /* of most; others take another step */
     builder *b = &w->b;
     graph *g = &w->form.g;
     mf_graph_clear(g);
@@ -218,6 +219,7 @@ static mf_status build(work *w)
     if (b->n_layers == 0) {
         return MF_E_DATA;
     }
+    mf_graph_reserve(g, (b->n_layers + 1) * NODES_OF_LAYER);
     mf_build_inputs(b);
     w->arch->build(b);
     if (g->status != MF_OK) {
@@ -243,8 +245,7 @@ static compute_places places_of(const compute_setup *setup)
 static size_t first_kept(const work *w, const layer_run *r, bool whole)
 {
     const size_t remembered = mf_compute_memo_kept(w->setup->footprint->memo, r);
-    const size_t least =
-        is_together(w, r->begin) ? COMPUTE_LEAST_KEPT : COMPUTE_KEPT_WITH_COPIES;
+    const size_t least = is_together(w, r->begin) ? COMPUTE_LEAST_KEPT : COMPUTE_KEPT_WITH_COPIES;
     const size_t n_kept = remembered > least ? remembered : least;
     return whole || n_kept > r->n_periods ? r->n_periods : n_kept;
 }

@@ -24,6 +24,7 @@ typedef struct maker {
     schedule *s;
     graph *g;
     const schedule_setup *setup;
+    uint32_t n_run; /* of s->run */
     size_t n_begun; /* parts */
     int8_t host;
 } maker;
@@ -33,6 +34,7 @@ void mf_schedule_free(schedule *s)
     free(s->steps.items);
     free(s->leaves.items);
     free(s->places);
+    free(s->run);
     free(s->begins);
     *s = (schedule){0};
 }
@@ -76,25 +78,36 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
     return GRAPH_ANYWHERE;
 }
 
+/* What runs, without views. A view that nobody reads keeps its memory for ever, as does a result that is in another
+   tensor's. */
+static void list_what_runs(maker *m)
+{
+    graph *g = m->g;
+    for (uint32_t i = 0; i < g->n_order; i++) {
+        const graph_node *node = &g->nodes[g->order[i]];
+        if (node->view_src != GRAPH_NONE && !node->read) {
+            g->nodes[node->view_src].output = true;
+        }
+        m->s->run[m->n_run] = g->order[i];
+        m->n_run += node->op != GRAPH_VIEW ? 1 : 0;
+    }
+}
+
 /* Unassigned tensors go where the one before them runs, in either direction; the host is not spread at first, so that
    it runs only what it has to. Returns how many are left. */
 static uint32_t spread(maker *m, bool down, bool devices_only)
 {
-    const graph *g = m->g;
     int8_t *places = m->s->places;
     int8_t current = GRAPH_ANYWHERE;
     uint32_t n_left = 0;
-    for (uint32_t i = 0; i < g->n_order; i++) {
-        const graph_tensor t = g->order[down ? i : g->n_order - 1 - i];
-        if (g->nodes[t].op == GRAPH_VIEW) {
-            continue;
-        }
-        if (places[t] == GRAPH_ANYWHERE) {
-            places[t] = current;
+    for (uint32_t i = 0; i < m->n_run; i++) {
+        int8_t *place = &places[m->s->run[down ? i : m->n_run - 1 - i]];
+        if (*place != GRAPH_ANYWHERE) {
+            current = devices_only && *place == m->host ? GRAPH_ANYWHERE : *place;
         } else {
-            current = devices_only && places[t] == m->host ? GRAPH_ANYWHERE : places[t];
+            *place = current;
+            n_left += current == GRAPH_ANYWHERE ? 1 : 0;
         }
-        n_left += places[t] == GRAPH_ANYWHERE ? 1 : 0;
     }
     return n_left;
 }
@@ -208,7 +221,7 @@ static void emit(maker *m, const split *s)
 {
     schedule_list *steps = &m->s->steps;
     if (s->begin < s->end) {
-        begin_parts(m, m->g->order[s->begin]);
+        begin_parts(m, m->s->run[s->begin]);
     }
     for (uint32_t i = 0; i < s->n_inputs; i++) {
         const graph_tensor copy = mf_schedule_copy(m->g, s->inputs[i], s->place);
@@ -216,11 +229,9 @@ static void emit(maker *m, const split *s)
         push(m, steps, copy, s->place);
     }
     for (uint32_t i = s->begin; i < s->end; i++) {
-        const graph_tensor t = m->g->order[i];
+        const graph_tensor t = m->s->run[i];
         begin_parts(m, t);
-        if (!mf_graph_is_only_looked_through(&m->g->nodes[t])) {
-            push(m, steps, t, m->s->places[t]);
-        }
+        push(m, steps, t, m->s->places[t]);
     }
     m->s->n_splits++;
 }
@@ -268,18 +279,9 @@ static void add_inputs(maker *m, split *s, graph_tensor t)
 
 static void cut(maker *m)
 {
-    const uint32_t n_order = m->g->n_order;
-    split s = {0};
-    uint32_t i = 0;
-    while (i < n_order && mf_graph_get(m->g, m->g->order[i])->op == GRAPH_VIEW) {
-        i++;
-    }
-    s.place = i < n_order ? m->s->places[m->g->order[i]] : 0;
-    for (; i < n_order; i++) {
-        const graph_tensor t = m->g->order[i];
-        if (mf_graph_get(m->g, t)->op == GRAPH_VIEW) {
-            continue;
-        }
+    split s = {.place = m->n_run > 0 ? m->s->places[m->s->run[0]] : 0};
+    for (uint32_t i = 0; i < m->n_run; i++) {
+        const graph_tensor t = m->s->run[i];
         const int8_t place = m->s->places[t];
         if (place != s.place || needs_new_split(m, &s, mf_graph_get(m->g, t))) {
             s.end = i;
@@ -288,7 +290,7 @@ static void cut(maker *m)
         }
         add_inputs(m, &s, t);
     }
-    s.end = n_order;
+    s.end = m->n_run;
     emit(m, &s);
 }
 
@@ -296,8 +298,10 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
 {
     if (g->n_nodes > s->n_tensors) {
         free(s->places);
+        free(s->run);
         s->places = malloc(g->n_nodes);
-        s->n_tensors = s->places != NULL ? g->n_nodes : 0;
+        s->run = malloc(g->n_nodes * sizeof *s->run);
+        s->n_tensors = s->places != NULL && s->run != NULL ? g->n_nodes : 0;
     }
     if (n_parts > s->n_parts) {
         free(s->begins);
@@ -307,7 +311,7 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
     s->steps.n = 0;
     s->leaves.n = 0;
     s->n_splits = 0;
-    return s->places != NULL && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
+    return s->n_tensors >= g->n_nodes && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
            grow(&s->leaves, g->n_leaves);
 }
 
@@ -320,6 +324,7 @@ mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
     if (!reserve(s, g, setup->n_parts)) {
         return MF_E_NOMEM;
     }
+    list_what_runs(&m);
     assign(&m);
     cut(&m);
     begin_parts(&m, UINT32_MAX);

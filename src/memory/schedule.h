@@ -26,10 +26,11 @@ typedef struct schedule_list {
 typedef struct schedule {
     schedule_list steps;
     schedule_list leaves;
-    int8_t *places;   /* of every tensor of the graph that was given */
-    size_t n_tensors; /* room for so many */
-    size_t *begins;   /* of each part: the steps before its first tensor runs */
-    size_t n_parts;   /* room for so many */
+    int8_t *places;    /* of every tensor of the graph that was given */
+    graph_tensor *run; /* the order without views */
+    size_t n_tensors;  /* room for so many */
+    size_t *begins;    /* of each part: the steps before its first tensor runs */
+    size_t n_parts;    /* room for so many */
     size_t n_splits;
 } schedule;
 

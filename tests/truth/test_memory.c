@@ -114,7 +114,7 @@ static compute_size compute_on_host(const mf_footprint *footprint, const mf_work
     return size;
 }
 
-/* Two cards with a half of the layers each, and their prompts in a pipeline. */
+/* Two cards with a half of the layers each, and their prompts in a pipeline if the host has no experts. */
 static compute_size
 compute_on_cards(const mf_footprint *footprint, const mf_workload *w, bool whole)
 {
@@ -133,7 +133,8 @@ compute_on_cards(const mf_footprint *footprint, const mf_workload *w, bool whole
                                  .cache = &cache,
                                  .layer_places = places,
                                  .n_places = 3,
-                                 .n_copies = 4,
+                                 .n_copies = w->n_cpu_moe > 0 ? 1 : 4,
+                                 .offloads = true,
                                  .alignment = 128,
                                  .fully_offloaded = true};
     const mf_status status = whole ? mf_llamacpp_compute_whole(&size, &setup, &err)
@@ -201,24 +202,40 @@ Test(truth, graphs_have_llama_cpps_own_tensors)
     truth_models_free();
 }
 
-/* Gemma 3n's layers each send a slice of their inputs to the second card, where its copies stay. */
-Test(truth, what_every_layer_sends_to_a_card_is_counted_for_every_layer)
+/* What only some layers do: Gemma 3n and 4 send a slice of their inputs to the second card, where it stays; leaves of
+   sparse attention are there from the beginning; copies of DeepSeek V4 and MiniMax M3 span many layers. */
+Test(truth, runs_of_layers_on_cards_take_what_all_their_layers_take)
 {
-    const mf_workload w = {.n_ctx = 8192,
-                           .n_batch = 2048,
-                           .n_ubatch = 512,
-                           .n_parallel = 1,
-                           .kv_type_k = MF_TYPE_F16,
-                           .kv_type_v = MF_TYPE_F16,
-                           .flash_attention = true,
-                           .kv_offload = true};
-    static const char *const names[] = {"gemma-3n-e2b", "Gemma-4-E2B", "Qwen3-0.6B"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        mf_footprint *footprint = footprint_of(truth_model(names[i]));
+    mf_workload w = {.n_ctx = 8192,
+                     .n_batch = 2048,
+                     .n_ubatch = 512,
+                     .n_parallel = 1,
+                     .kv_type_k = MF_TYPE_F16,
+                     .kv_type_v = MF_TYPE_F16,
+                     .flash_attention = true,
+                     .kv_offload = true};
+    static const char *const names[] = {"gemma-3n-e2b",
+                                        "Gemma-4-E2B",
+                                        "Qwen3-0.6B",
+                                        "Qwen3-Next-80B-A3B",
+                                        "DeepSeek-V3",
+                                        "deepseek-v3.2",
+                                        "deepseek-v4-flash",
+                                        "glm-5.2",
+                                        "minimax-m3",
+                                        "Mamba-2.8B"};
+    for (size_t i = 0; i < 2 * sizeof names / sizeof names[0]; i++) {
+        const char *name = names[i / 2];
+        mf_footprint *footprint = footprint_of(truth_model(name));
+        w.n_cpu_moe = i % 2 == 0 ? 0 : 17;
         const compute_size known = compute_on_cards(footprint, &w, true);
         const compute_size ours = compute_on_cards(footprint, &w, false);
         for (size_t p = 0; p < 3; p++) {
-            cr_expect(eq(u64, ours.bytes[p], known.bytes[p]), "%s, place %zu", names[i], p);
+            cr_expect(eq(u64, ours.bytes[p], known.bytes[p]),
+                      "%s, %u on the host, place %zu",
+                      name,
+                      w.n_cpu_moe,
+                      p);
         }
         mf_footprint_free(footprint);
     }

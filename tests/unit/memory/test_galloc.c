@@ -36,10 +36,12 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
     for (uint32_t i = 0; i < f->g.n_leaves; i++) {
         leaves[i].tensor = f->g.leaves[i];
     }
+    galloc_order order = {.steps = steps};
     for (uint32_t i = 0; i < f->g.n_order; i++) {
-        steps[i].tensor = f->g.order[i];
+        if (f->g.nodes[f->g.order[i]].op != GRAPH_VIEW) {
+            steps[order.n_steps++].tensor = f->g.order[i];
+        }
     }
-    const galloc_order order = {.steps = steps, .n_steps = f->g.n_order};
     galloc a = {.buffers = &f->buffer, .n_buffers = 1, .states = f->states};
     mf_galloc_begin(&f->buffer, alignment, false);
     mf_galloc_count(&a, &f->g, &order);
