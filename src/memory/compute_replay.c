@@ -207,9 +207,16 @@ static void take_all_leaves(replay *r)
     }
 }
 
+static uint64_t mix_state(uint64_t hash, const compute_form *f, graph_tensor t, uint32_t number)
+{
+    const galloc_state *state = &f->states[t];
+    return state->allocated ? mix(mix(mix(hash, number), state->offset), state->buffer) : hash;
+}
+
 /* The free blocks, and where every tensor of the period before is that is alive. */
 static uint64_t state_behind(const replay *r, const layer_repeat *p)
 {
+    const compute_form *f = r->f;
     uint64_t hash = p->n;
     for (size_t i = 0; i < r->places->n_places; i++) {
         const galloc_buffer *buffer = &r->a.buffers[i];
@@ -219,8 +226,13 @@ static uint64_t state_behind(const replay *r, const layer_repeat *p)
         }
     }
     for (uint32_t i = 0; i < p->n; i++) {
-        const galloc_state *state = &r->f->states[p->before + i];
-        hash = state->allocated ? mix(mix(mix(hash, i), state->offset), state->buffer) : hash;
+        hash = mix_state(hash, f, p->before + i, i);
+    }
+    for (uint32_t i = 0; p->copies && i < 2 * p->n; i++) {
+        graph_tensor copy = f->g.nodes[p->before + i].copies;
+        for (; copy != GRAPH_NONE; copy = f->g.nodes[copy].copies) {
+            hash = f->g.nodes[copy].output ? hash : mix_state(hash, f, copy, i);
+        }
     }
     return hash;
 }
