@@ -143,10 +143,10 @@ static bool same_key(const compute_key *a, const compute_key *b)
            a->kv_type_v == b->kv_type_v && a->places.n_places == b->places.n_places &&
            a->places.alignment == b->places.alignment &&
            a->places.has_scratch == b->places.has_scratch &&
-           a->places.n_copies == b->places.n_copies &&
-           a->flash_attention == b->flash_attention && a->kv_offload == b->kv_offload &&
-           a->offloads == b->offloads && a->norms_stay == b->norms_stay &&
-           a->attends_on_host == b->attends_on_host && a->host_types == b->host_types &&
+           a->places.n_copies == b->places.n_copies && a->flash_attention == b->flash_attention &&
+           a->kv_offload == b->kv_offload && a->offloads == b->offloads &&
+           a->norms_stay == b->norms_stay && a->attends_on_host == b->attends_on_host &&
+           a->host_types == b->host_types &&
            memcmp(a->layer_places, b->layer_places, a->n_layer_places) == 0;
 }
 

@@ -73,7 +73,8 @@ void mf_compute_form_free(compute_form *form);
 void mf_compute_form_renew(compute_form *form);
 
 /* *repeats is false if a run of layers is not, or can't be told from the periods that are kept to be, one of periods each
-   of which reads itself, the one before it and what was there before the run; way is not written then. MF_E_NOMEM; MF_E_UNSUPPORTED: more free blocks than ggml keeps. */
+   of which reads itself, the one before it and what was there before the run; way is not written then. MF_E_NOMEM;
+   MF_E_UNSUPPORTED: more free blocks than ggml keeps. */
 mf_status mf_compute_replay(compute_way *way,
                             bool *repeats,
                             compute_form *form,

@@ -103,12 +103,19 @@ static bool same_places(const build_layer *a, const build_layer *b)
            (a->part_places == NULL || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
+static bool has_part_on_host(const work *w, const build_layer *l)
+{
+    const int8_t host = w->b.host_place;
+    return l->part_places != NULL || l->place == host || l->expert_place == host;
+}
+
 /* What a device takes along is as large as it is stored. */
 static bool same_stored(const work *w, size_t a, size_t b)
 {
     const mf_footprint *f = w->setup->footprint;
     const mf_tensor *first = f->model->tensors;
-    for (block_part i = 0; w->setup->offloads && i < PART_COUNT; i++) {
+    const bool compares = w->setup->offloads && has_part_on_host(w, &w->all[a]);
+    for (block_part i = 0; compares && i < PART_COUNT; i++) {
         const mf_tensor *of_a = f->parts[a][i];
         const mf_tensor *of_b = f->parts[b][i];
         if (of_a != NULL && of_b != NULL && f->types[of_a - first] != f->types[of_b - first] &&
