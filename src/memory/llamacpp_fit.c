@@ -4,12 +4,13 @@
  */
 #include "memfit/llamacpp_fit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory/llamacpp_place.h"
 
-enum { CONTEXT_STEP = 256, DEFAULT_CONTEXT_MIN = 4096 };
+enum { CONTEXT_STEP = 256, DEFAULT_CONTEXT_MIN = 4096, PATTERN_SIZE = 64 };
 
 static const uint64_t default_margin = UINT64_C(1024) * 1024 * 1024;
 
@@ -17,6 +18,8 @@ typedef struct fitter {
     mf_case run;
     mf_placement placement;
     mf_layer_part *parts;
+    mf_override overrides[MF_MAX_SPLITS];
+    char patterns[MF_MAX_SPLITS][PATTERN_SIZE];
     const mf_fit_target *target;
     mf_fit_choice *fit;
     size_t n;       /* devices */
@@ -91,6 +94,33 @@ static void set_parts(mf_layer_part *parts, const mf_fit_device *devices, size_t
     }
 }
 
+/* get_overflow_pattern, for the first cut layer of a device; the others are cut by layer_parts. */
+static void set_spills(fitter *f, const mf_fit_device *devices)
+{
+    static const char *const cut[] = {[MF_PART_ALL] = "",
+                                      [MF_PART_DENSE] = "(up|down|gate_up|gate)_(ch|)exps",
+                                      [MF_PART_ATTENTION] = "(gate|up|gate_up|down).*",
+                                      [MF_PART_UP] = "(gate|gate_up|down).*",
+                                      [MF_PART_GATE] = "down.*"};
+    size_t layer = f->n_all;
+    f->placement.n_overrides = 0;
+    f->placement.overrides = f->overrides;
+    for (size_t i = 0; i < f->n; i++) {
+        layer -= devices[i].n_layers;
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        const mf_fit_device *d = &devices[i];
+        if (d->spills && d->n_partial > 0) {
+            char *pattern = f->patterns[f->placement.n_overrides];
+            (void)snprintf(
+                pattern, PATTERN_SIZE, "blk\\.%zu\\.ffn_%s", layer + n_full(d), cut[d->first]);
+            f->overrides[f->placement.n_overrides++] =
+                (mf_override){.pattern = pattern, .device = (int32_t)i + 1};
+        }
+        layer += d->n_layers;
+    }
+}
+
 static mf_status try_layers(usage *used, fitter *f, const trial *t, mf_error *err)
 {
     int32_t gpu_layers = 0;
@@ -99,6 +129,7 @@ static mf_status try_layers(usage *used, fitter *f, const trial *t, mf_error *er
         f->placement.split[i] = (double)t->devices[i].n_layers;
     }
     set_parts(f->parts, t->devices, f->n, f->n_all);
+    set_spills(f, t->devices);
     f->placement.n_split = f->n > 1 ? f->n : 0;
     f->placement.layer_parts = f->parts;
     f->placement.n_layer_parts = f->n_all - 1;
@@ -212,6 +243,7 @@ fit_part(fitter *f, trial *low, usage *used, size_t id, size_t *from, mf_error *
     test.devices[id].n_partial++;
     from_test += test.devices[from_test].n_partial == 0 ? 1 : 0;
     test.devices[id].first = MF_PART_UP;
+    test.devices[id].spills = id + 1 < f->n;
     mf_status status = try_layers(&used_test, f, &test, err);
     const bool up = status == MF_OK && both_fit(f, &used_test, id);
     if (up) {
@@ -343,7 +375,7 @@ static mf_status reduce_context(bool *enough, fitter *f, const usage *full, mf_e
         if (status != MF_OK) {
             return status;
         }
-        wanted -= ((int64_t)f->n + 1) * (weights / (int64_t)f->n_all) / (f->experts ? 6 : 2);
+        wanted -= ((int64_t)f->n + 1) * (weights / ((int64_t)f->n_all - 1)) / (f->experts ? 6 : 2);
     }
     f->run.workload.n_ctx = least;
     const mf_status status = dry_run(&used_least, f, err);

@@ -160,6 +160,16 @@ static mf_status override_one(llamacpp_plan *plan,
     return MF_OK;
 }
 
+/* Layers that stay whole are no override: devices may still work as a pipeline. */
+static bool moves_tensors(const mf_placement *p)
+{
+    bool moves = p->n_overrides > 0;
+    for (size_t i = 0; !moves && i < p->n_layer_parts; i++) {
+        moves = p->layer_parts[i] != MF_PART_ALL;
+    }
+    return moves;
+}
+
 /* A tied embedding's pattern takes both of its uses along. */
 static void place_output_table(llamacpp_plan *plan, const bool *taken, const mf_model *model)
 {
@@ -178,7 +188,7 @@ static mf_status
 override_tensors(llamacpp_plan *plan, const mf_case *run, const layout *at, mf_error *err)
 {
     const mf_placement *p = run->workload.placement;
-    if (p == NULL || p->n_overrides + p->n_layer_parts == 0 || at->n_devices == 0) {
+    if (p == NULL || !moves_tensors(p) || at->n_devices == 0) {
         return MF_OK;
     }
     const size_t n = run->model->n_tensors;

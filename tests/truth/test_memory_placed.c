@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memfit/llamacpp_fit.h"
 #include "memory/llamacpp_compute.h"
 #include "memory/llamacpp_place.h"
 #include "truth/table.h"
@@ -249,6 +250,52 @@ Test(placed, delta_layers_without_their_fused_kernel_are_bounded)
     cr_assert(mf_memory_need(&need, &b.run, NULL) == MF_OK);
     cr_expect(not(mf_memory_is_exact(&need, MF_TERM_COMPUTE)));
     cr_expect(gt(u64, need.places[0].terms[MF_TERM_COMPUTE], known));
+    table_close(&t);
+    truth_models_free();
+}
+
+static void check_fit(const table *t, bench *b)
+{
+    static const uint64_t mib = 1048576;
+    const mf_fit_target target = {.n_ctx = table_number(t, "n_ctx"),
+                                  .n_ctx_min = table_number(t, "n_ctx_min"),
+                                  .margin_bytes = mib * table_number(t, "margin_mib")};
+    const char *name = table_text(t, "model");
+    mf_fit_choice choice;
+    b->run.workload.n_ctx = 0;
+    cr_assert(mf_llamacpp_fit(&choice, &b->run, &target, NULL) == MF_OK, "%s", name);
+    cr_expect(eq(u64, choice.n_ctx, table_number(t, "fit_ctx")), "%s", name);
+    cr_expect(eq(int, choice.gpu_layers, (int)table_number(t, "fit_ngl")), "%s", name);
+    cr_expect(eq(sz, choice.n_overrides, table_number(t, "fit_patterns")), "%s", name);
+    for (size_t i = 0; i < choice.n_devices; i++) {
+        const uint64_t known = (uint64_t)part_of(table_text(t, "fit_split"), i);
+        cr_expect(eq(u64, choice.devices[i].n_layers, known), "%s, device %zu", name, i);
+    }
+}
+
+/* What is cut off a layer goes to the next device; the dry run decides, norms where it forgets them. */
+Test(placed, fit_shares_models_out_between_devices_as_llama_cpp_does)
+{
+    table t;
+    size_t n = 0;
+    table_open(&t, "llamacpp/fit_devices.csv");
+    while (table_next(&t)) {
+        bench b = {
+            .quant = {.id = f16, .mix = f16, .family = MF_QUANT_GGUF, .base = MF_TYPE_F16}
+        };
+        add_devices(&b, &t);
+        b.engine = (mf_engine){.id = MF_ENGINE_LLAMACPP, .name = "llama.cpp"};
+        b.run = (mf_case){.model = truth_model(table_text(&t, "model")),
+                          .quant = &b.quant,
+                          .machine = &b.machine,
+                          .engine = &b.engine,
+                          .backend = MF_BACKEND_CUDA,
+                          .workload = truth_workload(&t)};
+        check_fit(&t, &b);
+        n++;
+    }
+    printf("--fit on several devices: %zu choices\n", n);
+    cr_expect(ge(sz, n, (size_t)20));
     table_close(&t);
     truth_models_free();
 }

@@ -23,6 +23,7 @@ typedef struct mf_fit_device {
     uint32_t n_layers;
     uint32_t n_partial;  /* of them the last ones, which are cut */
     mf_layer_part first; /* how the first of these is cut; the others keep all but their experts */
+    bool spills;         /* what is cut off the first goes to the next device, not to the host */
     uint64_t used_bytes;
 } mf_fit_device;
 
