@@ -44,7 +44,7 @@ static const mf_column_note notes[] = {
      "at its P90",                                    "swing",
      "cost difference with this input at its P90, all others at their centre",                                          "money"     },
     {"What matters",
-     "rank",                                          "rank",
+     "correlation",                                   "rank",
      "rank correlation (Spearman) of the input and the difference over the draws",                                      "1"         },
     {"The bought machine",          "electricity",    "energy",     "watts under load / tok/s",                         "kWh"       },
     {"The bought machine",

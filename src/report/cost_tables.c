@@ -304,7 +304,7 @@ static void show_swings(mf_document *d, const mf_cost_shown *shown, const mf_ver
     mf_document_cell(d, "uncertain number");
     mf_document_cell(d, "at its P10");
     mf_document_cell(d, "at its P90");
-    mf_document_cell(d, "rank");
+    mf_document_cell(d, "correlation");
     for (size_t i = 0; i < v->n_swings && i < SHOWN; i++) {
         const mf_swing *s = &v->swings[i];
         text number;

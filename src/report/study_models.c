@@ -44,6 +44,8 @@ typedef struct speeds {
     mf_rate *rates; /* machine by machine, N_MIXES each */
 } speeds;
 
+static const char not_held[] = "the model does not fit whole";
+
 static const mf_rate *speed_of(const speeds *s, size_t machine, size_t mix)
 {
     return &s->rates[machine * N_MIXES + mix];
@@ -58,8 +60,11 @@ static mf_status predict_speeds(speeds *s, mf_error *err)
             const mf_case run = mixed(s->study, s->model, m, i);
             status = mf_predict(p, &run, s->study->calibration, err);
             if (status == MF_OK) {
-                const bool holds = p->memory_known && p->memory.fits;
-                s->rates[m * N_MIXES + i] = holds ? p->effective : (mf_rate){.known = false};
+                mf_rate *rate = &s->rates[m * N_MIXES + i];
+                *rate = p->effective;
+                if (p->memory_known && !p->memory.fits) {
+                    *rate = (mf_rate){.known = false, .reason = not_held};
+                }
             }
         }
     }
@@ -178,11 +183,24 @@ static void add_winner(mf_str *line, const speeds *s, size_t machine)
     if (n_won == 0) {
         return;
     }
-    mf_str_printf(line, "%s %s", line->size > 0 ? "," : "", s->study->machines[machine]->id);
+    mf_str_printf(line, "%s %s", line->size > 0 ? ";" : "", s->study->machines[machine]->id);
     add_lead(line, s, machine);
     for (size_t i = 0, k = 0; n_won < N_MIXES && i < N_MIXES; i++) {
         if (fastest(s, i, none) == machine) {
             mf_str_printf(line, "%s %s", k++ > 0 ? "," : " for", mixes[i].name);
+        }
+    }
+}
+
+/* Machines without a speed, for this reason or for others. */
+static void add_without(mf_str *line, const speeds *s, const char *words, bool held)
+{
+    bool begun = false;
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        const mf_rate *rate = speed_of(s, m, 0);
+        if (!rate->known && (rate->reason != not_held) == held) {
+            mf_str_printf(line, "%s %s", begun ? "," : words, s->study->machines[m]->id);
+            begun = true;
         }
     }
 }
@@ -195,16 +213,13 @@ static void speed_words(mf_document *d, const speeds *s)
     text name;
     for (size_t m = 0; m < s->study->n_machines; m++) {
         add_winner(&winners, s, m);
-        if (!speed_of(s, m, 0)->known) {
-            mf_str_printf(
-                &without, "%s %s", without.size > 0 ? "," : "", s->study->machines[m]->id);
-        }
     }
+    add_without(&without, s, "; not held whole by", false);
+    add_without(&without, s, "; no speed is known on", true);
     mf_document_cell(d,
-                     "- %s: the fastest is%s%s%s",
+                     "- %s: the fastest is%s%s",
                      name_of(name, s),
                      winners.size > 0 ? winners.data : " none",
-                     without.size > 0 ? "; not held whole by" : "",
                      without.size > 0 ? without.data : "");
     mf_str_free(&winners);
     mf_str_free(&without);
@@ -496,6 +511,12 @@ static mf_status roofline_of(mf_document *d, const mf_study *study, size_t machi
         for (size_t i = 0; i < n; i++) {
             add_operation(d, &ops[i]);
         }
+    } else if (status == MF_OK) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(d,
+                         "- no roofline of %s: %s",
+                         run.machine->id,
+                         reason != NULL ? reason : "no peak of its matrix units is known");
     }
     free(types);
     free(path);
@@ -505,6 +526,11 @@ static mf_status roofline_of(mf_document *d, const mf_study *study, size_t machi
 mf_status mf_study_roofline(mf_document *document, const mf_study *study, mf_error *err)
 {
     mf_status status = MF_OK;
+    if (study->calibration == NULL) {
+        mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(
+            document, "- no roofline: no speed law of %s is known", study->engine->name);
+    }
     for (size_t m = 0; status == MF_OK && study->calibration != NULL && m < study->n_machines;
          m++) {
         status = roofline_of(document, study, m, err);

@@ -196,6 +196,15 @@ joule_cell(mf_document *d, const mf_study *study, const mf_case *run, const mf_r
     mf_document_input(d, 0, "decode", "%s tok/s", mf_rate_text(number, rate));
 }
 
+/* What a speed rests on, or why there is none. */
+static const char *ground_of(const mf_prediction *p)
+{
+    if (p->memory_known && !p->memory.fits) {
+        return "does not fit";
+    }
+    return p->decode.known ? mf_basis_name(p->decode.basis) : "not known";
+}
+
 static void show_speeds(mf_document *d, const mf_study *study, const mf_prediction *all)
 {
     static const char *const columns[] = {
@@ -207,7 +216,7 @@ static void show_speeds(mf_document *d, const mf_study *study, const mf_predicti
         mf_document_cell(d, "%s", run.machine->id);
         rate_cells(d, "decode", DECODE, p, &p->decode, &run);
         rate_cells(d, "prefill", PREFILL, p, &p->prefill, &run);
-        mf_document_cell(d, "%s", runs(p) ? mf_basis_name(p->decode.basis) : "does not fit");
+        mf_document_cell(d, "%s", ground_of(p));
         joule_cell(d, study, &run, runs(p) ? &p->decode : &(mf_rate){.known = false});
     }
 }
