@@ -59,7 +59,7 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     "@media (max-width:30rem){body{font-size:15px}th,td{padding:.25rem .5rem}td.bar{min-width:5rem}dl{grid-template-columns:1fr}"
     "dt{margin-top:.4rem}td:first-child{white-space:normal;min-width:7rem}"
     ".sort td:first-child,.sort th:first-child{position:sticky;left:0;background:var(--bg)}"
-    "td sup{display:block;max-width:7em;margin-left:auto;white-space:normal;line-height:1.2}td sup a{white-space:nowrap}"
+    "td sup:has(wbr){display:block;max-width:7em;margin-left:auto;white-space:normal;line-height:1.2}td sup a{white-space:nowrap}"
     "figure{overflow-x:auto}figure svg{min-width:32rem}.legend svg{min-width:0}}\n"
     "@media print,(min-width:30.01rem){.tight th,.tight td{padding:.28rem .4rem}.tight th:first-child,"
     ".tight td:first-child{padding-left:0}.tight th,.tight td:not([data-v]){white-space:normal}}\n"

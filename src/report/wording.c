@@ -79,28 +79,28 @@ const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *wor
     return text;
 }
 
-const char *mf_price_text(char out[MF_WORDING_SIZE], const mf_price *price)
+const char *mf_price_text(char text[MF_WORDING_SIZE], const mf_price *price)
 {
     char low[MF_NUMBER_SIZE];
     char high[MF_NUMBER_SIZE];
     const char *currency = mf_currency_name(price->currency);
     if (price->known && price->high > price->low) {
-        (void)snprintf(out,
+        (void)snprintf(text,
                        MF_WORDING_SIZE,
                        "%s - %s %s",
                        mf_number_text(low, price->low, 6),
                        mf_number_text(high, price->high, 6),
                        currency);
-        return out;
+        return text;
     }
     if (price->known) {
         (void)snprintf(
-            out, MF_WORDING_SIZE, "%s %s", mf_number_text(low, price->value, 6), currency);
-        return out;
+            text, MF_WORDING_SIZE, "%s %s", mf_number_text(low, price->value, 6), currency);
+        return text;
     }
     if (price->n_cards > 0) {
         const bool range = price->cards_high > price->cards_low;
-        (void)snprintf(out,
+        (void)snprintf(text,
                        MF_WORDING_SIZE,
                        "%s alone %s%s%s %s",
                        price->n_cards > 1 ? "cards" : "card",
@@ -108,7 +108,7 @@ const char *mf_price_text(char out[MF_WORDING_SIZE], const mf_price *price)
                        range ? " - " : "",
                        range ? mf_number_text(high, price->cards_high, 6) : "",
                        currency);
-        return out;
+        return text;
     }
     return "not known";
 }
