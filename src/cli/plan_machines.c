@@ -8,17 +8,20 @@
 #include "base/num.h"
 #include "cli/plan_facts.h"
 
+/* All memory of the machine; a card's own counts as its devices say, its pool only where they don't. */
 static double capacity_of(const mf_machine *machine)
 {
     double sum = 0;
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        const mf_pool *pool = &machine->pools[i];
-        sum += pool->capacity_bytes.known ? pool->capacity_bytes.value : 0;
-    }
     for (size_t i = 0; i < machine->n_devices; i++) {
         const mf_device *device = machine->devices[i].device;
         const bool own = device != NULL && device->memory_bytes.known;
         sum += own ? device->memory_bytes.value * machine->devices[i].count : 0;
+    }
+    const bool by_devices = sum > 0;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        const mf_pool *pool = &machine->pools[i];
+        const bool counted = pool->kind == MF_POOL_DEVICE && by_devices;
+        sum += pool->capacity_bytes.known && !counted ? pool->capacity_bytes.value : 0;
     }
     return sum * (machine->n_nodes > 0 ? machine->n_nodes : 1);
 }

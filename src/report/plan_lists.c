@@ -213,7 +213,7 @@ void mf_show_steps(
         mf_document_cell(document, "%s", mf_price_date_text(date, &s->price));
         mf_document_cell(document, "%zu", s->n_models);
         mf_document_cell(document, "%zu", s->n_new);
-        if (comparable && s->n_new > 0) {
+        if (comparable && s->n_new > 0 && more > 0) {
             const double each = more / (double)s->n_new;
             mf_document_cell(document, "%s", mf_money_text(money, each, s->price.currency));
             (void)snprintf(id, sizeof id, "marginal/%s", s->machine);
@@ -227,7 +227,7 @@ void mf_show_steps(
                     document, mf_price_footnote(document, &s->price), "price", "%s", words);
             }
         } else {
-            mf_document_cell(document, "-");
+            mf_document_cell(document, "%s", comparable && s->n_new > 0 ? "costs no more" : "-");
         }
         mf_document_cell(document, "%s", s->largest[0] != '\0' ? s->largest : "-");
     }
@@ -245,9 +245,14 @@ void mf_show_step_models(mf_document *document,
     }
     mf_document_begin(document, MF_BLOCK_TABLE, 1 + n, "In which scheme, and tokens per second");
     mf_document_cell(document, "model");
+    bool alike = false; /* two of them have as much memory: that does not name them */
+    for (size_t i = 1; i < n; i++) {
+        alike = alike || !(steps[i].capacity_bytes > steps[i - 1].capacity_bytes);
+    }
     for (size_t i = 0; i < n; i++) {
         char bytes[MF_NUMBER_SIZE + 16];
-        mf_document_cell(document, "%s", mf_bytes_text(bytes, steps[i].capacity_bytes, 3));
+        (void)mf_bytes_text(bytes, steps[i].capacity_bytes, 3);
+        mf_document_cell(document, "%s", alike ? steps[i].machine : bytes);
     }
     for (size_t k = 0; k < n_models; k++) {
         mf_document_cell(document, "%s", cells[k * n].model);
