@@ -112,6 +112,7 @@ static mf_bound bound_of(const mf_path_time *t)
     } parts[] = {
         {t->bandwidth_s, MF_BOUND_BANDWIDTH},
         {t->compute_s,   MF_BOUND_COMPUTE  },
+        {t->unpack_s,    MF_BOUND_UNPACKING},
         {t->overhead_s,  MF_BOUND_OVERHEAD },
         {t->link_s,      MF_BOUND_LINK     }
     };

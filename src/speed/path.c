@@ -302,6 +302,7 @@ void mf_path_join(mf_path_time *sum, const mf_path_time *one, bool parallel)
     sum->total_s += one->total_s;
     sum->bandwidth_s += one->bandwidth_s;
     sum->compute_s += one->compute_s;
+    sum->unpack_s += one->unpack_s;
     sum->overhead_s += one->overhead_s;
     sum->ceiling_s += one->ceiling_s;
     sum->log_sd = fmax(sum->log_sd, one->log_sd);
@@ -321,10 +322,12 @@ mf_path_time mf_segment_decode(const mf_segment *s, mf_step step)
 {
     const mf_decode_time t = mf_law_decode(&s->work, &s->peaks, &s->knobs, step);
     const double both = t.memory_s + t.lanes_s;
-    const double lanes = both > 0 ? t.weights_s * t.lanes_s / both : 0;
+    const double share = both > 0 ? t.weights_s / both : 0;
+    const double whole_s = t.lane_s[MF_FORMAT_F16] + t.lane_s[MF_FORMAT_BF16];
     return (mf_path_time){.total_s = t.total_s,
-                          .bandwidth_s = t.weights_s - lanes + t.kv_s,
-                          .compute_s = lanes + t.mla_s,
+                          .bandwidth_s = share * t.memory_s + t.kv_s,
+                          .compute_s = share * whole_s + t.mla_s,
+                          .unpack_s = share * (t.lanes_s - whole_s),
                           .overhead_s = t.layer_s + t.moe_s + t.linear_s,
                           .ceiling_s = mf_ceiling_decode_s(&s->work, &s->peaks, step),
                           .log_sd = mf_decode_log_sd(&t, &s->peaks, &s->knobs)};

@@ -40,6 +40,7 @@ typedef struct mf_path_time {
     double total_s;
     double bandwidth_s;
     double compute_s;
+    double unpack_s; /* of quantized weights */
     double overhead_s;
     double link_s;
     double ceiling_s; /* at full peaks */

@@ -29,11 +29,13 @@ typedef enum mf_basis {
 #undef MF_BASIS_ENUM
 } mf_basis;
 
+/* Which part of the time is the longest. Unpacking: the shader lanes turn quantized weights into numbers, which takes longer
+   than reading them. */
 #define MF_BOUND_LIST(X)                                                                           \
     X(MF_BOUND_BANDWIDTH, "bandwidth")                                                             \
     X(MF_BOUND_COMPUTE, "compute")                                                                 \
+    X(MF_BOUND_UNPACKING, "unpacking")                                                             \
     X(MF_BOUND_OVERHEAD, "overhead")                                                               \
-    X(MF_BOUND_CAPACITY, "capacity")                                                               \
     X(MF_BOUND_LINK, "link")
 
 typedef enum mf_bound {

@@ -86,6 +86,27 @@ Test(path, one_card_is_one_segment_without_links)
     cr_assert(epsilon_eq(dbl, mf_path_decode(&path, step).link_s, 0, 1e-15));
 }
 
+Test(path, lanes_unpack_quantized_weights_and_multiply_whole_ones)
+{
+    bench whole;
+    bench packed;
+    bench_fill(&whole, 1);
+    bench_fill(&packed, 1);
+    for (size_t i = 0; i < SAMPLE_TENSORS; i++) {
+        const mf_tensor *t = &packed.s.tensors[i];
+        const bool whole_blocks = t->n_dims > 1 && t->dims[0] % 32 == 0;
+        packed.s.types[i] = whole_blocks ? MF_TYPE_Q8_0 : packed.s.types[i];
+    }
+    const mf_path plain = path_of(&whole);
+    const mf_path quantized = path_of(&packed);
+    const mf_path_time a = mf_path_decode(&plain, step);
+    const mf_path_time b = mf_path_decode(&quantized, step);
+    cr_assert(epsilon_eq(dbl, a.unpack_s, 0, 1e-15));
+    cr_assert(gt(dbl, a.compute_s, 0));
+    cr_assert(gt(dbl, b.unpack_s, 0));
+    cr_assert(lt(dbl, b.compute_s, a.compute_s / 2));
+}
+
 Test(path, cards_in_a_row_add_their_times_and_hops)
 {
     bench one;
