@@ -142,7 +142,11 @@ static mf_status write_report(const run *r, const char *folder, mf_error *err)
     mf_str text = {0};
     mf_document document = {0};
     mf_str_printf(&text, report_start, mf_hold_out_name(r->validation.left_out));
-    mf_status status = mf_show_validation(&document, &r->validation, true, err);
+    mf_causes causes = {0};
+    mf_status status = mf_causes_load(&causes, r->a->positional[0], &r->rows, err);
+    status = status == MF_OK
+                 ? mf_show_validation_in_full(&document, &r->validation, causes.items, err)
+                 : status;
     status = status == MF_OK ? mf_write_markdown(&text, &document, err) : status;
     status = status == MF_OK ? write_file(&text, folder, "validation.md", err) : status;
     if (status == MF_OK) {
@@ -157,6 +161,7 @@ static mf_status write_report(const run *r, const char *folder, mf_error *err)
     status = status == MF_OK ? write_file(&text, folder, "intervals.svg", err) : status;
     mf_str_free(&text);
     mf_document_free(&document);
+    mf_causes_free(&causes);
     return status;
 }
 
@@ -171,7 +176,7 @@ static mf_status write_result(const run *r, mf_error *err)
     } else if (mf_cli_is_format(a, "csv")) {
         status = mf_validate_rows(&text, &r->csv, &r->validation, err);
     } else {
-        status = mf_show_validation(&document, &r->validation, false, err);
+        status = mf_show_validation(&document, &r->validation, err);
         status = status == MF_OK
                      ? mf_cli_write_document(&text, &document, "memfit validate", a, err)
                      : status;

@@ -190,13 +190,12 @@ static int by_badness(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void show_worst_row(mf_document *d, const mf_validated *row)
+static void show_worst_row(mf_document *d, const mf_validated *row, const char *cause)
 {
     char text[MF_NUMBER_SIZE];
     const mf_measurement *m = row->measurement;
     mf_document_cell(d, "%zu", m->line);
     add_percent(d, mf_validated_error(row));
-    mf_document_cell(d, "%s", mf_speed_test_name(m->test));
     mf_document_cell(d, "%s", m->device);
     mf_document_cell(d, "%s %s", m->model, m->quant);
     mf_document_cell(d, "%s", mf_runtime_name(m->runtime));
@@ -204,38 +203,47 @@ static void show_worst_row(mf_document *d, const mf_validated *row)
     mf_document_cell(d, "%s", mf_number_text(text, m->tok_s, 4));
     mf_document_cell(d, "%s", mf_number_text(text, row->rate.tok_s, 3));
     mf_document_cell(d, "%s%s%s", m->date, m->notes[0] != '\0' ? "; " : "", m->notes);
+    mf_document_cell(d, "%s", cause != NULL ? cause : "not known");
 }
 
-static mf_status show_worst(mf_document *d, const mf_validation *v, mf_error *err)
+static mf_status show_worst(mf_document *d,
+                            const mf_validation *v,
+                            const char *const *causes,
+                            mf_speed_test test,
+                            mf_error *err)
 {
     static const char *const names[] = {"line",
                                         "error, %",
-                                        "test",
                                         "device",
                                         "model",
                                         "engine",
                                         "depth",
                                         "measured",
                                         "predicted",
-                                        "what is known of it"};
+                                        "what is said of it",
+                                        "why"};
     const mf_validated **rows = calloc(v->n_items + 1, sizeof *rows);
     size_t n = 0;
     if (!rows) {
         return mf_fail(err, MF_E_NOMEM, "no memory for %zu rows", v->n_items);
     }
     for (size_t i = 0; i < v->n_items; i++) {
-        if (!v->items[i].skip && v->items[i].measurement->n_devices <= 1) {
+        const mf_measurement *m = v->items[i].measurement;
+        if (!v->items[i].skip && m->n_devices <= 1 && m->test == test) {
             rows[n] = &v->items[i];
             n++;
         }
     }
     qsort(rows, n, sizeof *rows, by_badness);
-    mf_document_begin(d, MF_BLOCK_TABLE, sizeof names / sizeof names[0], "Worst rows");
+    mf_document_begin(d,
+                      MF_BLOCK_TABLE,
+                      sizeof names / sizeof names[0],
+                      test == MF_TEST_DECODE ? "Worst rows of decode" : "Worst rows of prefill");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         mf_document_cell(d, "%s", names[i]);
     }
     for (size_t i = 0; i < n && i < N_WORST; i++) {
-        show_worst_row(d, rows[i]);
+        show_worst_row(d, rows[i], causes != NULL ? causes[rows[i] - v->items] : NULL);
     }
     free(rows);
     return MF_OK;
@@ -279,10 +287,11 @@ static void show_rows(mf_document *d, const mf_validation *v)
     }
 }
 
-mf_status mf_show_validation(mf_document *document,
-                             const mf_validation *validation,
-                             bool in_full,
-                             mf_error *err)
+static void show_kinds(mf_document *d,
+                       const mf_validation *v,
+                       const mf_validation_group *groups,
+                       size_t n,
+                       size_t n_kinds)
 {
     static const mf_group_by kinds[] = {MF_GROUP_ALL,
                                         MF_GROUP_VENDOR,
@@ -291,31 +300,56 @@ mf_status mf_show_validation(mf_document *document,
                                         MF_GROUP_BASIS,
                                         MF_GROUP_DEPTH,
                                         MF_GROUP_SEVERAL,
+                                        MF_GROUP_START,
+                                        MF_GROUP_KIND,
                                         MF_GROUP_QUANT,
                                         MF_GROUP_DEVICE};
-    enum { N_SHORT = 7, N_KINDS = sizeof kinds / sizeof kinds[0] };
+    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
+        for (size_t k = 0; k < n_kinds && k < sizeof kinds / sizeof kinds[0]; k++) {
+            show_kind(d, groups, n, (mf_speed_test)t, kinds[k]);
+        }
+        show_given(d, v, (mf_speed_test)t);
+    }
+}
+
+mf_status mf_show_validation(mf_document *document, const mf_validation *validation, mf_error *err)
+{
+    enum { N_SHORT = 7 };
+    mf_validation_group *groups = NULL;
+    size_t n = 0;
+    const mf_status status = mf_validation_groups(&groups, &n, validation, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    const bool few = validation->n_items <= FEW;
+    show_skipped(document, validation);
+    if (few) {
+        show_rows(document, validation);
+    }
+    show_kinds(document, validation, groups, n, few ? 1 : N_SHORT);
+    show_rules(document, groups, n);
+    free(groups);
+    return mf_document_status(document, err);
+}
+
+mf_status mf_show_validation_in_full(mf_document *document,
+                                     const mf_validation *validation,
+                                     const char *const *causes,
+                                     mf_error *err)
+{
     mf_validation_group *groups = NULL;
     size_t n = 0;
     mf_status status = mf_validation_groups(&groups, &n, validation, err);
     if (status != MF_OK) {
         return status;
     }
-    const bool few = !in_full && validation->n_items <= FEW;
-    const size_t n_kinds = in_full ? N_KINDS : few ? 1 : N_SHORT;
     show_skipped(document, validation);
-    if (few) {
-        show_rows(document, validation);
-    }
-    for (size_t t = 0; t < MF_TEST_COUNT; t++) {
-        for (size_t k = 0; k < n_kinds; k++) {
-            show_kind(document, groups, n, (mf_speed_test)t, kinds[k]);
-        }
-        show_given(document, validation, (mf_speed_test)t);
-    }
+    mf_show_bars(document, validation, groups, n);
+    show_kinds(document, validation, groups, n, MF_GROUP_COUNT);
     show_rules(document, groups, n);
-    if (in_full) {
-        status = show_worst(document, validation, err);
-    }
     free(groups);
+    for (size_t t = 0; status == MF_OK && t < MF_TEST_COUNT; t++) {
+        status = show_worst(document, validation, causes, (mf_speed_test)t, err);
+    }
     return status == MF_OK ? mf_document_status(document, err) : status;
 }

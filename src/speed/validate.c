@@ -59,6 +59,7 @@ static void start_rows(validator *v)
             continue;
         }
         to->chip_class = row->setting.chip_class;
+        to->has_experts = row->work->n_moe_layers > 0;
         to->depth_tokens = row->step.depth + row->step.n_tokens / 2;
         for (size_t r = 0; row->measurement->test == MF_TEST_DECODE && r < MF_PUBLISHED_COUNT;
              r++) {

@@ -39,6 +39,10 @@ static const char *key_of(mf_group_by by, const mf_validated *row)
         return mf_runtime_name(row->measurement->runtime);
     case MF_GROUP_BASIS:
         return mf_basis_name(row->rate.basis);
+    case MF_GROUP_KIND:
+        return row->has_experts ? "mixture of experts" : "dense";
+    case MF_GROUP_START:
+        return row->measurement->depth_tokens > 0 ? "filled" : "empty";
     case MF_GROUP_DEPTH:
         return depth_band(row->depth_tokens);
     case MF_GROUP_ALL:

@@ -55,6 +55,7 @@ typedef struct mf_validated {
     const char *skip; /* why the row is not scored; NULL: it is. Static storage */
     mf_chip_class chip_class;
     double depth_tokens;              /* at the middle of the run */
+    bool has_experts;                 /* a mixture; of a row that the law can speak of */
     double rules[MF_PUBLISHED_COUNT]; /* tok/s of decode rows, 0 of others */
 } mf_validated;
 
@@ -99,6 +100,8 @@ MF_API void mf_validation_free(mf_validation *validation);
     X(MF_GROUP_QUANT, "quant")                                                                     \
     X(MF_GROUP_ENGINE, "engine")                                                                   \
     X(MF_GROUP_BASIS, "basis")                                                                     \
+    X(MF_GROUP_KIND, "kind")                                                                       \
+    X(MF_GROUP_START, "context at the start")                                                      \
     X(MF_GROUP_DEPTH, "depth")                                                                     \
     X(MF_GROUP_SEVERAL, "vendor, several devices")
 
