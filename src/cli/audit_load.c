@@ -54,8 +54,11 @@ ground_of_model(mf_audited *to, const mf_database *database, const mf_arguments 
         return status;
     }
     const mf_prediction *p = &to->loaded.prediction;
-    const mf_rate *rate = a->prompt < 0 && p->n_depths > 0 ? &p->depths[0].decode : &p->decode;
-    to->ground.bytes_per_s = p->placed.as_asked ? one_bandwidth(to->loaded.machine) : 0;
+    const bool prompt = to->test == MF_TEST_PREFILL;
+    const mf_rate *decode = a->prompt < 0 && p->n_depths > 0 ? &p->depths[0].decode : &p->decode;
+    const mf_rate *rate = prompt ? &p->prefill : decode;
+    to->ground.bytes_per_s = p->placed.as_asked && !prompt ? one_bandwidth(to->loaded.machine) : 0;
+    to->short_tok_s = p->n_depths > 0 ? p->depths[0].prefill.ceiling_tok_s : 0;
     to->ground.too_big = p->memory_known && !p->memory.fits && !p->placed.known;
     if (!rate->known) {
         return to->ground.too_big
@@ -69,6 +72,29 @@ ground_of_model(mf_audited *to, const mf_database *database, const mf_arguments 
     return MF_OK;
 }
 
+size_t mf_audit_claims(const mf_arguments *a)
+{
+    return (size_t)(a->tok_s > 0) + (size_t)(a->prefill_tok_s > 0) + (size_t)(a->ttft_s > 0);
+}
+
+/* A prompt's claim is of one prompt, said as a rate or as the time that it takes. */
+static void set_claim(mf_audited *to, const mf_arguments *a)
+{
+    static const double default_prompt = 2048;
+    to->prompt_tokens = a->prompt > 0 ? (double)a->prompt : default_prompt;
+    to->claim = (mf_claim){.tok_s = a->tok_s,
+                           .n_sequences = a->parallel > 0 ? (double)a->parallel : 1,
+                           .tokens_per_step = a->tokens_per_step};
+    if (a->prefill_tok_s > 0 || a->ttft_s > 0) {
+        to->test = MF_TEST_PREFILL;
+        to->ttft_s = a->ttft_s;
+        to->claim =
+            (mf_claim){.tok_s = a->ttft_s > 0 ? to->prompt_tokens / a->ttft_s : a->prefill_tok_s,
+                       .n_sequences = 1,
+                       .tokens_per_step = 1};
+    }
+}
+
 mf_status mf_audit_load(mf_audited *to,
                         const mf_database *database,
                         const mf_arguments *arguments,
@@ -79,10 +105,11 @@ mf_status mf_audit_load(mf_audited *to,
         .model = mf_strdup(a->model),
         .bytes = mf_strdup(a->bytes),
         .machine_name = mf_strdup(a->on),
-        .claim = {.tok_s = a->tok_s,
-                  .n_sequences = a->parallel > 0 ? (double)a->parallel : 1,
-                  .tokens_per_step = a->tokens_per_step}
     };
+    set_claim(to, a);
+    if (a->bytes != NULL && to->test == MF_TEST_PREFILL) {
+        return mf_fail(err, MF_E_USAGE, "what a prompt takes is not told by bytes: name a --model");
+    }
     mf_status status = a->bytes != NULL ? ground_of_bytes(to, database, a, err)
                                         : ground_of_model(to, database, a, err);
     if (status == MF_OK && !(to->ground.ceiling_tok_s > 0) && !to->ground.too_big) {
@@ -122,9 +149,12 @@ typedef enum column {
     COLUMN_BYTES,
     COLUMN_MACHINE,
     COLUMN_TOK_S,
+    COLUMN_PREFILL_TOK_S,
+    COLUMN_TTFT,
     COLUMN_QUANT,
     COLUMN_ENGINE,
     COLUMN_CONTEXT,
+    COLUMN_PROMPT,
     COLUMN_PARALLEL,
     COLUMN_TOKENS_PER_STEP,
     COLUMN_NOTE,
@@ -135,9 +165,12 @@ static const char *const column_names[COLUMN_COUNT] = {"model",
                                                        "bytes",
                                                        "machine",
                                                        "tok_s",
+                                                       "prefill_tok_s",
+                                                       "ttft_s",
                                                        "quant",
                                                        "engine",
                                                        "context_tokens",
+                                                       "prompt_tokens",
                                                        "parallel",
                                                        "tokens_per_step",
                                                        "note"};
@@ -169,10 +202,13 @@ static mf_status read_header(claims *c, mf_error *err)
         }
     }
     const bool named = c->at[COLUMN_MODEL] < MAX_COLUMNS || c->at[COLUMN_BYTES] < MAX_COLUMNS;
-    if (!named || c->at[COLUMN_MACHINE] == MAX_COLUMNS || c->at[COLUMN_TOK_S] == MAX_COLUMNS) {
+    const bool says = c->at[COLUMN_TOK_S] < MAX_COLUMNS ||
+                      c->at[COLUMN_PREFILL_TOK_S] < MAX_COLUMNS || c->at[COLUMN_TTFT] < MAX_COLUMNS;
+    if (!named || !says || c->at[COLUMN_MACHINE] == MAX_COLUMNS) {
         return mf_fail(err,
                        MF_E_DATA,
-                       "%s:1: claims need the columns machine, tok_s and model or bytes",
+                       "%s:1: claims need the columns machine, tok_s, prefill_tok_s or ttft_s, and "
+                       "model or bytes",
                        c->path);
     }
     return MF_OK;
@@ -191,6 +227,7 @@ static mf_status
 arguments_of(mf_arguments *row, const mf_arguments *a, const claims *c, mf_error *err)
 {
     double context = 0;
+    double prompt = 0;
     double parallel = 0;
     *row = *a;
     row->model = field(c, COLUMN_MODEL);
@@ -199,17 +236,23 @@ arguments_of(mf_arguments *row, const mf_arguments *a, const claims *c, mf_error
     row->quant = field(c, COLUMN_QUANT) != NULL ? field(c, COLUMN_QUANT) : a->quant;
     row->engine = field(c, COLUMN_ENGINE) != NULL ? field(c, COLUMN_ENGINE) : a->engine;
     const bool good = number_of(&row->tok_s, c, COLUMN_TOK_S, 0) &&
+                      number_of(&row->prefill_tok_s, c, COLUMN_PREFILL_TOK_S, 0) &&
+                      number_of(&row->ttft_s, c, COLUMN_TTFT, 0) &&
+                      number_of(&prompt, c, COLUMN_PROMPT, -1) && prompt <= INT32_MAX &&
                       number_of(&row->tokens_per_step, c, COLUMN_TOKENS_PER_STEP, 1) &&
                       number_of(&context, c, COLUMN_CONTEXT, -1) &&
                       number_of(&parallel, c, COLUMN_PARALLEL, -1) && context <= INT32_MAX &&
                       parallel <= INT32_MAX;
-    if (!good || row->on == NULL || !(row->tok_s > 0) || (!row->model && !row->bytes)) {
-        return mf_fail(err,
-                       MF_E_DATA,
-                       "%s:%zu: a claim is a model or bytes, a machine and a tok_s above 0",
-                       c->path,
-                       c->csv.line);
+    if (!good || row->on == NULL || mf_audit_claims(row) != 1 || (!row->model && !row->bytes)) {
+        return mf_fail(
+            err,
+            MF_E_DATA,
+            "%s:%zu: a claim is a model or bytes, a machine and one of tok_s, prefill_tok_s "
+            "and ttft_s above 0",
+            c->path,
+            c->csv.line);
     }
+    row->prompt = prompt > 0 ? (int64_t)prompt : a->prompt;
     row->ctx = context > 0 ? (int64_t)context : a->ctx;
     row->parallel = parallel > 0 ? (int64_t)parallel : a->parallel;
     return MF_OK;

@@ -28,6 +28,13 @@ static const grade_row *row_of(mf_grade grade)
     return &grades[i];
 }
 
+static const char *verdict_of(const mf_audited *to)
+{
+    return to->test == MF_TEST_PREFILL && to->audit.grade == MF_GRADE_OTHER
+               ? "not possible for one prompt, nothing of it cached, as stated"
+               : row_of(to->audit.grade)->text;
+}
+
 bool mf_audit_is_possible(const mf_audited *to)
 {
     return !to->judged ||
@@ -52,7 +59,16 @@ static void show_arithmetic(mf_document *d, const mf_audited *to)
 {
     char bytes[MF_NUMBER_SIZE];
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
-    number(d, "claim, tokens/s", to->claim.tok_s);
+    if (to->test == MF_TEST_PREFILL) {
+        mf_document_cell(d, "prompt");
+        mf_document_cell(d, "%s tokens", mf_number_text(bytes, to->prompt_tokens, 6));
+    }
+    if (to->ttft_s > 0) {
+        pair(d, "claim, to the first token", to->ttft_s, MF_DIM_TIME);
+    }
+    number(d,
+           to->test == MF_TEST_PREFILL ? "claim, prompt tokens/s" : "claim, tokens/s",
+           to->claim.tok_s);
     if (to->ground.too_big) {
         mf_document_cell(d, "memory");
         mf_document_cell(d, "the model does not fit this machine");
@@ -66,7 +82,10 @@ static void show_arithmetic(mf_document *d, const mf_audited *to)
         pair(d, "one stream needs", to->audit.needed_bytes_per_s, MF_DIM_BANDWIDTH);
         pair(d, "specified", to->ground.bytes_per_s, MF_DIM_BANDWIDTH);
     }
-    pair(d, "share of the peak", to->audit.share_of_peak, MF_DIM_FRACTION);
+    pair(d,
+         to->test == MF_TEST_PREFILL ? "share of the ceiling" : "share of the peak",
+         to->audit.share_of_peak,
+         MF_DIM_FRACTION);
     number(d, "ceiling, tokens/s", to->ground.ceiling_tok_s);
     if (to->ground.expected_tok_s > 0) {
         number(d, "predicted, tokens/s", to->ground.expected_tok_s);
@@ -84,6 +103,29 @@ static void show_other_hardware(mf_document *d, const mf_audited *to, double tim
                      mf_number_text(text, to->audit.read_bytes / times / 1e9, 3));
 }
 
+/* Prompts at once, or drafts, make none of them faster. */
+static void show_ways_of_prompt(mf_document *d, const mf_audited *to)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    const double share = to->audit.share_of_peak;
+    const double active = (double)to->loaded.prediction.counts.active_parameters;
+    mf_document_begin(d, MF_BLOCK_LIST, 1, "What would explain it");
+    mf_document_cell(d,
+                     "at least %s of the prompt were cached from an earlier one",
+                     mf_quantity_text(text, 1 - 1 / share, MF_DIM_FRACTION, 3));
+    mf_document_cell(d, "hardware with %s times the rates", mf_number_text(text, share, 3));
+    mf_document_cell(
+        d,
+        "at most %s billion weights used per token, of these %s: a smaller model, fewer "
+        "active experts",
+        mf_number_text(text, active / share / 1e9, 3),
+        mf_number_text((char[MF_NUMBER_SIZE]){0}, active / 1e9, 3));
+    if (to->short_tok_s > to->claim.tok_s) {
+        mf_document_cell(d, "a shorter prompt: less attention");
+    }
+    mf_document_cell(d, "units: a time in ms for s, tokens of several prompts");
+}
+
 static void show_ways(mf_document *d, const mf_audited *to)
 {
     char text[MF_NUMBER_SIZE + 16];
@@ -91,6 +133,10 @@ static void show_ways(mf_document *d, const mf_audited *to)
         return;
     }
     if (to->ground.too_big) {
+        return;
+    }
+    if (to->test == MF_TEST_PREFILL) {
+        show_ways_of_prompt(d, to);
         return;
     }
     const double times = to->audit.least_tokens_per_step;
@@ -113,7 +159,7 @@ static void show_one(mf_document *d, const mf_audited *to)
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     mf_document_tone(d, row->tone);
     mf_document_cell(d, "%c", (int)row->grade);
-    mf_document_cell(d, "%s", row->text);
+    mf_document_cell(d, "%s", verdict_of(to));
     show_arithmetic(d, to);
     show_ways(d, to);
 }
@@ -132,8 +178,8 @@ static const char *subject(const mf_audited *to)
 static void show_list(mf_document *d, const mf_audited_list *list)
 {
     static const char *const heads[] = {
-        "on", "claim", "grade", "of the peak", "ceiling", "predicted"};
-    mf_document_begin(d, MF_BLOCK_TABLE, 7, "Claims, tokens per second");
+        "on", "of", "claim", "grade", "of the peak", "ceiling", "predicted"};
+    mf_document_begin(d, MF_BLOCK_TABLE, 8, "Claims, tokens per second");
     mf_document_cell(d, "model or bytes");
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         mf_document_cell(d, "%s", heads[i]);
@@ -144,6 +190,7 @@ static void show_list(mf_document *d, const mf_audited_list *list)
         const bool known = to->judged && to->audit.share_of_peak > 0;
         mf_document_cell(d, "%s", subject(to));
         mf_document_cell(d, "%s", to->machine_name);
+        mf_document_cell(d, "%s", to->test == MF_TEST_PREFILL ? "prompt" : "output");
         rate_cell(d, true, to->claim.tok_s);
         mf_document_cell(d, "%c", to->judged ? (int)to->audit.grade : '-');
         mf_document_cell(d,
@@ -176,19 +223,24 @@ static void write_claim(mf_json_writer *w, const mf_audited *to)
     mf_jw_open(w, NULL, '{');
     mf_jw_text(w, "model", to->model);
     mf_jw_text(w, "machine", to->machine_name);
+    mf_jw_text(w, "test", to->test == MF_TEST_PREFILL ? "pp" : "tg");
+    mf_jw_number(w, "prompt_tokens", to->test == MF_TEST_PREFILL, to->prompt_tokens);
+    mf_jw_number(w, "claimed_ttft_s", to->ttft_s > 0, to->ttft_s);
     mf_jw_number(w, "claimed_tok_s", true, to->claim.tok_s);
     mf_jw_number(w, "sequences", true, to->claim.n_sequences);
     mf_jw_number(w, "tokens_per_step", true, fmax(1, to->claim.tokens_per_step));
     mf_jw_text(w, "grade", to->judged ? letter : NULL);
-    mf_jw_text(w, "verdict", to->judged ? row_of(audit->grade)->text : NULL);
+    mf_jw_text(w, "verdict", to->judged ? verdict_of(to) : NULL);
     mf_jw_number(w, "read_bytes", audit->read_bytes > 0, audit->read_bytes);
     mf_jw_number(w, "needed_bytes_per_s", audit->needed_bytes_per_s > 0, audit->needed_bytes_per_s);
     mf_jw_number(w, "bandwidth_bytes_per_s", ground->bytes_per_s > 0, ground->bytes_per_s);
     mf_jw_number(w, "share_of_peak", audit->share_of_peak > 0, audit->share_of_peak);
     mf_jw_number(w, "ceiling_tok_s", ground->ceiling_tok_s > 0, ground->ceiling_tok_s);
     mf_jw_number(w, "predicted_tok_s", ground->expected_tok_s > 0, ground->expected_tok_s);
-    mf_jw_number(
-        w, "least_tokens_per_step", audit->least_tokens_per_step > 0, audit->least_tokens_per_step);
+    mf_jw_number(w,
+                 "least_tokens_per_step",
+                 audit->least_tokens_per_step > 0 && to->test == MF_TEST_DECODE,
+                 audit->least_tokens_per_step);
     mf_jw_bool(w, "fits", !ground->too_big);
     mf_jw_text(w, "note", to->note);
     mf_jw_text(w, "reason", to->judged ? NULL : to->reason);

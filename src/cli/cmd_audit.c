@@ -28,14 +28,15 @@ static mf_status audit(bool *possible, const mf_arguments *a, mf_error *err)
 
 static mf_status check_words(const mf_arguments *a, mf_error *err)
 {
-    const bool one = a->on != NULL && a->tok_s > 0 && (a->model == NULL) != (a->bytes == NULL);
-    const bool file = a->n_positional == 1 && a->on == NULL && a->tok_s <= 0 && a->model == NULL &&
-                      a->bytes == NULL;
+    const bool one =
+        a->on != NULL && mf_audit_claims(a) == 1 && (a->model == NULL) != (a->bytes == NULL);
+    const bool file = a->n_positional == 1 && a->on == NULL && mf_audit_claims(a) == 0 &&
+                      a->model == NULL && a->bytes == NULL;
     if (!file && (!one || a->n_positional > 0)) {
         return mf_fail(err,
                        MF_E_USAGE,
-                       "audit takes --model M or --bytes SIZE, --on MACHINE and --tok-s X, or a "
-                       "CSV file of claims");
+                       "audit takes --model M or --bytes SIZE, --on MACHINE and one of --tok-s X, "
+                       "--prefill-tok-s X and --ttft S, or a CSV file of claims");
     }
     return mf_cli_is_format(a, "csv")
                ? mf_fail(err, MF_E_USAGE, "audit writes text, markdown, html or json")

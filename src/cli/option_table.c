@@ -152,6 +152,8 @@ const mf_option mf_options[] = {
     {"--scenario", "FILE", AT(scenario_file), MF_OPTION_TEXT, MF_FOR_ENGINES, NULL, "JSON object with options of this command; said ones win"},
     {"--from-measurements", "FILE", AT(from_measurements), MF_OPTION_TEXT, MF_FOR_CALIBRATE, NULL, "measured speeds (CSV) to fit the speed law to"},
     {"--tok-s", "X", AT(tok_s), MF_OPTION_NUMBER, MF_FOR_AUDIT, NULL, "the claim: output tokens a second, of all sequences"},
+    {"--prefill-tok-s", "X", AT(prefill_tok_s), MF_OPTION_NUMBER, MF_FOR_AUDIT, NULL, "the claim: tokens of a prompt of --prompt a second"},
+    {"--ttft", "S", AT(ttft_s), MF_OPTION_NUMBER, MF_FOR_AUDIT, NULL, "the claim: seconds to the first token after a prompt of --prompt"},
     {"--bytes", "SIZE", AT(bytes), MF_OPTION_TEXT, MF_FOR_AUDIT, NULL, "what a token reads, instead of --model (\"39 GiB\")"},
     {"--tokens-per-step", "N", AT(tokens_per_step), MF_OPTION_NUMBER, MF_FOR_AUDIT, NULL, "tokens that speculation gives a step (1)"},
     {"--leave-out", "WHAT", AT(leave_out), MF_OPTION_TEXT, MF_FOR_VALIDATE, NULL, "fit without each chip, generation, model, quant, source (none)"},

@@ -104,6 +104,8 @@ typedef struct mf_arguments {
     const char *leave_out;
     const char *bytes;
     double tok_s;
+    double prefill_tok_s;
+    double ttft_s;
     double tokens_per_step;
     const char *rows;
     const char *report;
