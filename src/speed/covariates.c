@@ -133,7 +133,8 @@ static bool is_old(const mf_measurement *m)
     return starts_with(m->date, "2023") || starts_with(m->date, "2024");
 }
 
-/* Dates sort as text; of a range ("2025-08..2026-04", "2025-08..10": of one year) the end counts. A blank says nothing. */
+/* Dates sort as text; of a range ("2025-08..2026-04", "2025-08..10": of one year) the end counts. A blank says nothing, nor does a
+   year of its months. */
 static bool is_before(const mf_measurement *m, const char *date)
 {
     enum { YEAR_AND_DASH = 5, MONTH = 2 };
@@ -143,7 +144,8 @@ static bool is_before(const mf_measurement *m, const char *date)
         const int years = strncmp(m->date, date, YEAR_AND_DASH);
         return years < 0 || (years == 0 && strcmp(end, date + YEAR_AND_DASH) < 0);
     }
-    return end[0] != '\0' && strcmp(end, date) < 0;
+    const bool around = strlen(end) < strlen(date) && starts_with(date, end);
+    return !around && strcmp(end, date) < 0;
 }
 
 static const runtime_word *word_of(const mf_measurement *m)

@@ -73,6 +73,7 @@ static const notes_case notes_cases[] = {
     {"apple-m2-10c",         "2023-11..2025",    "FA off; default f16 KV",           MF_RUNTIME_METAL_2024,    false, 512 },
     {"apple-m4-10c",         "2023-11..2025",    "FA off; default f16 KV",           MF_RUNTIME_METAL,         false, 512 },
     {"amd-r9700",            "2025-12",          "FA on; rocm7.1.1",                 MF_RUNTIME_ROCM,          true,  512 },
+    {"amd-r9700",            "2025",             "Ollama eval rate",                 MF_RUNTIME_ROCM,          false, 512 },
     {"amd-strix-halo-8060s", "2025-07",          "llama.cpp-hip; FA off",            MF_RUNTIME_ROCM_2025,     false, 512 },
     {"amd-r9700",            "2025-10",          "Vulkan AMDVLK; FA on",             MF_RUNTIME_VULKAN_AMDVLK, true,  512 },
     {"amd-strix-halo-8060s", "2025-05",          "HIP rocWMMA FA on",                MF_RUNTIME_ROCM_WMMA,     true,  512 },
