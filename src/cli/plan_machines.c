@@ -365,7 +365,8 @@ static void fill_cell(mf_step_cell *cell, const mf_plan_facts *facts, const mf_m
     cell->runs = row->meets;
     if (row->meets && row->choice.quant < facts->n_quants) {
         const mf_quant *quant = facts->quants[row->choice.quant];
-        (void)snprintf(cell->scheme, sizeof cell->scheme, "%s", quant != NULL ? quant->id : "");
+        (void)snprintf(
+            cell->scheme, sizeof cell->scheme, "%s", quant != NULL ? quant->id : "as stored");
         cell->decode = row->choice.decode;
     }
 }
