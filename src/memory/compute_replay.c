@@ -385,9 +385,7 @@ mf_status mf_compute_replay(compute_way *way,
     }
     memcpy(form->states, form->counted, form->g.n_nodes * sizeof *form->states);
     replay r = {
-        .f = form,
-        .places = places,
-        .a = {.buffers = buffers, .n_buffers = places->n_places, .states = form->states}
+        .f = form, .places = places, .a = {.buffers = buffers, .states = form->states}
     };
     for (size_t i = 0; i < places->n_places; i++) {
         const bool device = i + 1 < places->n_places;

@@ -55,8 +55,7 @@ typedef struct galloc_state {
 
 typedef struct galloc {
     galloc_buffer *buffers; /* begun by the caller */
-    size_t n_buffers;
-    galloc_state *states; /* one for every tensor of the graph, all zero at the beginning */
+    galloc_state *states;   /* one for every tensor of the graph, all zero at the beginning */
 } galloc;
 
 /* Counts readers, which do not depend on sizes: needs states alone. */

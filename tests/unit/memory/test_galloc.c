@@ -42,7 +42,7 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
             steps[order.n_steps++].tensor = f->g.order[i];
         }
     }
-    galloc a = {.buffers = &f->buffer, .n_buffers = 1, .states = f->states};
+    galloc a = {.buffers = &f->buffer, .states = f->states};
     mf_galloc_begin(&f->buffer, alignment, false);
     mf_galloc_count(&a, &f->g, &order);
     for (uint32_t i = 0; i < f->g.n_leaves; i++) {
@@ -185,7 +185,7 @@ Test(galloc, scratch_counts_on_devices_only)
         fixture f = {0};
         galloc_step step = {.tensor = vector(&f, GRAPH_PLAIN, 8, GRAPH_NONE, GRAPH_NONE)};
         f.g.nodes[step.tensor].scratch_bytes = 320;
-        galloc a = {.buffers = &f.buffer, .n_buffers = 1, .states = f.states};
+        galloc a = {.buffers = &f.buffer, .states = f.states};
         mf_galloc_begin(&f.buffer, 32, scratch == 1);
         mf_galloc_run(&a, &f.g, &step);
         cr_expect(eq(u64, f.buffer.max_size, (uint64_t)(scratch == 1 ? 352 : 32)));
