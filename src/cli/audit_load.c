@@ -66,6 +66,7 @@ ground_of_model(mf_audited *to, const mf_database *database, const mf_arguments 
                    : mf_fail(
                          err, MF_E_UNSUPPORTED, "no speed to hold it against: %s", rate->reason);
     }
+    to->predicted = *rate;
     to->ground.ceiling_tok_s = rate->ceiling_tok_s;
     to->ground.expected_tok_s = rate->tok_s;
     to->ground.high_tok_s = rate->high_tok_s;

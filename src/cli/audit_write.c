@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/audit.h"
 #include "report/json_writer.h"
+#include "report/wording.h"
 
 typedef struct grade_row {
     mf_grade grade;
@@ -59,6 +60,12 @@ static void show_arithmetic(mf_document *d, const mf_audited *to)
 {
     char bytes[MF_NUMBER_SIZE];
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, NULL);
+    if (to->model != NULL) {
+        mf_document_cell(d, "model");
+        mf_document_cell(d, "%s", to->model);
+    }
+    mf_document_cell(d, "machine");
+    mf_document_cell(d, "%s", to->machine_name);
     if (to->test == MF_TEST_PREFILL) {
         mf_document_cell(d, "prompt");
         mf_document_cell(d, "%s tokens", mf_number_text(bytes, to->prompt_tokens, 6));
@@ -88,7 +95,14 @@ static void show_arithmetic(mf_document *d, const mf_audited *to)
          MF_DIM_FRACTION);
     number(d, "ceiling, tokens/s", to->ground.ceiling_tok_s);
     if (to->ground.expected_tok_s > 0) {
-        number(d, "predicted, tokens/s", to->ground.expected_tok_s);
+        char rate[MF_WORDING_SIZE];
+        char range[MF_WORDING_SIZE];
+        mf_document_cell(d, "predicted, tokens/s");
+        mf_document_cell(d,
+                         "%s (90 %%: %s, %s)",
+                         mf_rate_text(rate, &to->predicted),
+                         mf_range_text(range, &to->predicted),
+                         mf_basis_name(to->predicted.basis));
     }
 }
 
