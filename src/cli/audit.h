@@ -20,7 +20,7 @@ typedef struct mf_audited {
     double prompt_tokens; /* of a claim about a prompt */
     double ttft_s;        /* as it was claimed; 0: tokens a second were */
     double short_tok_s;   /* ceiling of a micro-batch alone: what a shorter prompt could reach */
-    mf_rate predicted; /* of a model */
+    mf_rate predicted;    /* of a model */
     mf_claim claim;
     mf_audit_ground ground;
     mf_audit audit;
