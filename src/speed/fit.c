@@ -45,8 +45,7 @@ typedef struct normal {
 
 static mf_knobs knobs_at(const mf_fit *fit, const fit_row *r, const double *x)
 {
-    mf_knobs knobs = {.skips_tail = mf_skips_tail(r->row->setting.runtime),
-                      .keeps_scores = !r->row->setting.flash_attention};
+    mf_knobs knobs = mf_knobs_start(&r->row->setting);
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         knobs.value[k] = UNUSED_KNOB;
     }

@@ -9,6 +9,15 @@
 #define NVIDIA_OVERLAP 1.5
 #define CPU_OVERLAP 6.0
 #define FLOP_PER_SCORE_BYTE 200.0 /* an RTX A6000's matrix peak over its bandwidth */
+/* MLX's first chunk of a prompt takes 10 to 13 ms a GB of weights longer than the others, on an M5 Max and on an M2 Max, of
+   dense models and of mixtures: 169, 236 and 510 ms for 128, 512 and 2048 tokens of Gemma 4 26B in 4 bits. */
+#define MLX_MAPPED_BYTES_PER_S 95e9
+/* ROCm's flash attention reads the cache once for so many queries: Llama 2 7B, 32 KV heads, takes 27 s for 2048 tokens at
+   65 536 on a Strix Halo, where a model with 8 KV heads and more products takes 7. */
+#define ROCM_QUERY_TILE 16.0
+#define CACHE_OVERLAP 4.0 /* of that reading and the products */
+/* Experts in 16 bits are multiplied one by one by a library with larger tiles than the kernels for packed ones have. */
+#define WIDE_PADDING 4.0
 #define REFERENCE_CLOCK_HZ 1.4e9
 #define APPLE_FLOP_PER_CORE_AND_CLOCK 256.0 /* 128 lanes, FMA = 2 */
 #define REFERENCE_W_PER_FLOP_PER_S 1.4e-12  /* RTX 4090, RTX 5090 */
@@ -104,17 +113,21 @@ bool mf_lacks_bf16_experts(mf_runtime runtime)
            runtime == MF_RUNTIME_VULKAN_AMDVLK;
 }
 
-bool mf_skips_tail(mf_runtime runtime)
+mf_knobs mf_knobs_start(const mf_setting *setting)
 {
-    return runtime == MF_RUNTIME_MLX;
+    const bool mlx = setting->runtime == MF_RUNTIME_MLX;
+    const bool tiles = setting->runtime == MF_RUNTIME_ROCM && setting->flash_attention;
+    return (mf_knobs){.skips_tail = mlx, /* it computes lazily: of a chunk what fills the caches */
+                      .mapped_bytes_per_s = mlx ? MLX_MAPPED_BYTES_PER_S : 0,
+                      .query_tile = tiles ? ROCM_QUERY_TILE : 0,
+                      .keeps_scores = !setting->flash_attention};
 }
 
 mf_knobs mf_knobs_of(const mf_calibration *calibration, const mf_setting *setting)
 {
     const mf_knob_logs logs = mf_calibration_logs(calibration, setting);
-    mf_knobs knobs = {.skips_tail = mf_skips_tail(setting->runtime),
-                      .keeps_scores = !setting->flash_attention,
-                      .variances = logs.variances};
+    mf_knobs knobs = mf_knobs_start(setting);
+    knobs.variances = logs.variances;
     for (size_t k = 0; k < MF_KNOB_COUNT; k++) {
         knobs.value[k] = exp(logs.value[k]);
     }
@@ -201,10 +214,20 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     return t;
 }
 
+static bool is_wide(mf_format format)
+{
+    return format == MF_FORMAT_F16 || format == MF_FORMAT_BF16;
+}
+
 double mf_product_rate(const mf_peaks *peaks, mf_format format)
 {
-    return format == MF_FORMAT_F16 || format == MF_FORMAT_BF16 ? peaks->matrix_flop_per_s
-                                                               : peaks->packed_flop_per_s;
+    return is_wide(format) ? peaks->matrix_flop_per_s : peaks->packed_flop_per_s;
+}
+
+double mf_attending_s(const mf_prefill_time *t)
+{
+    const double products = t->attention_s + t->latent_s;
+    return t->cache_s > 0 ? joined(products, t->cache_s, CACHE_OVERLAP) : products;
 }
 
 mf_prefill_time
@@ -228,7 +251,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
         const double experts = work->expert_weights[f];
         t.dense_s[f] = dense * step.n_tokens * per_row;
         t.expert_s[f] = experts * step.n_tokens * per_row * knobs->value[MF_KNOB_EXPERT];
-        t.padding_s[f] = experts * rows * per_row;
+        t.padding_s[f] = experts * rows * per_row * (is_wide((mf_format)f) ? WIDE_PADDING : 1);
         t.compute_s += t.dense_s[f] + t.expert_s[f] + t.padding_s[f];
     }
     t.attention_s =
@@ -236,9 +259,16 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
     t.latent_s = attention * knobs->value[MF_KNOB_ATTENTION_MLA] *
                  mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, true);
     t.touch_s = n_batches * mf_work_touched_bytes(work, in_batch) / peaks->bandwidth_bytes_per_s;
+    if (knobs->mapped_bytes_per_s > 0) {
+        t.touch_s += (work->dense_bytes + work->expert_bytes) / knobs->mapped_bytes_per_s;
+    }
     t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
     t.scan_s = step.n_tokens * work->n_linear_layers * knobs->value[MF_KNOB_SCAN];
-    t.total_s = t.compute_s + t.attention_s + t.latent_s + t.touch_s + t.pass_s + t.scan_s;
+    t.cache_s = knobs->query_tile > 0
+                    ? mf_work_prompt_cache_bytes(work, step.cache, step.depth, step.n_tokens) /
+                          knobs->query_tile / peaks->bandwidth_bytes_per_s
+                    : 0;
+    t.total_s = t.compute_s + mf_attending_s(&t) + t.touch_s + t.pass_s + t.scan_s;
     t.total_s = fmax(t.total_s * knobs->scale[MF_TEST_PREFILL],
                      LEAST_SLOWDOWN * mf_ceiling_prefill_s(work, peaks, step));
     return t;
@@ -284,9 +314,12 @@ mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs)
         shares.value[MF_KNOB_EXPERT] += knobs->ease[MF_KNOB_EXPERT] * part * time->expert_s[f];
         shares.value[MF_KNOB_PADDING] += part * time->padding_s[f];
     }
-    shares.value[MF_KNOB_ATTENTION] =
-        knobs->ease[MF_KNOB_ATTENTION] * part * (time->attention_s + time->latent_s);
-    shares.value[MF_KNOB_ATTENTION_MLA] = part * time->latent_s;
+    const double attention = time->attention_s + time->latent_s;
+    /* Of (a^p + b^p)^(1/p), d ln / d ln a times the whole is a (a / whole)^(p - 1). */
+    const double slope =
+        time->cache_s > 0 ? pow(attention / mf_attending_s(time), CACHE_OVERLAP - 1) : 1;
+    shares.value[MF_KNOB_ATTENTION] = knobs->ease[MF_KNOB_ATTENTION] * part * slope * attention;
+    shares.value[MF_KNOB_ATTENTION_MLA] = part * slope * time->latent_s;
     shares.value[MF_KNOB_PASS] = part * time->pass_s;
     shares.value[MF_KNOB_SCAN] = part * time->scan_s;
     return shares;

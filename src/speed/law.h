@@ -52,6 +52,9 @@ typedef struct mf_knobs {
     double scale[MF_TEST_COUNT]; /* of the time, by the model's architecture */
     bool skips_tail;             /* the engine computes of a prompt what the caches need */
     bool keeps_scores;           /* flash attention is off */
+    double query_tile; /* queries that read the cache at once; 0: so many that it is no matter */
+    double
+        mapped_bytes_per_s; /* at which a prompt's first chunk maps the weights; 0: it does not */
     double ease[MF_KNOB_COUNT];
     double lane_ease[MF_FORMAT_COUNT]; /* what is left of it goes to the format with fewer bits */
     double work_ease[MF_FORMAT_COUNT];
@@ -69,8 +72,8 @@ mf_setting mf_setting_of(const mf_device *device,
 /* Backends without a kernel for one token and BF16 experts run the one for many, over all experts. */
 bool mf_lacks_bf16_experts(mf_runtime runtime);
 
-/* MLX computes lazily: of a prompt's chunk only what fills the caches. */
-bool mf_skips_tail(mf_runtime runtime);
+/* What an engine does of itself, without any coefficient. */
+mf_knobs mf_knobs_start(const mf_setting *setting);
 
 /* No stream reaches its specified peak: eta bends towards 0.97 (best seen: 0.955, RTX 4090 GEMV). */
 double mf_soft_eta(double eta, double *ease);
@@ -108,10 +111,14 @@ typedef struct mf_prefill_time {
     double compute_s; /* these three, all formats */
     double attention_s;
     double latent_s;
-    double touch_s;
+    double cache_s; /* reading the cache while attending: joined with these two */
+    double touch_s; /* reading weights, and mapping them */
     double pass_s;
     double scan_s;
 } mf_prefill_time;
+
+/* A prompt's attention: its products, and the reading of the cache beside them. */
+double mf_attending_s(const mf_prefill_time *time);
 
 /* Seconds per token, and per prompt. Thread-safe. */
 mf_decode_time

@@ -160,7 +160,10 @@ mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, 
         return mf_fail(err, MF_E_UNSUPPORTED, "there is no ground for a speed: %s", reason);
     }
     law->path = *path;
-    law->plain = *path;
+    for (size_t i = 0; i < path->n_segments; i++) {
+        law->path.segments[i].knobs.mapped_bytes_per_s = 0; /* while steps follow each other */
+    }
+    law->plain = law->path;
     law->plain.streamed.n_groups = 0;
     law->step = step;
     law->head_s = 0;

@@ -346,24 +346,39 @@ static double capped_sum(double begin, double end, double limit)
     return (limit * limit - begin * begin) / 2 + limit * (end - limit);
 }
 
+/* Pairs of a query in depth .. depth + n_tokens and a token that it sees. */
+static double prompt_pairs(const mf_attention_group *group, double depth, double n_tokens)
+{
+    const double end = depth + n_tokens;
+    double pairs = capped_sum(depth, end, group->window);
+    if (group->ratio > 0) {
+        pairs += capped_sum(depth, end, 0) / group->ratio;
+    }
+    if (group->top_k > 0) {
+        pairs = fmin(pairs, capped_sum(depth, end, group->top_k));
+    }
+    return pairs;
+}
+
+double
+mf_work_prompt_cache_bytes(const mf_work *work, mf_cache_width width, double depth, double n_tokens)
+{
+    double bytes = 0;
+    for (size_t g = 0; g < work->n_groups; g++) {
+        const mf_attention_group *group = &work->groups[g];
+        const double per_token = group->keys * width.key_bytes + group->values * width.value_bytes;
+        bytes += per_token * prompt_pairs(group, depth, n_tokens);
+    }
+    return bytes;
+}
+
 double
 mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent)
 {
-    const double end = depth + n_tokens;
     double flop = 0;
     for (size_t g = 0; g < work->n_groups; g++) {
         const mf_attention_group *group = &work->groups[g];
-        if (group->latent != latent) {
-            continue;
-        }
-        double pairs = capped_sum(depth, end, group->window);
-        if (group->ratio > 0) {
-            pairs += capped_sum(depth, end, 0) / group->ratio;
-        }
-        if (group->top_k > 0) {
-            pairs = fmin(pairs, capped_sum(depth, end, group->top_k));
-        }
-        flop += group->flop * pairs;
+        flop += group->latent == latent ? group->flop * prompt_pairs(group, depth, n_tokens) : 0;
     }
     return flop;
 }

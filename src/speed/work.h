@@ -85,6 +85,12 @@ double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent)
 double
 mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens, bool latent);
 
+/* Bytes of KV cache that the queries at depth .. depth + n_tokens read, each for itself. */
+double mf_work_prompt_cache_bytes(const mf_work *work,
+                                  mf_cache_width width,
+                                  double depth,
+                                  double n_tokens);
+
 /* Bytes of weights touched by a batch: experts picked at random leave E (1 - k/E)^T untouched (arXiv 2505.19645). */
 double mf_work_touched_bytes(const mf_work *work, double n_tokens);
 

@@ -116,8 +116,8 @@ Test(law, half_empty_tiles_of_experts_cost_less_with_larger_micro_batches)
         padding[i] = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).padding_s[MF_FORMAT_F16];
     }
     cr_assert(epsilon_eq(dbl, padding[0], 4 * padding[1], 1e-9 * padding[0]));
-    /* 2 FLOP x weights of all 8 experts (all are touched) x rows. */
-    const double flop = 2 * 64 * 256 * 8.0 * b.knobs.value[MF_KNOB_PADDING];
+    /* 2 FLOP x weights of all 8 experts (all are touched) x rows, four times as many as of packed experts. */
+    const double flop = 2 * 64 * 256 * 8.0 * b.knobs.value[MF_KNOB_PADDING] * 4;
     const double expected = flop * b.knobs.work[MF_FORMAT_F16] / b.peaks.matrix_flop_per_s;
     cr_assert(epsilon_eq(dbl, padding[1], expected, 1e-6 * expected));
 }
@@ -261,6 +261,38 @@ Test(law, without_flash_attention_scores_go_through_memory)
     const double kept[] = {mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s,
                            mf_law_prefill(&b.work, &slower, &b.knobs, b.step).attention_s};
     cr_assert(epsilon_eq(dbl, kept[1], 2 * kept[0], 1e-12));
+}
+
+Test(law, rocm_reads_the_cache_once_for_16_queries)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 512;
+    b.step.depth = 100000;
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_VULKAN);
+    cr_assert(
+        epsilon_eq(dbl, mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).cache_s, 0, 1e-18));
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
+    /* Two layers of 2 KV heads, 80 elements and 2 bytes; one of them sees a window of 100 tokens. */
+    const double pairs = 512.0 * (100000 + 256) + 512.0 * 100;
+    const double expected = 2 * 80 * 2 * pairs / 16 / b.peaks.bandwidth_bytes_per_s;
+    const mf_prefill_time t = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, t.cache_s, expected, 1e-9 * expected));
+    b.peaks.bandwidth_bytes_per_s /= 1e6;
+    const mf_prefill_time bound = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, mf_attending_s(&bound), 1e6 * expected, 1e-3 * expected * 1e6));
+}
+
+Test(law, mlx_maps_the_weights_once_a_prompt)
+{
+    bench b;
+    bench_fill(&b);
+    setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_METAL);
+    const double metal = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).touch_s;
+    setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_MLX);
+    const double mlx = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).touch_s;
+    const double all = b.work.dense_bytes + b.work.expert_bytes;
+    cr_assert(epsilon_eq(dbl, mlx - metal, all / 95e9, 1e-9 * mlx));
 }
 
 Test(law, efficiency_bends_below_its_limit)
@@ -436,18 +468,28 @@ Test(law, shares_of_decode_are_its_derivatives)
     cr_assert(epsilon_eq(dbl, shares.lane[MF_FORMAT_F16], slope, 1e-4));
 }
 
-Test(law, shares_of_prefill_are_its_derivatives)
+static void check_prefill_shares(const bench *b)
 {
     static const mf_knob knobs[] = {
         MF_KNOB_EXPERT, MF_KNOB_ATTENTION, MF_KNOB_PASS, MF_KNOB_PADDING, MF_KNOB_SCAN};
-    bench b;
-    bench_fill(&b);
-    const mf_prefill_time t = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
-    const mf_shares shares = mf_prefill_shares(&t, &b.knobs);
+    const mf_prefill_time t = mf_law_prefill(&b->work, &b->peaks, &b->knobs, b->step);
+    const mf_shares shares = mf_prefill_shares(&t, &b->knobs);
     for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
-        bench moved = b;
+        bench moved = *b;
         moved.knobs.value[knobs[i]] *= 1 + 1e-6;
-        const double slope = (prefill_s(&moved) / prefill_s(&b) - 1) / 1e-6;
+        const double slope = (prefill_s(&moved) / prefill_s(b) - 1) / 1e-6;
         cr_assert(epsilon_eq(dbl, shares.value[knobs[i]], slope, 1e-4));
     }
+}
+
+Test(law, shares_of_prefill_are_its_derivatives)
+{
+    bench b;
+    bench_fill(&b);
+    check_prefill_shares(&b);
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
+    b.step.n_tokens = 512;
+    b.step.depth = 30000;
+    b.peaks.bandwidth_bytes_per_s /= 30; /* reading and products about as long */
+    check_prefill_shares(&b);
 }
