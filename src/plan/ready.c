@@ -230,11 +230,17 @@ static bool same_rates(const mf_segment *a, const mf_segment *b)
     const double peaks[] = {p->bandwidth_bytes_per_s,
                             p->lane_flop_per_s,
                             p->matrix_flop_per_s,
+                            p->packed_flop_per_s,
+                            p->attention_flop_per_s,
+                            p->scores_flop_per_s,
                             p->best_op_per_s,
                             p->overlap};
     const double others[] = {q->bandwidth_bytes_per_s,
                              q->lane_flop_per_s,
                              q->matrix_flop_per_s,
+                             q->packed_flop_per_s,
+                             q->attention_flop_per_s,
+                             q->scores_flop_per_s,
                              q->best_op_per_s,
                              q->overlap};
     const mf_knobs *k = &a->knobs;
