@@ -57,7 +57,8 @@ void mf_load_prompt(mf_load *load, const mf_pace *pace, uint64_t n_before, uint3
     if (n_tokens < pace->least_queries) {
         twice_ps = twice_ps * pace->least_queries / n_tokens;
     }
-    load->chunks_ps += pace->chunk_ps + (uint64_t)(twice_ps / 2);
+    load->chunks_ps +=
+        pace->chunk_ps + (n_before == 0 ? pace->start_ps : 0) + (uint64_t)(twice_ps / 2);
     load->n_tokens += n_tokens;
     load->n_chunks++;
     load->longest = n_tokens > load->longest ? n_tokens : load->longest;

@@ -38,6 +38,7 @@ typedef struct mf_pace {
     uint32_t n_together; /* servers that share experts and step together; 0 or 1: none */
     uint64_t *shared_ps; /* [max_tokens + 1]: what they do together with so many tokens each */
     uint64_t chunk_ps;   /* per prompt in a step */
+    uint64_t start_ps;   /* and where it has nothing in the cache yet */
     uint64_t mixed_sequence_ps; /* per decoding sequence in a step that also holds a prompt */
     uint64_t mixed_token_ps;    /* and per token of the longest of its prompts */
     uint32_t least_queries;     /* a prompt's attention takes no less than that of so many tokens */

@@ -13,9 +13,12 @@ typedef struct law {
     double pair_share; /* of a prompt's attention where devices work on different micro-batches */
 } law;
 
+/* Of a chunk that is not a prompt's first. */
 static double prompt_s(const law *l, double depth, uint32_t n)
 {
-    return mf_step_seconds(l->steps, (mf_step_load){.n_prefill = n, .prefill_depth = depth});
+    const double s =
+        mf_step_seconds(l->steps, (mf_step_load){.n_prefill = n, .prefill_depth = depth});
+    return depth > 0 ? s : s - l->steps->start_s;
 }
 
 static double alone_depth_s(const void *context, double n_tokens)
@@ -123,6 +126,7 @@ mf_status mf_pace_from_law(mf_pace *pace,
                                             .prompt_s = prompt_depth_s,
                                             .context = &l});
         fill_tables(&made, &l);
+        made.start_ps = mf_picoseconds(l.steps->start_s);
         *ground = ground_of(path, calibration, l.steps->step);
         *pace = made;
     }

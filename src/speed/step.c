@@ -78,11 +78,12 @@ double mf_step_seconds(const mf_step_law *law, mf_step_load load)
         return n > 0 ? decode_s(law, n, depth) : 0;
     }
     const double own = prompt_s(&law->path, law->step, prompt, load.prefill_depth);
+    const double start = load.prefill_depth > 0 ? 0 : law->start_s;
     if (n <= 0) {
-        return own;
+        return own + start;
     }
     const double attention = own - prompt_s(&law->plain, law->step, prompt, load.prefill_depth);
-    return fmax(decode_s(law, n, depth), attention + beside_s(law, n, depth, n + prompt));
+    return start + fmax(decode_s(law, n, depth), attention + beside_s(law, n, depth, n + prompt));
 }
 
 /* 90 % of the rows of models left out of the fit of batches are within 15 %; one chip speaks for each of the two, so half as
@@ -161,8 +162,9 @@ mf_status mf_step_law_make(mf_step_law *law, const mf_path *path, mf_step step, 
     }
     law->path = *path;
     for (size_t i = 0; i < path->n_segments; i++) {
-        law->path.segments[i].knobs.mapped_bytes_per_s = 0; /* while steps follow each other */
+        law->path.segments[i].knobs.mapped_bytes_per_s = 0;
     }
+    law->start_s = prompt_s(path, step, 1, 0) - prompt_s(&law->path, step, 1, 0);
     law->plain = law->path;
     law->plain.streamed.n_groups = 0;
     law->step = step;

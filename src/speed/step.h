@@ -13,6 +13,7 @@ struct mf_step_law {
     mf_batch batches[MF_MAX_PLACES];
     mf_step step; /* micro-batch and cache */
     double head_s;
+    double start_s; /* of a prompt's first chunk, beside what it computes: MLX maps the weights */
 };
 
 /* One of a path that is known. MF_E_UNSUPPORTED where a prompt's speed is not known. */
