@@ -98,9 +98,10 @@ static void place_layer(work *w, size_t index)
 
 static bool same_places(const build_layer *a, const build_layer *b)
 {
+    const bool apart = a->part_places != NULL && b->part_places != NULL; /* all layers or none */
     return a->place == b->place && a->expert_place == b->expert_place &&
            a->cache_place == b->cache_place &&
-           (a->part_places == NULL || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
+           (!apart || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
 static bool has_part_on_host(const work *w, const build_layer *l)
