@@ -10,8 +10,7 @@
 #include <string.h>
 
 #include "memfit/llamacpp_fit.h"
-#include "memory/llamacpp_compute.h"
-#include "memory/llamacpp_place.h"
+#include "truth/bare.h"
 #include "truth/table.h"
 #include "truth/tally.h"
 
@@ -104,38 +103,13 @@ static void build(bench *b, const table *t)
     add_placement(b, t);
 }
 
-/* Devices that work alone, without a kernel's scratch: none of memfit's backends. */
-static compute_size compute_alone(const mf_case *run)
-{
-    mf_memory memory = {0};
-    llamacpp_plan plan = {0};
-    mf_cache_size cache = {0};
-    compute_size size = {0};
-    const layout at = mf_layout_places(&memory, run);
-    cr_assert(mf_llamacpp_place(&plan, &memory, run, &at, NULL) == MF_OK);
-    cr_assert(mf_cache_bytes(&cache, run->model, &run->workload, NULL) == MF_OK);
-    const compute_setup setup = {.footprint = run->footprint,
-                                 .workload = &run->workload,
-                                 .cache = &cache,
-                                 .layer_places = plan.layers,
-                                 .tensor_places = plan.tensors,
-                                 .n_places = (uint8_t)(at.n_devices + 1),
-                                 .n_copies = 1,
-                                 .fully_offloaded = plan.fully_offloaded,
-                                 .as_run = true,
-                                 .alignment = 32};
-    cr_assert(mf_llamacpp_compute(&size, &setup, NULL) == MF_OK);
-    mf_llamacpp_place_free(&plan);
-    return size;
-}
-
 static void check(const table *t, const bench *b, tally *tallies)
 {
     static const char *const columns[] = {"model_bytes", "context_bytes", "compute_bytes"};
     mf_memory need;
     mf_error err = {0};
     cr_assert(mf_memory_need(&need, &b->run, &err) == MF_OK, "%s", err.message);
-    const compute_size alone = compute_alone(&b->run);
+    const compute_size alone = truth_bare_compute(&b->run, (compute_setup){.as_run = true});
     for (size_t i = 0; i < need.n_places; i++) {
         const uint64_t *terms = need.places[i].terms;
         const uint64_t ours[] = {terms[MF_TERM_WEIGHTS],

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory/llamacpp_compute.h"
-#include "memory/llamacpp_place.h"
+#include "truth/bare.h"
 #include "truth/table.h"
 #include "truth/tally.h"
 
@@ -95,29 +94,6 @@ static size_t each_row(void (*visit)(const table *, const mf_case *, const mf_me
     return n;
 }
 
-/* The compute buffers of the case on a device without scratch. */
-static compute_size without_scratch(const mf_case *run)
-{
-    mf_memory memory = {0};
-    llamacpp_plan plan = {0};
-    mf_cache_size cache = {0};
-    compute_size size = {0};
-    const layout at = mf_layout_places(&memory, run);
-    cr_assert(mf_llamacpp_place(&plan, &memory, run, &at, NULL) == MF_OK);
-    cr_assert(mf_cache_bytes(&cache, run->model, &run->workload, NULL) == MF_OK);
-    const compute_setup setup = {.footprint = run->footprint,
-                                 .workload = &run->workload,
-                                 .cache = &cache,
-                                 .layer_places = plan.layers,
-                                 .n_places = 2,
-                                 .n_copies = 1,
-                                 .fully_offloaded = plan.fully_offloaded,
-                                 .alignment = 32};
-    cr_assert(mf_llamacpp_compute(&size, &setup, NULL) == MF_OK);
-    mf_llamacpp_place_free(&plan);
-    return size;
-}
-
 /* Counts and expects equality to the byte. */
 static void expect_same(const table *t, tally *row, uint64_t ours, uint64_t known)
 {
@@ -184,7 +160,7 @@ static void add_compute(const table *t, const mf_case *run, const mf_memory *nee
     uint64_t device = need->places[DEVICE].terms[MF_TERM_COMPUTE];
     uint64_t host = need->places[HOST].terms[MF_TERM_COMPUTE];
     if (!metal) {
-        const compute_size size = without_scratch(run);
+        const compute_size size = truth_bare_compute(run, (compute_setup){0});
         device = size.bytes[DEVICE];
         host = size.bytes[HOST];
     }

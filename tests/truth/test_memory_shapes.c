@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "memory/graph_arch.h"
-#include "memory/llamacpp_compute.h"
-#include "memory/llamacpp_place.h"
+#include "truth/bare.h"
 #include "truth/table.h"
 #include "truth/tally.h"
 
@@ -62,23 +61,8 @@ static void build(bench *b, const table *t)
 static compute_size compute_of(const mf_case *run, bool cpu)
 {
     static const int8_t one_place[512];
-    mf_memory memory = {0};
-    llamacpp_plan plan = {0};
-    mf_cache_size cache = {0};
-    compute_size size = {0};
-    const layout at = mf_layout_places(&memory, run);
-    cr_assert(mf_llamacpp_place(&plan, &memory, run, &at, NULL) == MF_OK);
-    cr_assert(mf_cache_bytes(&cache, run->model, &run->workload, NULL) == MF_OK);
-    const compute_setup setup = {.footprint = run->footprint,
-                                 .workload = &run->workload,
-                                 .cache = &cache,
-                                 .layer_places = cpu ? one_place : plan.layers,
-                                 .n_places = cpu ? 1 : 2,
-                                 .n_copies = 1,
-                                 .fully_offloaded = !cpu && plan.fully_offloaded,
-                                 .alignment = cpu ? 0 : 32};
-    cr_assert(mf_llamacpp_compute(&size, &setup, NULL) == MF_OK);
-    mf_llamacpp_place_free(&plan);
+    const compute_setup in_one = {.layer_places = one_place, .n_places = 1};
+    compute_size size = truth_bare_compute(run, cpu ? in_one : (compute_setup){0});
     if (cpu) {
         size.bytes[HOST] = size.bytes[DEVICE];
         size.bytes[DEVICE] = 0;
