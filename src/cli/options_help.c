@@ -61,6 +61,27 @@ static bool is_first(size_t index)
     return first;
 }
 
+/* The command whose row alone this is; NULL: of several. */
+static const char *only_command(const mf_option *option)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } commands[] = {
+        {MF_FOR_CALIBRATE, "calibrate"},
+        {MF_FOR_COST,      "cost"     },
+        {MF_FOR_PLAN,      "plan"     },
+        {MF_FOR_SIMULATE,  "simulate" },
+        {MF_FOR_SWEEP,     "sweep"    },
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (option->commands == commands[i].bit) {
+            return commands[i].name;
+        }
+    }
+    return NULL;
+}
+
 /* One item a name, what it means in each command one behind the other. */
 void mf_options_manual(mf_str *out)
 {
@@ -75,7 +96,12 @@ void mf_options_manual(mf_str *out)
         mf_str_printf(out, "\n%s", mf_options[i].help);
         for (size_t k = i + 1; k < mf_n_options; k++) {
             if (strcmp(mf_options[k].name, mf_options[i].name) == 0) {
-                mf_str_printf(out, "; %s", mf_options[k].help);
+                const char *command = only_command(&mf_options[k]);
+                mf_str_printf(out,
+                              "; %s%s%s",
+                              command != NULL ? command : "",
+                              command != NULL ? ": " : "",
+                              mf_options[k].help);
             }
         }
         mf_str_add(out, ".\n");
