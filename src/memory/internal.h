@@ -50,6 +50,9 @@ mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *
 mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 
+/* As mf_memory_need, without what takes time to lay out: llama.cpp's compute buffers. */
+mf_status mf_memory_least(mf_memory *memory, const mf_case *run, mf_error *err);
+
 /* Models that are loaded beside this one: draft and vision tower. */
 mf_status mf_beside_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
 

@@ -1,5 +1,6 @@
 #include "base/checked.h"
 #include "memory/internal.h"
+#include "memory/llamacpp_place.h"
 
 #include <math.h>
 
@@ -59,6 +60,12 @@ typedef mf_status (*engine_need)(mf_memory *, const mf_case *, const layout *, m
 
 static const engine_need engines[MF_ENGINE_COUNT] = {
     [MF_ENGINE_LLAMACPP] = mf_llamacpp_need,
+    [MF_ENGINE_MLX] = mf_mlx_need,
+    [MF_ENGINE_VLLM] = mf_vllm_need,
+};
+
+static const engine_need least_of_engines[MF_ENGINE_COUNT] = {
+    [MF_ENGINE_LLAMACPP] = mf_llamacpp_least,
     [MF_ENGINE_MLX] = mf_mlx_need,
     [MF_ENGINE_VLLM] = mf_vllm_need,
 };
@@ -138,7 +145,8 @@ static void judge(mf_memory *memory)
     }
 }
 
-mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
+static mf_status
+need_by(const engine_need *fill, mf_memory *memory, const mf_case *run, mf_error *err)
 {
     mf_memory need = {0};
     mf_case complete = *run;
@@ -151,7 +159,7 @@ mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
     if (status == MF_OK) {
         const layout at = mf_layout_places(&need, &complete);
         need.weights_estimated = complete.footprint->estimated;
-        status = engines[run->engine->id](&need, &complete, &at, err);
+        status = fill[run->engine->id](&need, &complete, &at, err);
         status = status == MF_OK ? mf_beside_need(&need, &complete, &at, err) : status;
     }
     if (status == MF_OK) {
@@ -161,4 +169,14 @@ mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
     }
     mf_footprint_free(own);
     return status;
+}
+
+mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
+{
+    return need_by(engines, memory, run, err);
+}
+
+mf_status mf_memory_least(mf_memory *memory, const mf_case *run, mf_error *err)
+{
+    return need_by(least_of_engines, memory, run, err);
 }

@@ -127,7 +127,7 @@ mf_status mf_ready_machine_make(mf_ready_machine *ready,
         .machine = machine, .engine = engine, .backend = backend, .calibration = calibration};
     const mf_workload w = short_workload(engine);
     const mf_case run = case_of(ready, any, &w);
-    mf_status status = mf_memory_need(&ready->places, &run, err);
+    mf_status status = mf_memory_least(&ready->places, &run, err);
     if (status == MF_OK) {
         ready->turned_to = any->model;
         ready->hidden = (double)any->model->hidden;
