@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Caches are as long as a multiple of this (llama-context.cpp); no buffer is aligned more coarsely than the second. */
-enum { CELL_STEP = 256, ALIGNMENT = 128, N_SIZES = 6 };
+enum {
+    ALIGNMENT = 128, /* no buffer is aligned more coarsely */
+    N_SIZES = 7,
+    MAX_FORMS = 3, /* of a few megabytes each: two series of three ways */
+};
 
-/* A node's bytes, its scratch and its shape. */
+/* A node's bytes, its scratch, its shape and its elements' width. */
 typedef struct node_sizes {
     uint64_t of[N_SIZES];
 } node_sizes;
@@ -24,9 +27,10 @@ typedef struct compute_point {
     compute_way ways[COMPUTE_MAX_WAYS];
 } compute_point;
 
-/* One way's graph, built at the cells of `from`; the growing nodes are known once it was built at `to` as well. */
+/* One way's graph and its sizes at the cells of `from`; the growing nodes are known once it was built at `to` as well. */
 typedef struct series_form {
-    compute_form form;
+    compute_form *form; /* the memo's */
+    node_sizes *sizes;
     growing_node *growing;
     size_t n_growing;
 } series_form;
@@ -53,6 +57,9 @@ typedef struct settled_run {
 } settled_run;
 
 struct compute_memo {
+    compute_form *forms[MAX_FORMS]; /* the one used last first */
+    size_t n_forms;
+    compute_form blank;
     compute_series *series;
     size_t n_series;
     settled_run *runs;
@@ -64,13 +71,13 @@ compute_memo *mf_compute_memo_new(void)
     return calloc(1, sizeof(compute_memo));
 }
 
-static void free_forms(compute_series *s)
+/* Its points stay. */
+static void forget_forms(compute_series *s)
 {
     for (size_t w = 0; w < s->n_ways; w++) {
-        mf_compute_form_free(&s->forms[w].form);
+        free(s->forms[w].sizes);
         free(s->forms[w].growing);
-        s->forms[w].growing = NULL;
-        s->forms[w].n_growing = 0;
+        s->forms[w] = (series_form){.form = NULL};
     }
     s->grows_evenly = false;
 }
@@ -81,13 +88,90 @@ void mf_compute_memo_free(compute_memo *memo)
         return;
     }
     for (size_t i = 0; i < memo->n_series; i++) {
-        free_forms(&memo->series[i]);
-        free(memo->series[i].points);
-        free(memo->series[i].layer_places);
+        compute_series *s = &memo->series[i];
+        forget_forms(s);
+        free(s->points);
+        free(s->layer_places);
     }
+    for (size_t i = 0; i < memo->n_forms; i++) {
+        mf_compute_form_free(memo->forms[i]);
+        free(memo->forms[i]);
+    }
+    mf_compute_form_free(&memo->blank);
     free(memo->series);
     free(memo->runs);
     free(memo);
+}
+
+static void put_first(compute_memo *memo, size_t index)
+{
+    compute_form *form = memo->forms[index];
+    memmove(&memo->forms[1], &memo->forms[0], index * sizeof(compute_form *));
+    memo->forms[0] = form;
+}
+
+compute_form *mf_compute_memo_form(compute_memo *memo, uint64_t structure)
+{
+    for (size_t i = 0; memo != NULL && i < memo->n_forms; i++) {
+        if (memo->forms[i]->structure == structure) {
+            put_first(memo, i);
+            return memo->forms[0];
+        }
+    }
+    return NULL;
+}
+
+static void forget_form(compute_memo *memo, const compute_form *form)
+{
+    for (size_t i = 0; i < memo->n_series; i++) {
+        compute_series *s = &memo->series[i];
+        bool has_it = false;
+        for (size_t w = 0; w < s->n_ways; w++) {
+            has_it = has_it || s->forms[w].form == form;
+        }
+        if (has_it) {
+            forget_forms(s);
+        }
+    }
+}
+
+compute_form *mf_compute_memo_take(compute_memo *memo, compute_form *form)
+{
+    if (memo == NULL) {
+        return NULL;
+    }
+    if (memo->n_forms < MAX_FORMS) {
+        compute_form *room = calloc(1, sizeof *room);
+        if (room == NULL) {
+            return NULL;
+        }
+        memo->forms[memo->n_forms++] = room;
+    }
+    put_first(memo, memo->n_forms - 1);
+    mf_compute_form_renew(memo->forms[0]);
+    forget_form(memo, memo->forms[0]);
+    const compute_form oldest = *memo->forms[0];
+    *memo->forms[0] = *form;
+    *form = oldest;
+    return memo->forms[0];
+}
+
+void mf_compute_memo_take_blank(compute_form *blank, compute_memo *memo)
+{
+    *blank = memo != NULL ? memo->blank : (compute_form){.n_runs = 0};
+    if (memo != NULL) {
+        memo->blank = (compute_form){.n_runs = 0};
+    }
+}
+
+void mf_compute_memo_give_blank(compute_memo *memo, compute_form *blank)
+{
+    if (memo == NULL || memo->blank.runs != NULL) {
+        mf_compute_form_free(blank);
+        return;
+    }
+    memo->blank = *blank;
+    *blank = (compute_form){.n_runs = 0};
 }
 
 static settled_run *find_run(const compute_memo *memo, const layer_run *run)
@@ -135,9 +219,9 @@ void mf_compute_memo_keep(compute_memo *memo, const compute_form *form)
 
 static bool same_key(const compute_key *a, const compute_key *b)
 {
-    return a->n_layer_places == b->n_layer_places && a->window_cells == b->window_cells &&
-           a->n_unpicked == b->n_unpicked && a->scratch == b->scratch &&
-           a->n_tokens == b->n_tokens && a->n_outputs == b->n_outputs &&
+    return a->n_layer_places == b->n_layer_places && a->cell_step == b->cell_step &&
+           a->window_cells == b->window_cells && a->n_unpicked == b->n_unpicked &&
+           a->scratch == b->scratch && a->n_tokens == b->n_tokens && a->n_outputs == b->n_outputs &&
            a->n_sequences == b->n_sequences && a->n_streams == b->n_streams &&
            a->n_cpu_moe == b->n_cpu_moe && a->kv_type_k == b->kv_type_k &&
            a->kv_type_v == b->kv_type_v && a->places.n_places == b->places.n_places &&
@@ -189,7 +273,7 @@ static node_sizes sizes_of(const graph_node *n)
 {
     const uint64_t *ne = n->shape.ne;
     return (node_sizes){
-        {n->bytes, n->scratch_bytes, ne[0], ne[1], ne[2], ne[3]}
+        {n->bytes, n->scratch_bytes, ne[0], ne[1], ne[2], ne[3], n->element_bytes}
     };
 }
 
@@ -198,6 +282,7 @@ static void set_sizes(graph_node *n, const node_sizes *sizes)
     n->bytes = sizes->of[0];
     n->scratch_bytes = sizes->of[1];
     memcpy(n->shape.ne, &sizes->of[2], sizeof n->shape.ne);
+    n->element_bytes = (uint8_t)sizes->of[N_SIZES - 1];
 }
 
 /* A size that grows by whole units of alignment a step of cells stays affine when it is aligned. */
@@ -214,25 +299,41 @@ static bool find_slope(node_sizes *slope, const node_sizes *a, const node_sizes 
     return true;
 }
 
-/* Compares the graph of `from` with a longer one. */
-static bool find_growing(series_form *s, const compute_form *longer, uint64_t n_steps)
+static bool keep_sizes(series_form *s, compute_form *form)
 {
-    const uint32_t n = s->form.g.n_nodes;
-    if (longer->g.n_nodes != n || mf_compute_form_hash(&s->form) != mf_compute_form_hash(longer)) {
+    const uint32_t n = form->g.n_nodes;
+    node_sizes *sizes = realloc(s->sizes, n * sizeof *sizes);
+    if (sizes == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        sizes[i] = sizes_of(&form->g.nodes[i]);
+    }
+    s->form = form;
+    s->sizes = sizes;
+    return true;
+}
+
+/* Compares the sizes at `from` with those that the form has now, n_steps of cells behind or before. */
+static bool find_growing(series_form *s, const compute_form *now, uint64_t n_steps, bool before)
+{
+    const uint32_t n = now->g.n_nodes;
+    if (s->form != now) {
         return false;
     }
     free(s->growing);
     s->growing = malloc(n * sizeof *s->growing);
     s->n_growing = 0;
     for (uint32_t i = 0; s->growing != NULL && i < n; i++) {
-        const node_sizes a = sizes_of(&s->form.g.nodes[i]);
-        const node_sizes b = sizes_of(&longer->g.nodes[i]);
+        const node_sizes here = sizes_of(&now->g.nodes[i]);
+        const node_sizes *a = before ? &here : &s->sizes[i];
+        const node_sizes *b = before ? &s->sizes[i] : &here;
         growing_node *grows = &s->growing[s->n_growing];
-        if (memcmp(&a, &b, sizeof a) == 0) {
+        if (memcmp(a, b, sizeof *a) == 0) {
             continue;
         }
-        *grows = (growing_node){.node = i, .base = a};
-        if (!find_slope(&grows->slope, &a, &b, n_steps)) {
+        *grows = (growing_node){.node = i, .base = *a};
+        if (!find_slope(&grows->slope, a, b, n_steps)) {
             return false;
         }
         s->n_growing++;
@@ -260,8 +361,8 @@ static void between(compute_way *ways,
                     const compute_point *b,
                     uint64_t cells)
 {
-    const uint64_t n_steps = (b->cells - a->cells) / CELL_STEP;
-    const uint64_t at = (cells - a->cells) / CELL_STEP;
+    const uint64_t n_steps = (b->cells - a->cells) / s->key.cell_step;
+    const uint64_t at = (cells - a->cells) / s->key.cell_step;
     memcpy(ways, a->ways, s->n_ways * sizeof *ways);
     for (size_t w = 0; w < s->n_ways; w++) {
         for (size_t i = 0; i < GALLOC_MAX_BUFFERS; i++) {
@@ -272,20 +373,24 @@ static void between(compute_way *ways,
 
 static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, galloc_buffer *buffers)
 {
-    const uint64_t n_steps = (cells - s->from) / CELL_STEP;
+    const uint64_t n_steps = (cells - s->from) / s->key.cell_step;
     for (size_t w = 0; w < s->n_ways; w++) {
         series_form *form = &s->forms[w];
+        graph_node *nodes = form->form->g.nodes;
         bool repeats = false;
+        for (uint32_t i = 0; i < form->form->g.n_nodes; i++) {
+            set_sizes(&nodes[i], &form->sizes[i]);
+        }
         for (size_t i = 0; i < form->n_growing; i++) {
             const growing_node *grows = &form->growing[i];
             node_sizes sizes = grows->base;
             for (size_t k = 0; k < N_SIZES; k++) {
                 sizes.of[k] += grows->slope.of[k] * n_steps;
             }
-            set_sizes(&form->form.g.nodes[grows->node], &sizes);
+            set_sizes(&nodes[grows->node], &sizes);
         }
         const mf_status status =
-            mf_compute_replay(&ways[w], &repeats, &form->form, &s->key.places, buffers);
+            mf_compute_replay(&ways[w], &repeats, form->form, &s->key.places, buffers);
         if (status != MF_OK || !repeats) {
             return false;
         }
@@ -298,7 +403,7 @@ bool mf_compute_memo_find(compute_way *ways,
                           const compute_key *key,
                           galloc_buffer *buffers)
 {
-    compute_series *s = find_series(memo, key);
+    compute_series *s = memo != NULL ? find_series(memo, key) : NULL;
     const size_t at = s != NULL ? place_of(s, key->cells) : 0;
     if (s == NULL || at == s->n_points) {
         return false;
@@ -307,7 +412,7 @@ bool mf_compute_memo_find(compute_way *ways,
         memcpy(ways, s->points[at].ways, s->n_ways * sizeof *ways);
         return true;
     }
-    if (at == 0 || !s->grows_evenly || key->cells % CELL_STEP != 0 || key->cells < s->from ||
+    if (at == 0 || !s->grows_evenly || key->cells % key->cell_step != 0 || key->cells < s->from ||
         key->cells > s->to) {
         return false;
     }
@@ -342,40 +447,51 @@ static compute_series *add_series(compute_memo *memo, const compute_key *key, si
 }
 
 /* The shortest graph of a series is kept; another one tells how it grows. */
-static void learn(compute_series *s, uint64_t cells, compute_form *forms)
+static void learn(compute_series *s, uint64_t cells, compute_form *const *forms)
 {
-    const bool first = s->n_points == 0;
+    const bool first = s->forms[0].form == NULL;
     const bool shorter = !first && cells < s->from;
     const uint64_t apart = shorter ? s->from - cells : cells - s->from;
-    s->grows_evenly = !first && cells % CELL_STEP == 0 && apart % CELL_STEP == 0;
+    bool kept = true;
+    s->grows_evenly = !first;
     for (size_t w = 0; w < s->n_ways; w++) {
+        s->grows_evenly = s->grows_evenly &&
+                          find_growing(&s->forms[w], forms[w], apart / s->key.cell_step, shorter);
         if (first || shorter) {
-            const compute_form longer = s->forms[w].form;
-            s->forms[w].form = forms[w];
-            forms[w] = longer;
+            kept = keep_sizes(&s->forms[w], forms[w]) && kept;
         }
-        s->grows_evenly =
-            s->grows_evenly && find_growing(&s->forms[w], &forms[w], apart / CELL_STEP);
     }
+    s->grows_evenly = s->grows_evenly && kept;
     s->to = shorter ? s->from : cells;
     s->from = first || shorter ? cells : s->from;
+}
+
+/* Of two ways with one form that has the sizes of the second alone. */
+static bool are_apart(compute_form *const *forms, size_t n_ways)
+{
+    bool apart = true;
+    for (size_t w = 0; w < n_ways; w++) {
+        apart = apart && forms[w] != NULL;
+        for (size_t v = 0; v < w; v++) {
+            apart = apart && forms[v] != forms[w];
+        }
+    }
+    return apart;
 }
 
 void mf_compute_memo_add(compute_memo *memo,
                          const compute_key *key,
                          const compute_way *ways,
-                         compute_form *forms,
+                         compute_form *const *forms,
                          size_t n_ways)
 {
-    compute_series *s = find_series(memo, key);
-    s = s != NULL ? s : add_series(memo, key, n_ways);
-    if (s != NULL && (s->n_points == 0 || !s->grows_evenly)) {
+    compute_series *s = memo != NULL ? find_series(memo, key) : NULL;
+    s = s == NULL && memo != NULL ? add_series(memo, key, n_ways) : s;
+    if (s == NULL) {
+        return;
+    }
+    if (!s->grows_evenly && key->cells % key->cell_step == 0 && are_apart(forms, n_ways)) {
         learn(s, key->cells, forms);
     }
-    for (size_t w = 0; w < n_ways; w++) {
-        mf_compute_form_free(&forms[w]);
-    }
-    if (s != NULL) {
-        insert_point(s, key->cells, ways, false);
-    }
+    insert_point(s, key->cells, ways, false);
 }

@@ -1,7 +1,8 @@
 /*
  * compute_memo.h - compute buffers of one model that were laid out before, by everything that they depend on.
  *
- * Contexts of different lengths give graphs of the same form whose sizes are affine in the cells of the cache. Between two
+ * Graphs of the same structure differ in sizes alone (compute_replay.h): they are scheduled once, whatever they are of.
+ * Contexts of different lengths give such graphs, whose sizes are affine in the cells of the cache. Between two
  * lengths that were built a graph need not be built again: its sizes are known. And it need not be replayed if both
  * ends took the same way: every decision of a replay compares two sums of sizes (galloc.h: path), so that one that came
  * out alike at both ends comes out alike between them, and a buffer's end, such a sum itself, lies on the line.
@@ -19,7 +20,8 @@ enum { COMPUTE_MAX_WAYS = 3 };
 typedef struct compute_key {
     const int8_t *layer_places;
     size_t n_layer_places;
-    uint64_t cells; /* the only number in which graphs of one series differ */
+    uint64_t cells;     /* the only number in which graphs of one series differ */
+    uint64_t cell_step; /* sizes may be affine between multiples of it alone */
     uint64_t window_cells;
     size_t n_unpicked; /* layers of sparse attention that attend to all cells */
     uint64_t n_tokens;
@@ -44,7 +46,8 @@ typedef struct compute_memo compute_memo;
 compute_memo *mf_compute_memo_new(void); /* NULL without memory */
 void mf_compute_memo_free(compute_memo *memo);
 
-/* True if the ways are known from before or follow from their neighbours; buffers are the places' to work with. */
+/* True if the ways are known from before or follow from their neighbours; buffers are the places' to work with. memo may be
+   NULL. */
 bool mf_compute_memo_find(compute_way *ways,
                           compute_memo *memo,
                           const compute_key *key,
@@ -57,11 +60,24 @@ size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run);
 /* Remembers them. What there is no memory for is forgotten. */
 void mf_compute_memo_keep(compute_memo *memo, const compute_form *form);
 
-/* Takes the forms. What there is no memory for is forgotten. */
+/* memo may be NULL in all below: then there is none, and nothing is kept. */
+
+/* The graph of this structure, to be given its sizes; the memo's. NULL if it has none. */
+compute_form *mf_compute_memo_form(compute_memo *memo, uint64_t structure);
+
+/* Takes a form that was replayed, which afterwards is an older one that is given up for it, or empty. NULL if there is no
+   memory: then the form is as it was. */
+compute_form *mf_compute_memo_take(compute_memo *memo, compute_form *form);
+
+/* Memory to build the next graph in, and back. */
+void mf_compute_memo_take_blank(compute_form *blank, compute_memo *memo);
+void mf_compute_memo_give_blank(compute_memo *memo, compute_form *blank);
+
+/* The forms are the memo's, in the sizes of the key; NULL if one was not kept. What there is no memory for is forgotten. */
 void mf_compute_memo_add(compute_memo *memo,
                          const compute_key *key,
                          const compute_way *ways,
-                         compute_form *forms,
+                         compute_form *const *forms,
                          size_t n_ways);
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mix.h"
+
 typedef struct replay {
     compute_form *f;
     const compute_places *places;
@@ -31,14 +33,6 @@ void mf_compute_form_free(compute_form *form)
     free(form->runs);
     free(form->first_ids);
     *form = (compute_form){.n_runs = 0};
-}
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    static const uint64_t odd = 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-    enum { SHIFT = 29 };
-    hash = (hash ^ value) * odd;
-    return hash ^ hash >> SHIFT;
 }
 
 static bool is_between(uint32_t t, uint32_t begin, uint32_t end)
@@ -210,7 +204,8 @@ static void take_all_leaves(replay *r)
 static uint64_t mix_state(uint64_t hash, const compute_form *f, graph_tensor t, uint32_t number)
 {
     const galloc_state *state = &f->states[t];
-    return state->allocated ? mix(mix(mix(hash, number), state->offset), state->buffer) : hash;
+    return state->allocated ? mf_mix(mf_mix(mf_mix(hash, number), state->offset), state->buffer)
+                            : hash;
 }
 
 /* The free blocks, and where every tensor of the period before is that is alive. */
@@ -220,9 +215,9 @@ static uint64_t state_behind(const replay *r, const layer_repeat *p)
     uint64_t hash = p->n;
     for (size_t i = 0; i < r->places->n_places; i++) {
         const galloc_buffer *buffer = &r->a.buffers[i];
-        hash = mix(hash, buffer->n_blocks);
+        hash = mf_mix(hash, buffer->n_blocks);
         for (size_t k = 0; k < buffer->n_blocks; k++) {
-            hash = mix(mix(hash, buffer->blocks[k].offset), buffer->blocks[k].size);
+            hash = mf_mix(mf_mix(hash, buffer->blocks[k].offset), buffer->blocks[k].size);
         }
     }
     for (uint32_t i = 0; i < p->n; i++) {
@@ -402,28 +397,18 @@ mf_status mf_compute_replay(compute_way *way,
     for (size_t i = 0; i < places->n_places; i++) {
         status = buffers[i].failed ? MF_E_UNSUPPORTED : status;
         way->bytes[i] = buffers[i].max_size;
-        way->path = mix(way->path, buffers[i].path);
+        way->path = mf_mix(way->path, buffers[i].path);
     }
     return status;
 }
 
-uint64_t mf_compute_form_hash(const compute_form *form)
+uint64_t mf_compute_form_structure(const compute_form *form, const schedule_setup *setup)
 {
-    const graph *g = &form->g;
-    uint64_t hash = g->n_nodes;
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        const graph_node *node = &g->nodes[i];
-        hash = mix(hash, (uint64_t)node->op << 32U | node->view_src);
-        for (size_t k = 0; k < node->n_src; k++) {
-            hash = mix(hash, node->src[k]);
-        }
-    }
-    const schedule_list *lists[] = {&form->s.leaves, &form->s.steps};
-    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
-        for (size_t i = 0; i < lists[k]->n; i++) {
-            const galloc_step *step = &lists[k]->items[i];
-            hash = mix(hash, (uint64_t)step->buffer << 32U | step->tensor);
-        }
+    uint64_t hash = mf_schedule_structure(&form->g, setup);
+    for (size_t i = 0; i < form->n_runs; i++) {
+        const layer_run *r = &form->runs[i];
+        hash = mf_mix(mf_mix(hash, r->at), r->period);
+        hash = mf_mix(mf_mix(hash, r->n_periods), r->n_kept);
     }
     return hash;
 }

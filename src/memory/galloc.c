@@ -155,7 +155,7 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
         return GRAPH_NONE;
     }
     for (size_t i = 0; i < node->n_src; i++) {
-        const graph_node *source = mf_graph_get(g, node->src[i]);
+        const graph_node *source = &g->nodes[node->src[i]];
         const galloc_state *state = &a->states[node->src[i]];
         if (state->allocated && !source->output && state->n_readers == 1) {
             const unsigned order = compare_layouts(node, source);
@@ -170,7 +170,7 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
 
 static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
 {
-    const graph_node *node = mf_graph_get(g, t);
+    const graph_node *node = &g->nodes[t];
     galloc_state *state = &a->states[t];
     if (node->external || state->allocated || is_view(node)) {
         return;
@@ -187,7 +187,7 @@ static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
     state->offset = from->offset;
     from->allocated = false;
     galloc_buffer *b = &a->buffers[state->buffer];
-    const uint64_t had = aligned(b, bytes_of(a, mf_graph_get(g, source), state->buffer));
+    const uint64_t had = aligned(b, bytes_of(a, &g->nodes[source], state->buffer));
     const uint64_t needs = aligned(b, bytes_of(a, node, state->buffer));
     note(b, had > needs ? 1 : 0);
     if (had > needs) {
@@ -197,7 +197,7 @@ static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
 
 static void release(galloc *a, const graph *g, graph_tensor t)
 {
-    const graph_node *node = mf_graph_get(g, t);
+    const graph_node *node = &g->nodes[t];
     galloc_state *state = &a->states[t];
     if (node->output || !state->allocated) {
         return;
@@ -208,9 +208,9 @@ static void release(galloc *a, const graph *g, graph_tensor t)
 
 static void count_readers(galloc *a, const graph *g, const galloc_step *step)
 {
-    const graph_node *node = mf_graph_get(g, step->tensor);
+    const graph_node *node = &g->nodes[step->tensor];
     for (size_t i = 0; i < node->n_src; i++) {
-        a->states[mf_graph_owner(g, node->src[i])].n_readers++;
+        a->states[mf_graph_memory_of(g, node->src[i])].n_readers++;
     }
 }
 
@@ -221,7 +221,7 @@ void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf)
 
 void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf)
 {
-    const uint64_t bytes = bytes_of(a, mf_graph_get(g, leaf->tensor), leaf->buffer);
+    const uint64_t bytes = bytes_of(a, &g->nodes[leaf->tensor], leaf->buffer);
     (void)mf_galloc_take(&a->buffers[leaf->buffer], bytes);
 }
 
@@ -234,10 +234,10 @@ void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
 
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
 {
-    const graph_node *node = mf_graph_get(g, step->tensor);
+    const graph_node *node = &g->nodes[step->tensor];
     allocate(a, g, step->tensor, step->buffer);
     for (size_t i = 0; i < node->n_src; i++) {
-        const graph_tensor owner = mf_graph_owner(g, node->src[i]);
+        const graph_tensor owner = mf_graph_memory_of(g, node->src[i]);
         if (--a->states[owner].n_readers == 0) {
             release(a, g, owner);
         }

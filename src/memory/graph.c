@@ -201,21 +201,45 @@ graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y)
     });
 }
 
+/* What kernels want behind a cache they want behind its copy; other scratch belongs to what computes. */
+static void size_copy(const graph *g, graph_node *copy)
+{
+    const graph_node *of = &g->nodes[copy->copy_of];
+    copy->shape = of->shape;
+    copy->element_bytes = of->element_bytes;
+    copy->bytes = of->bytes;
+    copy->scratch_bytes =
+        g->nodes[mf_graph_owner(g, copy->copy_of)].external ? of->scratch_bytes : 0;
+}
+
 graph_tensor mf_graph_copy(graph *g, graph_tensor of)
 {
     if (g->status != MF_OK) {
         return GRAPH_NONE;
     }
-    const graph_tensor t = add_node(
-        g, (graph_node){.shape = g->nodes[of].shape, .element_bytes = g->nodes[of].element_bytes});
+    const graph_tensor t =
+        add_node(g, (graph_node){.element_bytes = g->nodes[of].element_bytes, .copy_of = of});
     if (t != GRAPH_NONE) {
-        g->nodes[t].bytes = g->nodes[of].bytes;
-        /* What kernels want behind a cache they want behind its copy; other scratch belongs to what computes. */
-        if (g->nodes[mf_graph_owner(g, of)].external) {
-            g->nodes[t].scratch_bytes = g->nodes[of].scratch_bytes;
-        }
+        size_copy(g, &g->nodes[t]);
     }
     return t;
+}
+
+void mf_graph_resize(graph *g, const graph *like)
+{
+    for (uint32_t i = 0; i < like->n_nodes; i++) {
+        const graph_node *from = &like->nodes[i];
+        graph_node *to = &g->nodes[i];
+        to->shape = from->shape;
+        to->bytes = from->bytes;
+        to->scratch_bytes = from->scratch_bytes;
+        to->element_bytes = from->element_bytes;
+    }
+    for (uint32_t i = like->n_nodes; i < g->n_nodes; i++) {
+        if (g->nodes[i].copy_of != GRAPH_NONE) {
+            size_copy(g, &g->nodes[i]); /* of a copy: that one has come before */
+        }
+    }
 }
 
 graph_tensor mf_graph_dependency(graph *g, graph_tensor of)

@@ -42,7 +42,7 @@ typedef struct graph_node {
     graph_tensor src[GRAPH_MAX_SOURCES];
     graph_tensor view_src; /* the tensor whose memory this one looks at */
     graph_tensor copies;   /* the first of its copies in other places; of a copy the next one */
-    graph_tensor copy_of;
+    graph_tensor copy_of;  /* what has the same sizes */
     uint8_t n_src;
     uint8_t next_src; /* while the order is made */
     uint8_t op;       /* graph_op */
@@ -106,6 +106,13 @@ static inline graph_tensor mf_graph_owner(const graph *g, graph_tensor t)
     return view_src != GRAPH_NONE ? view_src : t;
 }
 
+/* The same in a graph that is complete: every index is one of its tensors. */
+static inline graph_tensor mf_graph_memory_of(const graph *g, graph_tensor t)
+{
+    const graph_tensor view_src = g->nodes[t].view_src;
+    return view_src != GRAPH_NONE ? view_src : t;
+}
+
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape);
 /* A tensor that nothing has written yet. */
 graph_tensor mf_graph_unset(graph *g, uint8_t element_bytes, graph_shape shape);
@@ -128,6 +135,9 @@ graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y);
 /* What the scheduler puts between: a copy in another memory, and a reader that only keeps a tensor. */
 graph_tensor mf_graph_copy(graph *g, graph_tensor of);
 graph_tensor mf_graph_dependency(graph *g, graph_tensor of);
+
+/* The sizes of another graph of the same structure, copies included, which that one need not have. */
+void mf_graph_resize(graph *g, const graph *like);
 
 /* Appends t and what it needs to the order. */
 void mf_graph_expand(graph *g, graph_tensor t);

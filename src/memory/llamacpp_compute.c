@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "memory/compute_memo.h"
 #include "memory/graph_arch.h"
 
@@ -17,7 +18,9 @@ typedef struct work {
     const graph_arch *arch;
     graph_traits traits;
     builder b;
-    compute_form form;
+    compute_memo *memo;  /* NULL: nothing is remembered */
+    compute_form blank;  /* what a graph is built in */
+    compute_form *form;  /* what was replayed: that one or the memo's */
     build_layer *layers; /* of the graph */
     build_layer *all;    /* of the model */
     int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
@@ -27,7 +30,7 @@ typedef struct work {
 
 static void free_work(work *w)
 {
-    mf_compute_form_free(&w->form);
+    mf_compute_memo_give_blank(w->memo, &w->blank);
     free(w->layers);
     free(w->all);
     free(w->part_places);
@@ -48,7 +51,7 @@ static bool allocate_work(work *w)
 static bool allocate_form(work *w)
 {
     const size_t n = w->setup->footprint->n_run + 1;
-    compute_form *f = &w->form;
+    compute_form *f = &w->blank;
     if (f->runs == NULL) {
         f->runs = calloc(n, sizeof *f->runs);
         f->first_ids = calloc(n, sizeof *f->first_ids);
@@ -175,7 +178,7 @@ static void find_runs(work *w)
 {
     const size_t n = w->setup->footprint->n_run;
     size_t begin = 0;
-    w->form.n_runs = 0;
+    w->blank.n_runs = 0;
     while (begin < n) {
         size_t period = 1;
         while (period <= MAX_PERIOD &&
@@ -187,7 +190,7 @@ static void find_runs(work *w)
             continue;
         }
         const size_t n_periods = run_length(w->kinds, n, begin, period) / period;
-        w->form.runs[w->form.n_runs++] =
+        w->blank.runs[w->blank.n_runs++] =
             (layer_run){.begin = begin, .period = period, .n_periods = n_periods};
         begin += n_periods * period;
     }
@@ -200,8 +203,9 @@ static size_t list_layers(work *w)
     size_t n_kept = 0;
     size_t next = 0;
     for (size_t i = 0; i < n;) {
-        layer_run *r =
-            next < w->form.n_runs && i == w->form.runs[next].begin ? &w->form.runs[next++] : NULL;
+        layer_run *r = next < w->blank.n_runs && i == w->blank.runs[next].begin
+                           ? &w->blank.runs[next++]
+                           : NULL;
         const size_t n_here = r != NULL ? r->n_kept * r->period : 1;
         if (r != NULL) {
             r->at = n_kept;
@@ -213,15 +217,15 @@ static size_t list_layers(work *w)
     return n_kept;
 }
 
-static mf_status build(work *w)
+/* The graph of the layers that are kept of each run, in its order. */
+static mf_status build_graph(work *w)
 {
-    enum { NODES_OF_LAYER = 256 }; /* of most; others take another step */
+    enum { NODES_OF_LAYER = 320 }; /* of most; others take another step */
     builder *b = &w->b;
-    graph *g = &w->form.g;
+    graph *g = &w->blank.g;
     mf_graph_clear(g);
-    mf_compute_form_renew(&w->form);
     b->g = g;
-    b->first_ids = w->form.first_ids;
+    b->first_ids = w->blank.first_ids;
     b->layers = w->layers;
     b->n_layers = list_layers(w);
     if (b->n_layers == 0) {
@@ -230,16 +234,32 @@ static mf_status build(work *w)
     mf_graph_reserve(g, (b->n_layers + 1) * NODES_OF_LAYER);
     mf_build_inputs(b);
     w->arch->build(b);
-    if (g->status != MF_OK) {
-        return g->status;
+    w->blank.n_built = g->n_nodes;
+    return g->status;
+}
+
+/* Scheduled as well, or as one of the same structure was before. */
+static mf_status build(work *w)
+{
+    compute_form *blank = &w->blank;
+    mf_compute_form_renew(blank);
+    const mf_status status = build_graph(w);
+    if (status != MF_OK) {
+        return status;
     }
     const schedule_setup setup = {.n_places = w->setup->n_places,
                                   .n_copies = w->setup->n_copies,
                                   .offloads = w->setup->offloads,
-                                  .first_ids = b->first_ids,
-                                  .n_parts = b->n_layers + 1};
-    w->form.n_built = g->n_nodes;
-    return mf_schedule_make(&w->form.s, g, &setup);
+                                  .first_ids = w->b.first_ids,
+                                  .n_parts = w->b.n_layers + 1};
+    blank->structure = w->memo != NULL ? mf_compute_form_structure(blank, &setup) : 0;
+    w->form = mf_compute_memo_form(w->memo, blank->structure);
+    if (w->form != NULL) {
+        mf_graph_resize(&w->form->g, &blank->g);
+        return MF_OK;
+    }
+    w->form = blank;
+    return mf_schedule_make(&blank->s, &blank->g, &setup);
 }
 
 static compute_places places_of(const compute_setup *setup)
@@ -275,20 +295,20 @@ static mf_status run(work *w, compute_way *way, bool whole)
     if (status == MF_OK) {
         find_runs(w);
     }
-    for (size_t i = 0; status == MF_OK && i < w->form.n_runs; i++) {
-        layer_run *r = &w->form.runs[i];
+    for (size_t i = 0; status == MF_OK && i < w->blank.n_runs; i++) {
+        layer_run *r = &w->blank.runs[i];
         r->n_kept = first_kept(w, r, whole);
     }
     for (bool repeats = false; status == MF_OK && !repeats;) {
         status = build(w);
-        status = status == MF_OK ? mf_compute_replay(way, &repeats, &w->form, &places, w->buffers)
+        status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
                                  : status;
         if (!repeats) {
-            keep_more(&w->form);
+            keep_more(&w->blank);
         }
     }
     if (status == MF_OK && !whole) {
-        mf_compute_memo_keep(w->setup->footprint->memo, &w->form);
+        mf_compute_memo_keep(w->setup->footprint->memo, &w->blank);
     }
     return status;
 }
@@ -339,9 +359,9 @@ static size_t count_ways(const work *w, bool whole)
     return whole || w->arch->ground == GRAPH_EXACT ? 1 : sizeof all_rows / sizeof all_rows[0];
 }
 
-/* forms may be NULL; otherwise each way leaves its graph there. */
+/* With a memo each way leaves its form there: NULL if there is no memory for it. */
 static mf_status
-run_ways(work *w, compute_way *ways, compute_form *forms, size_t n_ways, bool whole)
+run_ways(work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool whole)
 {
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
@@ -350,10 +370,9 @@ run_ways(work *w, compute_way *ways, compute_form *forms, size_t n_ways, bool wh
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
         status = run(w, &ways[i], whole);
-        if (forms != NULL) {
-            forms[i] = w->form;
-            w->form = (compute_form){.n_runs = 0};
-        }
+        forms[i] = status == MF_OK && w->form == &w->blank
+                       ? mf_compute_memo_take(w->memo, &w->blank)
+                       : w->form;
     }
     return status;
 }
@@ -376,14 +395,34 @@ static compute_size join_ways(const work *w, const compute_way *ways, size_t n_w
     return size;
 }
 
-/* Sparse attention picks cells of longer caches alone: sizes bend there. */
+/* Sparse attention picks cells of longer caches alone, or their entries: sizes bend there. */
 static size_t count_unpicked(const mf_model *model, uint64_t cells)
 {
     size_t n = 0;
     for (size_t i = 0; i < model->n_layers; i++) {
-        n += model->layers[i].attention.index_top_k >= cells ? 1 : 0;
+        const mf_attention *a = &model->layers[i].attention;
+        const uint64_t ratio = a->compress_ratio > 0 ? a->compress_ratio : 1;
+        n += a->index_top_k >= cells / ratio ? 1 : 0;
     }
     return n;
+}
+
+/* Caches are as long as a multiple of 256 cells (llama-context.cpp), and so are those of one entry for every `ratio` tokens
+   (llama-kv-cache-dsv4.cpp). */
+static uint64_t cell_step(const mf_model *model)
+{
+    enum { PADDING = 256 };
+    uint64_t step = PADDING;
+    for (size_t i = 0; i < model->n_layers; i++) {
+        const uint64_t ratio = model->layers[i].attention.compress_ratio;
+        const bool divides = ratio == 0 || step / PADDING % ratio == 0;
+        if (!divides && ratio % (step / PADDING) == 0) {
+            step = PADDING * ratio;
+        } else if (!divides && !mf_mul(&step, step, ratio)) {
+            return UINT64_MAX; /* of which no cache is a multiple */
+        }
+    }
+    return step;
 }
 
 static bool takes_along(const compute_setup *setup)
@@ -400,6 +439,7 @@ static compute_key key_of(const work *w)
     return (compute_key){.layer_places = setup->layer_places,
                          .n_layer_places = setup->footprint->model->n_layers + 1,
                          .cells = w->b.full.cells,
+                         .cell_step = cell_step(setup->footprint->model),
                          .window_cells = w->b.window.cells,
                          .n_unpicked = count_unpicked(setup->footprint->model, w->b.full.cells),
                          .n_tokens = w->b.n_tokens,
@@ -420,21 +460,16 @@ static compute_key key_of(const work *w)
 }
 
 /* From the memo, or by a replay that the memo then has. */
-static mf_status recall_ways(work *w, compute_way *ways, size_t n_ways)
+static mf_status recall_ways(work *w, compute_way *ways, size_t n_ways, bool whole)
 {
-    compute_memo *memo = w->setup->footprint->memo;
-    compute_form forms[COMPUTE_MAX_WAYS] = {{.n_runs = 0}};
+    compute_form *forms[COMPUTE_MAX_WAYS] = {NULL};
     const compute_key key = key_of(w);
-    if (mf_compute_memo_find(ways, memo, &key, w->buffers)) {
+    if (mf_compute_memo_find(ways, w->memo, &key, w->buffers)) {
         return MF_OK;
     }
-    const mf_status status = run_ways(w, ways, forms, n_ways, false);
+    const mf_status status = run_ways(w, ways, forms, n_ways, whole);
     if (status == MF_OK) {
-        mf_compute_memo_add(memo, &key, ways, forms, n_ways);
-        return MF_OK;
-    }
-    for (size_t i = 0; i < n_ways; i++) {
-        mf_compute_form_free(&forms[i]);
+        mf_compute_memo_add(w->memo, &key, ways, forms, n_ways);
     }
     return status;
 }
@@ -442,18 +477,18 @@ static mf_status recall_ways(work *w, compute_way *ways, size_t n_ways)
 static mf_status compute(compute_size *out, const compute_setup *setup, bool whole, mf_error *err)
 {
     const mf_model *model = setup->footprint->model;
-    const bool remembers = setup->footprint->memo != NULL && setup->tensor_places == NULL && !whole;
+    const bool remembers = setup->tensor_places == NULL && !whole;
     work w = {.setup = setup,
               .arch = mf_graph_arch_get(model->architecture),
+              .memo = remembers ? setup->footprint->memo : NULL,
               .buffers = malloc(setup->n_places * sizeof *w.buffers)};
     compute_way ways[COMPUTE_MAX_WAYS] = {{.n_tensors = 0}};
     compute_size size = {0};
     w.traits = w.arch->traits;
     begin_builder(&w);
     const size_t n_ways = count_ways(&w, whole);
-    mf_status status = w.buffers == NULL ? MF_E_NOMEM
-                       : remembers       ? recall_ways(&w, ways, n_ways)
-                                         : run_ways(&w, ways, NULL, n_ways, whole);
+    mf_compute_memo_take_blank(&w.blank, w.memo);
+    mf_status status = w.buffers != NULL ? recall_ways(&w, ways, n_ways, whole) : MF_E_NOMEM;
     if (status == MF_OK) {
         size = join_ways(&w, ways, n_ways);
     } else if (status == MF_E_DATA) {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mix.h"
+
 enum {
     MAX_SPLIT_INPUTS = 30, /* GGML_SCHED_MAX_SPLIT_INPUTS */
     FLASH_SOURCES =
@@ -54,8 +56,8 @@ static uint64_t rows_of(const graph_node *node, size_t weight)
    allocated already, inputs on the host, weights where they lie. */
 static int8_t place_at_hand(const maker *m, graph_tensor t)
 {
-    const graph_node *node = mf_graph_get(m->g, t);
-    const graph_node *owner = mf_graph_get(m->g, mf_graph_owner(m->g, t));
+    const graph_node *node = &m->g->nodes[t];
+    const graph_node *owner = &m->g->nodes[mf_graph_memory_of(m->g, t)];
     if (node->runs_at != GRAPH_ANYWHERE) {
         return node->runs_at;
     }
@@ -69,7 +71,7 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
         if (node->n_src == FLASH_SOURCES && i == FLASH_SINKS) {
             continue;
         }
-        const graph_node *source = mf_graph_get(m->g, node->src[i]);
+        const graph_node *source = &m->g->nodes[node->src[i]];
         if (source->external && source->weight) {
             const bool many = source->place == m->host && rows_of(node, i) >= OFFLOAD_ROWS;
             return m->setup->offloads && many && !node->looks_up ? 0 : source->place;
@@ -119,14 +121,14 @@ static void settle(maker *m)
     int8_t *places = m->s->places;
     for (uint32_t i = 0; i < g->n_order; i++) {
         const graph_tensor t = g->order[i];
-        const graph_node *node = mf_graph_get(g, t);
+        const graph_node *node = &g->nodes[t];
         if (node->view_src != GRAPH_NONE && places[t] == GRAPH_ANYWHERE) {
             places[t] = places[node->view_src];
         }
         for (size_t k = 0; k < node->n_src; k++) {
             const graph_tensor source = node->src[k];
             if (places[source] == GRAPH_ANYWHERE) {
-                const graph_tensor view_src = mf_graph_get(g, source)->view_src;
+                const graph_tensor view_src = g->nodes[source].view_src;
                 places[source] = view_src != GRAPH_NONE ? places[view_src] : places[t];
             }
         }
@@ -151,7 +153,7 @@ static void assign(maker *m)
 
 graph_tensor mf_schedule_copy(const graph *g, graph_tensor t, int8_t place)
 {
-    graph_tensor copy = mf_graph_get(g, t)->copies;
+    graph_tensor copy = g->nodes[t].copies;
     while (copy != GRAPH_NONE && g->nodes[copy].place != place) {
         copy = g->nodes[copy].copies;
     }
@@ -164,7 +166,6 @@ static graph_tensor add_copy(maker *m, graph_tensor t, int8_t place)
     const graph_tensor copy = mf_graph_copy(g, t);
     if (copy != GRAPH_NONE) {
         g->nodes[copy].place = place;
-        g->nodes[copy].copy_of = t;
         g->nodes[copy].copies = g->nodes[t].copies;
         g->nodes[t].copies = copy;
     }
@@ -240,7 +241,7 @@ static void emit(maker *m, const split *s)
 static bool needs_new_split(const maker *m, const split *s, const graph_node *node)
 {
     for (size_t k = 0; s->n_inputs > 0 && k < node->n_src; k++) {
-        const graph_node *source = mf_graph_get(m->g, node->src[k]);
+        const graph_node *source = &m->g->nodes[node->src[k]];
         if (source->external && source->weight && source->place != s->place) {
             return true;
         }
@@ -283,7 +284,7 @@ static void cut(maker *m)
     for (uint32_t i = 0; i < m->n_run; i++) {
         const graph_tensor t = m->s->run[i];
         const int8_t place = m->s->places[t];
-        if (place != s.place || needs_new_split(m, &s, mf_graph_get(m->g, t))) {
+        if (place != s.place || needs_new_split(m, &s, &m->g->nodes[t])) {
             s.end = i;
             emit(m, &s);
             s = (split){.begin = i, .place = place};
@@ -313,6 +314,59 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
     s->n_splits = 0;
     return s->n_tensors >= g->n_nodes && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
            grow(&s->leaves, g->n_leaves);
+}
+
+/* Sources whose rows decide where a product runs. */
+static uint64_t many_rows(const graph *g, const graph_node *node, int8_t host)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; node->op != GRAPH_VIEW && i < node->n_src; i++) {
+        const graph_node *source = &g->nodes[node->src[i]];
+        const bool on_host = source->external && source->weight && source->place == host;
+        bits |= on_host && rows_of(node, i) >= OFFLOAD_ROWS ? 1U << i : 0;
+    }
+    return bits;
+}
+
+static uint64_t mix_node(uint64_t hash, const graph_node *n, uint64_t many)
+{
+    enum { BYTE = 8, HALF = 32 };
+    static const uint64_t odd = 0xd6e8feb86659fd93;
+    const uint64_t flags = (uint64_t)n->external | (uint64_t)n->weight << 1U |
+                           (uint64_t)n->input << 2U | (uint64_t)n->output << 3U |
+                           (uint64_t)n->looks_up << 4U | (uint64_t)n->read << 5U;
+    const uint64_t kind = many << 5 * BYTE | flags << 4 * BYTE | (uint64_t)n->n_src << 3 * BYTE |
+                          (uint64_t)n->op << 2 * BYTE | (uint64_t)(uint8_t)n->place << BYTE |
+                          (uint8_t)n->runs_at;
+    /* Products with numbers of their own don't wait for each other. */
+    hash = mf_mix(hash, kind * odd + ((uint64_t)n->view_src << HALF | n->src[0]));
+    for (size_t i = 1; i < n->n_src; i += 2) {
+        const uint64_t next = i + 1 < n->n_src ? n->src[i + 1] : GRAPH_NONE;
+        hash = mf_mix(hash, next << HALF | n->src[i]);
+    }
+    return hash;
+}
+
+uint64_t mf_schedule_structure(const graph *g, const schedule_setup *setup)
+{
+    const int8_t host = (int8_t)(setup->n_places - 1);
+    uint64_t hash = mf_mix(mf_mix(setup->n_places, setup->n_copies), setup->offloads ? 1 : 0);
+    for (uint32_t i = 1; i < g->n_nodes; i++) {
+        const graph_node *node = &g->nodes[i];
+        hash = mix_node(hash, node, setup->offloads ? many_rows(g, node, host) : 0);
+    }
+    uint64_t order = 0;
+    for (uint32_t i = 0; i < g->n_order; i++) {
+        order += (uint64_t)g->order[i] * (2 * (uint64_t)i + 1);
+    }
+    hash = mf_mix(hash, order);
+    for (uint32_t i = 0; i < g->n_leaves; i++) {
+        hash = mf_mix(hash, g->leaves[i]);
+    }
+    for (size_t i = 0; i < setup->n_parts; i++) {
+        hash = mf_mix(hash, setup->first_ids[i]);
+    }
+    return hash;
 }
 
 mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
