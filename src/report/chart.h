@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/str.h"
+
 /* How a verdict, a bar or a point is meant. */
 typedef enum mf_tone {
     MF_TONE_PLAIN,
@@ -117,5 +119,8 @@ bool mf_boxes_overlap(const mf_box *a, const mf_box *b);
 
 /* Lowest and highest of what is drawn along an axis, bands and rules included. False, and nothing written, if nothing is. */
 bool mf_chart_extent(double *low, double *high, const mf_chart *chart, bool along_x);
+
+/* What the drawing shows, for those who can't see it: its alternative text, then what each series, bar and rule says. */
+void mf_chart_words(mf_str *out, const mf_chart *chart);
 
 #endif

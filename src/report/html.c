@@ -3,6 +3,8 @@
  */
 #include "report/html.h"
 
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -23,6 +25,36 @@ void mf_html_escape(mf_str *out, const char *text)
         const unsigned char code = (unsigned char)*c;
         const char *entity = code < sizeof entities / sizeof entities[0] ? entities[code] : NULL;
         mf_str_add(out, entity != NULL ? entity : (char[]){*c, '\0'});
+    }
+}
+
+/* Browsers break lines behind a hyphen: an option or a date stays in one piece. */
+static bool is_one_piece(const char *word, size_t n)
+{
+    enum { MOST = 20 };
+    const bool option = n > 2 && strncmp(word, "--", 2) == 0;
+    const bool date = n > 7 && strspn(word, "(0123456789") > 3 && memchr(word, '-', n) != NULL;
+    return n <= MOST && (option || date);
+}
+
+/* Text of sentences and commands: escaped, options and dates whole, "%" at its number. */
+static void add_prose(mf_str *out, const char *text)
+{
+    while (*text != '\0') {
+        const size_t spaces = strspn(text, " ");
+        const size_t n = strcspn(text + spaces, " ");
+        const char *word = text + spaces;
+        mf_str piece = {0};
+        mf_str_add_n(&piece, word, n);
+        const bool percent = spaces == 1 && *word == '%';
+        const bool whole = is_one_piece(word, n);
+        mf_str_add(out, percent ? "&nbsp;" : "");
+        mf_str_add_n(out, text, percent ? 0 : spaces);
+        mf_str_add(out, whole ? "<span class=\"nb\">" : "");
+        mf_html_escape(out, piece.data != NULL ? piece.data : "");
+        mf_str_add(out, whole ? "</span>" : "");
+        mf_str_free(&piece);
+        text = word + n;
     }
 }
 
@@ -115,55 +147,86 @@ static void add_references(const page *p, const note_list *list)
     mf_str_add(p->out, n > 0 ? "</sup>" : "");
 }
 
-/* Words are read from the left; a column with a number in it lines up at the right. */
-static bool is_text_column(const mf_block *block, size_t column)
+/* What a table's columns hold, a bit each: columns are few. */
+typedef struct column_kinds {
+    uint64_t words;   /* read from the left; a column with a number in it lines up at the right */
+    uint64_t numbers; /* sorted by their numbers; the first column if all of it has one */
+} column_kinds;
+
+static column_kinds kinds_of(const mf_block *block)
 {
-    double value = 0;
-    const char *behind = NULL;
-    bool any_number = false;
-    bool any_word = false;
-    for (size_t i = block->n_columns + column; i < block->n_cells; i += block->n_columns) {
-        any_number = any_number || mf_is_number(&value, &behind, block->cells[i]);
-        any_word = any_word || strcmp(block->cells[i], "-") != 0;
+    column_kinds kinds = {0, 0};
+    for (size_t c = 0; c < block->n_columns && c < 64; c++) {
+        double value = 0;
+        const char *behind = NULL;
+        bool any_number = false;
+        bool any_word = false;
+        bool all_keys = true;
+        for (size_t i = block->n_columns + c; i < block->n_cells; i += block->n_columns) {
+            any_number = any_number || mf_is_number(&value, &behind, block->cells[i]);
+            any_word = any_word || strcmp(block->cells[i], "-") != 0;
+            all_keys = all_keys && mf_sort_key(&value, block->cells[i]);
+        }
+        const uint64_t bit = (uint64_t)1 << c;
+        kinds.words |= any_word && !any_number ? bit : 0;
+        kinds.numbers |= any_number && (c > 0 || all_keys) ? bit : 0;
     }
-    return any_word && !any_number;
+    return kinds;
 }
 
-static void add_cell(const page *p, const mf_block *block, size_t i)
+static bool has(uint64_t columns, size_t column)
+{
+    return column < 64 && (columns >> column & 1) != 0;
+}
+
+/* A figure's own value is more exact than what is shown of it, if it is in the same unit. */
+static double finer_key(double shown, const mf_figure *figure)
+{
+    const double digits_shown = 0.06;
+    const bool same =
+        figure != NULL && fabs(figure->value - shown) <= digits_shown * fabs(figure->value);
+    return same ? figure->value : shown;
+}
+
+static void begin_cell(const page *p, const mf_block *block, size_t i, column_kinds kinds)
 {
     enum { LONG = 36 };
-    char number[MF_NUMBER_SIZE];
     const char *text = cell_of(block, i);
     const mf_figure *figure = mf_document_figure_of(p->document, index_of(p, block), i);
     const size_t column = i % block->n_columns;
-    const bool words = block->kind == MF_BLOCK_TABLE && column > 0 && is_text_column(block, column);
+    const bool words = column > 0 && has(kinds.words, column);
     const bool is_long = strlen(text) > LONG && column > 0;
-    const char *class = words && is_long ? " class=\"text wide\""
-                        : words          ? " class=\"text\""
-                        : is_long        ? " class=\"wide\""
-                                         : "";
-    if (figure != NULL) {
-        mf_str_printf(
-            p->out, "<td%s data-v=\"%s\" id=\"", class, mf_number_text(number, figure->value, 6));
-        mf_html_escape(p->out, figure->id);
-        mf_str_add(p->out, "\">");
-    } else {
-        double value = 0;
-        const char *end = NULL;
-        const bool plain =
-            column > 0 && mf_parse_number(&value, text, &end) && (*end == '\0' || *end == ' ');
-        mf_str_printf(p->out, "<td%s", class);
-        if (plain) {
-            mf_str_printf(p->out, " data-v=\"%s\"", mf_number_text(number, value, 6));
-        }
-        mf_str_add(p->out, ">");
+    double key = 0;
+    mf_str_add(p->out, column == 0 ? "<th scope=\"row\"" : "<td");
+    if (words || is_long) {
+        mf_str_printf(p->out,
+                      " class=\"%s%s%s\"",
+                      words ? "text" : "",
+                      words && is_long ? " " : "",
+                      is_long ? "wide" : "");
     }
-    mf_html_escape(p->out, text);
+    if (has(kinds.numbers, column) && mf_sort_key(&key, text)) {
+        char number[MF_NUMBER_SIZE];
+        mf_str_printf(p->out, " data-v=\"%s\"", mf_number_text(number, finer_key(key, figure), 6));
+    }
+    if (figure != NULL) {
+        mf_str_add(p->out, " id=\"");
+        mf_html_escape(p->out, figure->id);
+        mf_str_add(p->out, "\"");
+    }
+    mf_str_add(p->out, ">");
+}
+
+static void add_cell(const page *p, const mf_block *block, size_t i, column_kinds kinds)
+{
+    const mf_figure *figure = mf_document_figure_of(p->document, index_of(p, block), i);
+    begin_cell(p, block, i, kinds);
+    mf_html_escape(p->out, cell_of(block, i));
     const note_list notes = notes_of(figure);
     if (!has_same_notes(p, block, i, &notes)) {
         add_references(p, &notes);
     }
-    mf_str_add(p->out, "</td>");
+    mf_str_add(p->out, i % block->n_columns == 0 ? "</th>" : "</td>");
 }
 
 /* Wider than a page if no cell is broken: characters of the columns' longest cells, and what lies between them. */
@@ -182,16 +245,31 @@ static bool is_wide(const mf_block *block)
     return width > PAGE;
 }
 
+/* A part that scrolls sideways can be reached by keyboard, and its table is called as its heading is. */
+static void begin_scroll(const page *p, const mf_block *block, const char *class)
+{
+    mf_str_add(p->out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" ");
+    for (size_t i = 0; i < 2; i++) {
+        if (block->heading != NULL) {
+            mf_str_printf(p->out, "aria-labelledby=\"h%zu\"", index_of(p, block));
+        } else {
+            mf_str_add(p->out, "aria-label=\"table\"");
+        }
+        mf_str_add(p->out, i == 0 ? "><table " : "");
+    }
+    mf_str_printf(p->out, "%s>\n", class);
+}
+
 static void add_table(const page *p, const mf_block *block)
 {
     const size_t n = block->n_columns;
-    mf_str_printf(p->out,
-                  "<div class=\"scroll\" tabindex=\"0\"><table class=\"sort%s\">\n<thead><tr>",
-                  is_wide(block) ? " tight" : "");
+    const column_kinds kinds = kinds_of(block);
+    begin_scroll(p, block, is_wide(block) ? " class=\"sort tight\"" : " class=\"sort\"");
+    mf_str_add(p->out, "<thead><tr>");
     for (size_t c = 0; c < n; c++) {
         mf_str_printf(p->out,
                       "<th scope=\"col\"%s><button type=\"button\">",
-                      is_text_column(block, c) ? " class=\"text\"" : "");
+                      has(kinds.words, c) ? " class=\"text\"" : "");
         mf_html_escape(p->out, cell_of(block, c));
         mf_str_add(p->out, "</button></th>");
     }
@@ -199,7 +277,7 @@ static void add_table(const page *p, const mf_block *block)
     for (size_t i = n; i < block->n_cells; i += n) {
         mf_str_add(p->out, "<tr>");
         for (size_t c = 0; c < n; c++) {
-            add_cell(p, block, i + c);
+            add_cell(p, block, i + c, kinds);
         }
         mf_str_add(p->out, "</tr>\n");
     }
@@ -210,17 +288,19 @@ static void add_bars(const page *p, const mf_block *block)
 {
     enum { PERCENT = 100 };
     char number[MF_NUMBER_SIZE];
-    mf_str_add(p->out, "<div class=\"scroll\" tabindex=\"0\"><table>\n<tbody>\n");
+    const column_kinds kinds = {0, 0}; /* not sorted */
+    begin_scroll(p, block, "");
+    mf_str_add(p->out, "<tbody>\n");
     for (size_t row = 0; row * block->n_columns < block->n_cells; row++) {
         mf_str_add(p->out, "<tr>");
-        add_cell(p, block, row * block->n_columns);
-        add_cell(p, block, row * block->n_columns + 1);
+        add_cell(p, block, row * block->n_columns, kinds);
+        add_cell(p, block, row * block->n_columns + 1, kinds);
         const double share = row < block->n_shares ? block->shares[row] : 0;
         const double clipped = share < 0 ? 0 : share > 1 ? 1 : share;
         mf_str_printf(p->out,
                       "<td class=\"bar\"><i style=\"width:%s%%\"></i></td>",
                       mf_fixed_text(number, PERCENT * clipped, 1));
-        add_cell(p, block, row * block->n_columns + 2);
+        add_cell(p, block, row * block->n_columns + 2, kinds);
         mf_str_add(p->out, "</tr>\n");
     }
     mf_str_add(p->out, "</tbody></table></div>\n");
@@ -233,7 +313,7 @@ static void add_pairs(const page *p, const mf_block *block)
         mf_str_add(p->out, "<dt>");
         mf_html_escape(p->out, cell_of(block, i));
         mf_str_add(p->out, "</dt><dd>");
-        mf_html_escape(p->out, cell_of(block, i + 1));
+        add_prose(p->out, cell_of(block, i + 1));
         const note_list notes =
             notes_of(mf_document_figure_of(p->document, index_of(p, block), i + 1));
         add_references(p, &notes);
@@ -247,7 +327,7 @@ static void add_lines(const page *p, const mf_block *block, const char *open, co
     for (size_t i = 0; i < block->n_cells; i++) {
         const char *text = block->cells[i];
         mf_str_add(p->out, open);
-        mf_html_escape(p->out, strncmp(text, "- ", 2) == 0 ? text + 2 : text);
+        add_prose(p->out, strncmp(text, "- ", 2) == 0 ? text + 2 : text);
         mf_str_add(p->out, close);
     }
 }
@@ -304,7 +384,7 @@ static void add_verdict(const page *p, const mf_block *block)
     mf_str_printf(p->out, "<p class=\"verdict%s\"><strong>", tone_class(block->tone));
     mf_html_escape(p->out, cell_of(block, 0));
     mf_str_add(p->out, "</strong> ");
-    mf_html_escape(p->out, cell_of(block, 1));
+    add_prose(p->out, cell_of(block, 1));
     mf_str_add(p->out, "</p>\n");
 }
 
@@ -355,7 +435,7 @@ static void add_block(page *p, const mf_block *block)
         p->in_charts = false;
     }
     if (block->heading != NULL && block->kind != MF_BLOCK_CHART) {
-        mf_str_add(p->out, "<h3>");
+        mf_str_printf(p->out, "<h3 id=\"h%zu\">", index_of(p, block));
         mf_html_escape(p->out, block->heading);
         mf_str_add(p->out, "</h3>\n");
     }

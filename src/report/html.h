@@ -15,6 +15,10 @@ extern const char *const mf_html_script;
 /* Appends text with < > & " and ' as entities, so that nothing in a name is markup. */
 void mf_html_escape(mf_str *out, const char *text);
 
+/* The number that a cell is sorted by: "1.1 s" behind "980 ms", a range by its middle, "~16 MiB" by its number, "none" as 0.
+   False if it has none. */
+bool mf_sort_key(double *value, const char *text);
+
 /* Appends a drawing. */
 void mf_svg_write(mf_str *out, const mf_chart *chart);
 

@@ -8,9 +8,9 @@
 /* clang-format off */
 const char *const mf_html_style[MF_STYLE_COUNT] = {
     [MF_STYLE_COLOURS] =
-    ":root{--bg:#fff;--fg:#1a1c1f;--soft:#5b6068;--line:#d9dce1;--card:#f5f6f8;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;"
+    ":root{--bg:#fff;--fg:#1a1c1f;--soft:#5b6068;--line:#d9dce1;--card:#f5f6f8;--shade:#0003;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;"
     "--c1:#1f5fb4;--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}\n"
-    "@media (prefers-color-scheme:dark){:root{--bg:#14161a;--fg:#e8eaed;--soft:#a4abb6;--line:#353a43;--card:#1e2127;"
+    "@media (prefers-color-scheme:dark){:root{--bg:#14161a;--fg:#e8eaed;--soft:#a4abb6;--line:#353a43;--card:#1e2127;--shade:#fff3;"
     "--good:#58c985;--careful:#e0a64a;--bad:#f07f78;--c1:#7db1f5;--c2:#f29a74;--c3:#78cc8a;--c4:#c79af0;--c5:#d9b34e;--c6:#63c6d4}}\n"
     ,
     [MF_STYLE_PAGE] =
@@ -29,7 +29,7 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ".scroll{overflow-x:auto;margin:.6rem 0}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,24rem)}\n"
     "th,td{padding:.28rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}\n"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}td.wide{white-space:normal;min-width:14rem;text-align:left}"
+    "th:first-child{text-align:left;padding-left:0}tbody th{font-weight:400}.nb{white-space:nowrap}td.wide{white-space:normal;min-width:14rem;text-align:left}"
     ".text{text-align:left}\n"
     "thead th{border-bottom:2px solid var(--line);color:var(--soft);font-weight:600}\n"
     "th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c1);outline-offset:2px}\n"
@@ -57,16 +57,18 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ,
     [MF_STYLE_MEDIA] =
     "@media (max-width:30rem){body{font-size:15px}th,td{padding:.25rem .5rem}td.bar{min-width:5rem}dl{grid-template-columns:1fr}"
-    "dt{margin-top:.4rem}td:first-child{white-space:normal;min-width:7rem}"
-    ".sort td:first-child,.sort th:first-child{position:sticky;left:0;background:var(--bg)}"
+    "dt{margin-top:.4rem}tbody th{white-space:normal;min-width:7rem}"
+    "main{padding:1rem .75rem 3rem}.sort th:first-child{position:sticky;left:0;background:var(--bg)}"
     "td sup:has(wbr){display:block;max-width:7em;margin-left:auto;white-space:normal;line-height:1.2}td sup a{white-space:nowrap}"
-    "figure{overflow-x:auto}figure svg{min-width:32rem}.legend svg{min-width:0}}\n"
-    "@media print,(min-width:30.01rem){.tight th,.tight td{padding:.28rem .4rem}.tight th:first-child,"
-    ".tight td:first-child{padding-left:0}.tight th,.tight td:not([data-v]){white-space:normal}}\n"
+    "figure svg{overflow:visible}svg text{font-size:13px}svg .label{font-size:12.5px}"
+    ".scroll{background:linear-gradient(to left,var(--bg) 30%,transparent) right/3rem 100% no-repeat local,"
+    "linear-gradient(to left,var(--shade),transparent) right/1.2rem 100% no-repeat}}\n"
+    "@media print,(min-width:30.01rem){.tight th,.tight td{padding:.28rem .4rem}.tight th:first-child{padding-left:0}"
+    ".tight th,.tight td:not([data-v]){white-space:normal}}\n"
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
     ".charts{grid-template-columns:1fr 1fr}figure svg{max-width:28rem}"
-    "figure,table,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3{break-after:avoid}th button::after{content:\"\"!important}}\n"};
+    "figure,table,dl,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3,dl,h2+p{break-after:avoid}th button::after{content:\"\"!important}}\n"};
 
 const char *const mf_html_script =
     "document.querySelectorAll('table.sort').forEach(function(t){var b=t.tBodies[0];t.querySelectorAll('thead button').forEach(function(u,i){"
@@ -74,5 +76,5 @@ const char *const mf_html_script =
     "t.querySelectorAll('thead th').forEach(function(x){x.removeAttribute('aria-sort')});h.setAttribute('aria-sort',up?'ascending':'descending');"
     "function key(r){var c=r.cells[i],v=c.getAttribute('data-v');return v===null?c.textContent:parseFloat(v)}"
     "Array.prototype.slice.call(b.rows).sort(function(p,q){var x=key(p),y=key(q),n=typeof x==='number',m=typeof y==='number';"
-    "var d=n&&m?x-y:n!==m?(n?-1:1):x.localeCompare(y);return up?d:-d}).forEach(function(r){b.appendChild(r)})})})});\n";
+    "var d=n&&m?x-y:n!==m?(n?-1:1):x.localeCompare(y,'en',{numeric:true});return up?d:-d}).forEach(function(r){b.appendChild(r)})})})});\n";
 /* clang-format on */

@@ -315,7 +315,16 @@ static void draw_dot_labels(drawing *d, const mf_chart_series *series, bool firs
         mf_box box;
         if (p->label != NULL && is_inside(&d->at.plot, at) && !is_covered(d, series, i) &&
             mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label), crossing)) {
-            add_text(d, "label", (mf_point){box.left, box.bottom - baseline}, "start", p->label);
+            const bool left = box.right <= at.x;
+            const bool right = box.left >= at.x;
+            const double x = left ? box.right : right ? box.left : at.x;
+            add_text(d,
+                     "label",
+                     (mf_point){x, box.bottom - baseline},
+                     left    ? "end"
+                     : right ? "start"
+                             : "middle",
+                     p->label);
         }
     }
 }
@@ -469,7 +478,10 @@ static void begin_svg(mf_str *out, const mf_chart *chart, double width, double h
 {
     mf_str_printf(
         out, " viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"", px(width).text, px(height).text);
-    mf_html_escape(out, chart->alt != NULL ? chart->alt : "");
+    mf_str words = {0};
+    mf_chart_words(&words, chart);
+    mf_html_escape(out, words.data != NULL ? words.data : "");
+    mf_str_free(&words);
     mf_str_add(out, "\">");
 }
 
