@@ -130,7 +130,7 @@ static mf_status load_view(viewed *v, const mf_plan_facts *f, mf_error *err)
                           .engine = f->engines[0],
                           .calibration = f->calibrations[0],
                           .prices = f->prices,
-                          .condition = f->arguments->cost.used ? MF_USED : MF_NEW,
+                          .used = f->arguments->cost.used,
                           .around_cards = f->arguments->cost.price_around_cards};
     return status == MF_OK
                ? mf_cli_workload(&v->study.workload, f->engines[0], v->models[0], f->arguments, err)

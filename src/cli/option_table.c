@@ -121,7 +121,7 @@ const mf_option mf_options[] = {
     {"--years", "N", AT(cost.years), MF_OPTION_NUMBER, MF_FOR_COST, NULL, "how long, at most 10 (3)"},
     {"--price", "USD", AT(cost.price), MF_OPTION_NUMBER, MF_FOR_COST, NULL, "of the machine (hwdb/prices)"},
     {"--around-cards", "USD", AT(cost.price_around_cards), MF_OPTION_NUMBER, MF_FOR_MONEY, NULL, "price of the computer around its cards"},
-    {"--used", NULL, AT(cost.used), MF_OPTION_FLAG, MF_FOR_MONEY, NULL, "take prices of used machines"},
+    {"--used", NULL, AT(cost.used), MF_OPTION_FLAG, MF_FOR_MONEY, NULL, "take prices of used machines, where known"},
     {"--tax", "PERCENT", AT(cost.tax), MF_OPTION_PERCENT, MF_FOR_COST, NULL, "on the purchase (0)"},
     {"--tariff", "ID|PRICE", AT(cost.tariff), MF_OPTION_TEXT, MF_FOR_COST, NULL, "electricity: of hwdb/prices, or of a kWh (us-residential-average)"},
     {"--active-watts", "W", AT(cost.active_w), MF_OPTION_NUMBER, MF_FOR_COST, NULL, "of the bought machine while it computes"},

@@ -29,8 +29,7 @@ static double capacity_of(const mf_machine *machine)
 static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
 {
     const mf_cost_options *cost = &facts->arguments->cost;
-    return mf_price_machine(
-        facts->prices, machine, cost->used ? MF_USED : MF_NEW, cost->price_around_cards);
+    return mf_price_asked(facts->prices, machine, cost->used, cost->price_around_cards);
 }
 
 /* What has a price of these days first; by currency and price, of equal ones the faster; without a price last, by memory. */
@@ -63,6 +62,8 @@ static void fill_offer(mf_machine_offer *offer,
                        const mf_machine *machine)
 {
     *offer = (mf_machine_offer){.price = price_of(facts, machine),
+                                .rather_used = !facts->arguments->cost.used &&
+                                               mf_price_rather_used(facts->prices, machine),
                                 .capacity_bytes = capacity_of(machine),
                                 .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
@@ -323,7 +324,8 @@ mf_plan_models(mf_document *document, bool *any, const mf_plan_facts *facts, mf_
     }
     if (status == MF_OK) {
         qsort(rows, n, sizeof *rows, by_size);
-        mf_show_models(document, machine, rows, n, facts->models.n);
+        const mf_wish wish = mf_plan_facts_wish(facts);
+        mf_show_models(document, machine, rows, n, facts->models.n, &wish);
     }
     free(rows);
     mf_machine_free(machine);

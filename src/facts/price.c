@@ -141,6 +141,26 @@ mf_price mf_price_machine(const mf_prices *prices,
     return cards;
 }
 
+mf_price
+mf_price_asked(const mf_prices *prices, const mf_machine *machine, bool used, double around_cards)
+{
+    if (used) {
+        const mf_price price = mf_price_machine(prices, machine, MF_USED, around_cards);
+        if (price.known || price.n_cards > 0) {
+            return price;
+        }
+    }
+    return mf_price_machine(prices, machine, MF_NEW, around_cards);
+}
+
+bool mf_price_rather_used(const mf_prices *prices, const mf_machine *machine)
+{
+    const mf_price asked = mf_price_machine(prices, machine, MF_NEW, 0);
+    const mf_price used = mf_price_machine(prices, machine, MF_USED, 0);
+    const bool of_today = (asked.known || asked.n_cards > 0) && asked.standing == MF_PRICE_CURRENT;
+    return !of_today && (used.known || used.n_cards > 0);
+}
+
 /* "Mac mini M4 (M4-S)" as ids write it: "mac-mini-m4-m4-s". */
 static void add_slug(mf_str *out, const char *text)
 {

@@ -246,6 +246,35 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     }
 }
 
+const char *
+mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice *choice)
+{
+    char may[MF_NUMBER_SIZE];
+    char wished[MF_NUMBER_SIZE];
+    const mf_rate *rate = &choice->decode;
+    const mf_duration *first = &choice->ttft;
+    const bool slow = wish->min_tok_s > 0 && rate->known && rate->low_tok_s < wish->min_tok_s;
+    const bool late = wish->max_ttft_s > 0 && first->known && first->high_s > wish->max_ttft_s;
+    int n = 0;
+    out[0] = '\0';
+    if (slow) {
+        n = snprintf(out,
+                     MF_PLAN_DOUBT_SIZE,
+                     "it may reach only %.40s of the wished %.40s tok/s",
+                     mf_number_text(may, rate->low_tok_s, 2),
+                     mf_number_text(wished, wish->min_tok_s, 3));
+    }
+    if (late) {
+        (void)snprintf(out + n,
+                       MF_PLAN_DOUBT_SIZE - (size_t)n,
+                       "%sthe first token may take %.40s of %.40s s",
+                       slow ? " and " : "",
+                       mf_number_text(may, first->high_s, 2),
+                       mf_number_text(wished, wish->max_ttft_s, 3));
+    }
+    return out;
+}
+
 /* Something with parts in host memory grants the wishes too, at whatever loss. */
 static const char *whole_words(const mf_plan_result *r)
 {
@@ -297,6 +326,15 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
     }
 }
 
+static void add_doubt(mf_plan_result *r, const mf_plan_request *request)
+{
+    char doubt[MF_PLAN_DOUBT_SIZE];
+    const size_t n = strlen(r->reason);
+    if (r->pick_meets && mf_plan_doubt(doubt, &request->wish, &r->choices[r->pick])[0] != '\0') {
+        (void)snprintf(r->reason + n, sizeof r->reason - n, "; %s", doubt);
+    }
+}
+
 /* Among the wished context's choices: larger contexts of a scheme only repeat it. */
 static bool is_candidate(const mf_choice *c, const mf_plan_request *r)
 {
@@ -335,6 +373,7 @@ void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request)
     choose(result, request);
     if (result->pick < result->n_choices) {
         explain(result, request);
+        add_doubt(result, request);
     } else {
         (void)snprintf(result->reason, sizeof result->reason, "nothing fits");
     }

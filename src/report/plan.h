@@ -48,6 +48,7 @@ typedef struct mf_machine_offer {
     mf_price price;
     mf_choice choice;
     char how[160];    /* mf_choice_text */
+    bool rather_used; /* its price is an old one, and that of a used one is known */
     const char *what; /* how it is related to another machine; NULL: not said */
 } mf_machine_offer;
 
@@ -130,7 +131,8 @@ void mf_show_models(mf_document *document,
                     const mf_machine *machine,
                     const mf_model_row *rows,
                     size_t n,
-                    size_t n_models);
+                    size_t n_models,
+                    const mf_wish *wish);
 
 /* "within 16384 tokens of context, at least 10 tok/s, ...". */
 const char *mf_wish_text(char out[256], const mf_wish *wish, uint64_t n_ctx);

@@ -78,16 +78,50 @@ void mf_show_offers(mf_document *document,
     }
 }
 
-static void show_offers_verdict(mf_document *d, const mf_offers *offers, double budget)
+/* The first whose price is of these days and whose whole range grants the wishes; NULL: none. */
+static const mf_machine_offer *first_sure(const mf_offers *offers, const mf_wish *wish)
 {
+    char doubt[MF_PLAN_DOUBT_SIZE];
+    for (size_t i = 0; i < offers->n; i++) {
+        const mf_machine_offer *o = &offers->items[i];
+        if (o->price.known && o->price.standing == MF_PRICE_CURRENT &&
+            mf_plan_doubt(doubt, wish, &o->choice)[0] == '\0') {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wish)
+{
+    char doubt[MF_PLAN_DOUBT_SIZE];
+    const mf_machine_offer *first = &offers->items[0];
+    mf_document_cell(d, "TAKE");
+    if (mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0') {
+        mf_document_cell(d, "%s: the cheapest with a price of these days", first->machine);
+        return;
+    }
+    const mf_machine_offer *sure = first_sure(offers, wish);
+    mf_document_cell(d,
+                     "%s: the cheapest with a price of these days, but %s%s%s",
+                     first->machine,
+                     doubt,
+                     sure != NULL ? "; the cheapest whose whole range grants the wishes is " : "",
+                     sure != NULL ? sure->machine : "");
+}
+
+static void
+show_offers_verdict(mf_document *d, const mf_offers *offers, const mf_wish *wish, double budget)
+{
+    char doubt[MF_PLAN_DOUBT_SIZE];
     const mf_machine_offer *first = offers->n > 0 ? &offers->items[0] : NULL;
     const bool sold =
         first != NULL && first->price.known && first->price.standing == MF_PRICE_CURRENT;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
-    mf_document_tone(d, sold ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
+    const bool sure = sold && mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
+    mf_document_tone(d, sure ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
     if (sold) {
-        mf_document_cell(d, "TAKE");
-        mf_document_cell(d, "%s: the cheapest with a price of these days", first->machine);
+        show_take(d, offers, wish);
     } else if (first != NULL) {
         mf_document_cell(d, "NO PRICE");
         mf_document_cell(d,
@@ -114,6 +148,37 @@ static void show_missed(mf_document *d, const mf_offers *offers)
     }
 }
 
+/* Of what is sold used only the price of a new one says little. */
+static void show_sold_used(mf_document *d, const mf_offers *offers)
+{
+    mf_str names = {0};
+    for (size_t i = 0; i < offers->n; i++) {
+        if (offers->items[i].rather_used) {
+            mf_str_printf(&names, "%s%s", names.size > 0 ? ", " : "", offers->items[i].machine);
+        }
+    }
+    if (offers->used) {
+        mf_document_cell(d,
+                         "- prices of used machines are marked so; where none is known the price "
+                         "is that of a new one");
+    } else if (names.size > 0) {
+        mf_document_cell(d, "- sold used these days, --used has the prices: %s", names.data);
+    }
+    mf_str_free(&names);
+}
+
+/* Wishes are granted by the middle of a prediction's range; of how many by its middle only. */
+static void show_doubts(mf_document *d, size_t n, const char *what)
+{
+    if (n > 0) {
+        mf_document_cell(d,
+                         "- %zu of the %s grant%s a wish by the middle of the 90 %% range only",
+                         n,
+                         what,
+                         n == 1 ? "s" : "");
+    }
+}
+
 static void
 show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size_t n_shown)
 {
@@ -126,11 +191,7 @@ show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size
         n + offers->n_unpriced == 1 ? " grants" : "s grant",
         n - n_priced + offers->n_unpriced,
         offers->around_cards ? "" : ": a computer built around cards has one with --around-cards");
-    if (offers->used && n_priced < n + offers->n_unpriced) {
-        mf_document_cell(d,
-                         "- few prices of used machines are known: without --used it is what "
-                         "they cost new");
-    }
+    show_sold_used(d, offers);
     if (n_shown < n_priced) {
         mf_document_cell(d,
                          "- the %zu cheapest are listed, %zu more have a price that is known",
@@ -172,13 +233,20 @@ void mf_show_offers_answer(mf_document *document,
     mf_document_cell(document, "%s", mf_wish_text(wish, &request->wish, request->wish.n_ctx));
     mf_document_cell(document, "budget");
     mf_document_cell(document, "%s", budget > 0 ? mf_number_text(number, budget, 6) : "none");
-    show_offers_verdict(document, offers, budget);
+    show_offers_verdict(document, offers, &request->wish, budget);
     const size_t n_shown = offers->named ? offers->n : n_priced < MOST ? n_priced : MOST;
     if (n_shown > 0) {
         mf_show_offers(document, "By price", offers->items, n_shown);
     }
     show_missed(document, offers);
     show_offers_notes(document, offers, n_priced, n_shown);
+    size_t n_doubts = 0;
+    for (size_t i = 0; i < n_shown; i++) {
+        char doubt[MF_PLAN_DOUBT_SIZE];
+        n_doubts +=
+            mf_plan_doubt(doubt, &request->wish, &offers->items[i].choice)[0] != '\0' ? 1 : 0;
+    }
+    show_doubts(document, n_doubts, "machines");
 }
 
 void mf_show_steps(
@@ -273,8 +341,10 @@ void mf_show_models(mf_document *document,
                     const mf_machine *machine,
                     const mf_model_row *rows,
                     size_t n,
-                    size_t n_models)
+                    size_t n_models,
+                    const mf_wish *wish)
 {
+    size_t n_doubts = 0;
     static const char *const headings[] = {
         "model", "parameters", "how", "needs", "tok/s", "90 % range", "first token", "loss"};
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
@@ -293,7 +363,9 @@ void mf_show_models(mf_document *document,
         char bytes[MF_NUMBER_SIZE + 16];
         char loss[96];
         text words;
+        char doubt[MF_PLAN_DOUBT_SIZE];
         const bool sparse = row->active_parameters < row->parameters;
+        n_doubts += row->meets && mf_plan_doubt(doubt, wish, &row->choice)[0] != '\0' ? 1 : 0;
         mf_document_cell(document, "%s%s", row->model, row->meets ? "" : " (misses a wish)");
         mf_document_cell(document,
                          "%s B%s%s%s",
@@ -318,4 +390,5 @@ void mf_show_models(mf_document *document,
         document,
         "- loss is against each model's own 16 bit version, measured on Llama 3 8B: which of the "
         "models is the better one at 16 bit is not known here");
+    show_doubts(document, n_doubts, "models");
 }

@@ -233,6 +233,18 @@ static void show_energy(mf_document *d, const mf_simulation_shown *shown)
                      mf_number_text(idle, shown->idle_w, DIGITS));
 }
 
+/* Requests that are all alike leave the rounding of sums, which is no error. */
+static const char *error_text(char text[MF_NUMBER_SIZE + 16], const mf_latency *spread)
+{
+    static const double rounding_s = 1e-9;
+    if (!spread->error_known) {
+        return "-";
+    }
+    return spread->mean_error < rounding_s
+               ? "0 s"
+               : mf_quantity_text(text, spread->mean_error, MF_DIM_TIME, 2);
+}
+
 static void show_spread(mf_document *d, const char *name, const mf_latency *spread)
 {
     char text[MF_NUMBER_SIZE + 16];
@@ -249,11 +261,7 @@ static void show_spread(mf_document *d, const char *name, const mf_latency *spre
         mf_document_cell(d, "%s", time_text(error, spread->mean + spread->mean_error));
     } else {
         mf_document_cell(d, "%s", time_text(text, spread->mean));
-        mf_document_cell(d,
-                         "%s",
-                         spread->error_known
-                             ? mf_quantity_text(error, spread->mean_error, MF_DIM_TIME, 2)
-                             : "-");
+        mf_document_cell(d, "%s", error_text(error, spread));
     }
     for (size_t q = 0; q < MF_QUANTILE_COUNT; q++) {
         mf_document_cell(d, "%s", time_text(text, spread->quantiles[q]));

@@ -21,7 +21,7 @@ typedef struct mf_study {
     const mf_engine *engine;
     const mf_calibration *calibration; /* NULL: speeds are not known */
     const mf_prices *prices;           /* NULL: no prices */
-    mf_condition condition;            /* of the prices */
+    bool used;                         /* prices are those of used machines, where one is known */
     double around_cards;               /* price of the computer around cards; 0: not said */
     mf_workload workload;
 } mf_study;

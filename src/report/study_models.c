@@ -149,27 +149,52 @@ static size_t fastest(const speeds *s, size_t mix, size_t but)
     return best;
 }
 
-/* "1.7 to 2.1 times as fast as the next": over the mixes that a machine leads. */
-static void add_lead(mf_str *line, const speeds *s, size_t machine)
+/* By how much a machine leads the next one, over the mixes that it leads. */
+typedef struct lead {
+    double least; /* 0: there is no next one */
+    double most;
+    size_t next; /* n_machines: not always the same */
+    bool
+        open; /* the next one's speeds lie in the leader's 90 % ranges: they may be the other way round */
+} lead;
+
+static lead lead_of(const speeds *s, size_t machine)
 {
     const size_t none = s->study->n_machines;
-    char low[MF_NUMBER_SIZE];
-    char high[MF_NUMBER_SIZE];
-    double least = 0;
-    double most = 0;
+    lead l = {.open = true};
     for (size_t i = 0; i < N_MIXES; i++) {
         const size_t next = fastest(s, i, machine);
-        if (fastest(s, i, none) == machine && next < none) {
-            const double lead = speed_of(s, machine, i)->tok_s / speed_of(s, next, i)->tok_s;
-            least = least > 0 ? fmin(least, lead) : lead;
-            most = fmax(most, lead);
+        if (fastest(s, i, none) != machine || next == none) {
+            continue;
         }
+        const mf_rate *own = speed_of(s, machine, i);
+        const mf_rate *other = speed_of(s, next, i);
+        const double times = own->tok_s / other->tok_s;
+        l.next = l.least > 0 && l.next != next ? none : next;
+        l.least = l.least > 0 ? fmin(l.least, times) : times;
+        l.most = fmax(l.most, times);
+        l.open = l.open && other->tok_s >= own->low_tok_s;
     }
-    if (least > 0) {
-        (void)mf_number_text(low, least, 2);
-        (void)mf_number_text(high, most, 2);
+    return l;
+}
+
+/* "1.7 to 2.1 times the next". */
+static void add_lead(mf_str *line, const speeds *s, size_t machine)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    const lead l = lead_of(s, machine);
+    if (l.least > 0) {
+        (void)mf_number_text(low, l.least, 2);
+        (void)mf_number_text(high, l.most, 2);
         const bool same = strcmp(low, high) == 0;
-        mf_str_printf(line, " (%s%s%s times the next)", low, same ? "" : " to ", same ? "" : high);
+        mf_str_printf(line,
+                      " (%s%s%s times %s%s)",
+                      low,
+                      same ? "" : " to ",
+                      same ? "" : high,
+                      l.next < s->study->n_machines ? s->study->machines[l.next]->id : "the next",
+                      l.open ? ", too close for these predictions to tell" : "");
     }
 }
 
@@ -225,7 +250,16 @@ static void speed_words(mf_document *d, const speeds *s)
     mf_str_free(&without);
 }
 
-static void explain_mixes(mf_document *d)
+static bool is_any_not_held(const mf_rate *rates, size_t n)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        any = any || (!rates[i].known && rates[i].reason == not_held);
+    }
+    return any;
+}
+
+static void explain_mixes(mf_document *d, bool any_not_held)
 {
     mf_str line = {0};
     for (size_t i = 0; i < N_MIXES; i++) {
@@ -241,6 +275,11 @@ static void explain_mixes(mf_document *d)
                      "- effective: output tokens over the time of prompt and output together; "
                      "tokens read and written: %s",
                      line.data != NULL ? line.data : "");
+    if (any_not_held) {
+        mf_document_cell(d,
+                         "- a model that is not held whole may run with a part in host memory, "
+                         "slower: compare says how fast");
+    }
     mf_str_free(&line);
 }
 
@@ -266,7 +305,7 @@ mf_status mf_study_crossover(mf_document *document, const mf_study *study, mf_er
             speed_table(document, &(speeds){.study = study, .model = k, .rates = &rates[k * n]});
         }
         mf_study_prices(document, study);
-        explain_mixes(document);
+        explain_mixes(document, is_any_not_held(rates, study->n_models * n));
     }
     free(rates);
     return status;

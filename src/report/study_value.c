@@ -118,7 +118,7 @@ static void show_prices(mf_document *d, const mf_study *study, const mf_predicti
     for (size_t m = 0; m < study->n_machines; m++) {
         const mf_machine *machine = study->machines[m];
         const mf_price price =
-            mf_price_machine(study->prices, machine, study->condition, study->around_cards);
+            mf_price_asked(study->prices, machine, study->used, study->around_cards);
         const double usable =
             all[m].memory_known ? (double)mf_memory_usable_bytes(&all[m].memory) : 0;
         mf_document_cell(d, "%s", machine->id);
@@ -148,8 +148,8 @@ void mf_study_prices(mf_document *document, const mf_study *study)
     }
     begin(document, "What they cost", columns, sizeof columns / sizeof columns[0]);
     for (size_t m = 0; m < study->n_machines; m++) {
-        const mf_price price = mf_price_machine(
-            study->prices, study->machines[m], study->condition, study->around_cards);
+        const mf_price price =
+            mf_price_asked(study->prices, study->machines[m], study->used, study->around_cards);
         mf_document_cell(document, "%s", study->machines[m]->id);
         price_cells(document, study->machines[m], &price);
     }
@@ -234,6 +234,21 @@ static double raised_bytes(const mf_prediction *p)
     return any ? sum : 0;
 }
 
+/* Of what is sold used only the price of a new one says little. */
+static void show_sold_used(mf_document *d, const mf_study *study)
+{
+    mf_str names = {0};
+    for (size_t m = 0; m < study->n_machines; m++) {
+        if (!study->used && mf_price_rather_used(study->prices, study->machines[m])) {
+            mf_str_printf(&names, "%s%s", names.size > 0 ? ", " : "", study->machines[m]->id);
+        }
+    }
+    if (names.size > 0) {
+        mf_document_cell(d, "- sold used these days, --used has the prices: %s", names.data);
+    }
+    mf_str_free(&names);
+}
+
 static void show_notes(mf_document *d, const mf_study *study, const mf_prediction *all)
 {
     mf_str raised = {0};
@@ -269,6 +284,7 @@ static void show_notes(mf_document *d, const mf_study *study, const mf_predictio
                          "- a machine built around cards has no price of its own unless "
                          "--around-cards says what the rest costs");
     }
+    show_sold_used(d, study);
     mf_document_cell(d, "- J/token: joule per output token, watts at the wall over decode speed");
 }
 

@@ -129,7 +129,8 @@ const char *mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price
     }
     (void)snprintf(text,
                    MF_WORDING_SIZE,
-                   "%s%s%s",
+                   "%s%s%s%s",
+                   row->condition == MF_USED ? "used, " : "",
                    row->sources.n_items > 0 ? kinds[row->sources.items[0].kind] : "",
                    row->date,
                    standings[price->standing]);

@@ -107,7 +107,7 @@ typedef struct mf_plan_result {
     size_t n_choices;
     size_t pick;      /* index of the choice; n_choices if nothing fits */
     bool pick_meets;  /* it grants every wish; otherwise it is the nearest to them */
-    char reason[256]; /* why this one */
+    char reason[320]; /* why this one */
 } mf_plan_result;
 
 /* Every quantization x KV type x context x placement on a machine. Not for two threads with one planner. The caller frees
@@ -117,6 +117,13 @@ MF_API mf_status mf_plan_search(mf_plan_result *result,
                                 const mf_machine *machine,
                                 mf_error *err);
 MF_API void mf_plan_result_free(mf_plan_result *result);
+
+enum { MF_PLAN_DOUBT_SIZE = 160 };
+
+/* A choice grants wishes by the middle of its 90 % ranges. What its range leaves open, as "it may reach only 4 of the
+   wished 5 tok/s"; "" if the whole range grants them. */
+MF_API const char *
+mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice *choice);
 
 /* The whole prediction of a choice. *run borrows of the planner. */
 MF_API mf_status mf_plan_predict(mf_prediction *prediction,

@@ -174,6 +174,15 @@ MF_API mf_price mf_price_machine(const mf_prices *prices,
                                  mf_condition condition,
                                  double around_cards);
 
+/* The same of a used one if `used` and such a price is known, of a new one otherwise: row->condition tells. */
+MF_API mf_price mf_price_asked(const mf_prices *prices,
+                               const mf_machine *machine,
+                               bool used,
+                               double around_cards);
+
+/* True if what is asked for a new one is years old or past, and a price of a used one is known. */
+MF_API bool mf_price_rather_used(const mf_prices *prices, const mf_machine *machine);
+
 /* An offer by id, or by provider and device without the tier ("runpod-h100-sxm"): then the cheapest that is started by
    the hour, of several dates of one tier the newest; *chosen tells that. MF_E_UNKNOWN suggests names. Borrowed. */
 MF_API mf_status mf_price_rental(

@@ -79,6 +79,41 @@ Test(price, a_list_price_grows_old_three_years_before_the_newest_price)
     cr_expect(eq(int, standing_of("veteran", "", MF_NEW), MF_PRICE_CURRENT));
 }
 
+static mf_condition asked_condition(const char *item, bool used)
+{
+    char id[16] = "";
+    mf_prices *prices = loaded(PRICES, NULL);
+    (void)snprintf(id, sizeof id, "%s", item);
+    const mf_machine machine = {.id = id, .n_nodes = 1};
+    const mf_price price = mf_price_asked(prices, &machine, used, 0);
+    cr_assert(price.known);
+    const mf_condition condition = price.row->condition;
+    mf_prices_free(prices);
+    return condition;
+}
+
+Test(price, a_used_price_is_taken_where_it_is_asked_for_and_known)
+{
+    cr_expect(eq(int, asked_condition("box", true), MF_USED));
+    cr_expect(eq(int, asked_condition("box", false), MF_NEW));
+    cr_expect(eq(int, asked_condition("relic", true), MF_NEW), "nobody sold a used one");
+}
+
+Test(price, what_has_an_old_list_price_is_rather_bought_used_if_that_has_a_price)
+{
+    char box[] = "box";
+    char relic[] = "relic";
+    char gone[] = "discontinued";
+    mf_prices *prices = loaded(PRICES, NULL);
+    const mf_machine sold = {.id = box, .n_nodes = 1};
+    const mf_machine past = {.id = box, .status = gone, .n_nodes = 1};
+    const mf_machine old = {.id = relic, .n_nodes = 1};
+    cr_expect(not(mf_price_rather_used(prices, &sold)));
+    cr_expect(mf_price_rather_used(prices, &past));
+    cr_expect(not(mf_price_rather_used(prices, &old)), "no used one has a price");
+    mf_prices_free(prices);
+}
+
 Test(price, a_computer_around_cards_has_no_price_unless_it_is_given)
 {
     mf_prices *prices = loaded(PRICES, NULL);

@@ -428,3 +428,23 @@ Test(search, nothing_to_search_is_an_error)
     const mf_plan_request request = {0};
     cr_expect(eq(int, mf_planner_new(&planner, &request, NULL), MF_E_USAGE));
 }
+
+Test(search, a_wish_in_the_middle_of_a_range_only_is_doubted)
+{
+    char doubt[MF_PLAN_DOUBT_SIZE];
+    const mf_choice choice = {
+        .decode = {.known = true, .tok_s = 31, .low_tok_s = 26, .high_tok_s = 37},
+        .ttft = {.known = true, .s = 3,      .low_s = 2,      .high_s = 5.5   }
+    };
+    const mf_wish sure = {.min_tok_s = 25, .max_ttft_s = 6};
+    const mf_wish slow = {.min_tok_s = 30};
+    const mf_wish both = {.min_tok_s = 30, .max_ttft_s = 4};
+    cr_expect(eq(str, (char *)mf_plan_doubt(doubt, &sure, &choice), ""));
+    cr_expect(eq(str,
+                 (char *)mf_plan_doubt(doubt, &slow, &choice),
+                 "it may reach only 26 of the wished 30 tok/s"));
+    cr_expect(eq(str,
+                 (char *)mf_plan_doubt(doubt, &both, &choice),
+                 "it may reach only 26 of the wished 30 tok/s and the first token may take 5.5 of "
+                 "4 s"));
+}
