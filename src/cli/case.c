@@ -13,6 +13,22 @@
 #include "memfit/import.h"
 #include "memfit/plan.h"
 
+/* A folder of GGUF files looks like one of Hugging Face to the command line. */
+static mf_status read_folder(mf_model **out, const char *name, mf_error *err)
+{
+    struct stat info;
+    mf_str config = {0};
+    mf_str_printf(&config, "%s/config.json", name);
+    const bool has_config = config.data != NULL && stat(config.data, &info) == 0;
+    mf_str_free(&config);
+    return has_config ? mf_hf_read(out, name, err)
+                      : mf_fail(err,
+                                MF_E_IO,
+                                "the folder '%s' has no config.json; of a GGUF model give the "
+                                ".gguf file itself, the first of several parts",
+                                name);
+}
+
 mf_status mf_cli_model(
     mf_model **out, bool *is_file, const mf_database *database, const char *name, mf_error *err)
 {
@@ -22,11 +38,16 @@ mf_status mf_cli_model(
     if (mf_ends_with(name, ".gguf")) {
         return mf_gguf_read(out, name, err);
     }
-    if (mf_ends_with(name, ".json") ||
-        (exists && (S_ISDIR(info.st_mode) || strchr(name, '/') != NULL))) {
+    if (exists && S_ISDIR(info.st_mode)) {
+        return read_folder(out, name, err);
+    }
+    if (mf_ends_with(name, ".json") || (exists && strchr(name, '/') != NULL)) {
         return mf_hf_read(out, name, err);
     }
     *is_file = false;
+    if (name[0] != '\0' && strchr("/.~", name[0]) != NULL) {
+        return mf_fail(err, MF_E_IO, "'%s': no such file or folder", name);
+    }
     return mf_database_model(out, database, name, err);
 }
 

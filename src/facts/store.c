@@ -301,25 +301,38 @@ static void squeeze(char out[MAX_SQUEEZED], const char *text)
     out[n] = '\0';
 }
 
-/* Does the squeezed name hold each word of the text, wherever? */
-static bool has_words(const char *name, const char *text)
+/* How many words of a text a squeezed name holds, wherever. */
+typedef struct held_words {
+    size_t n;    /* of the text */
+    size_t held; /* in the name */
+    bool
+        all_types; /* those with a digit, which tell one chip or size from another, are all in it, and there is one */
+} held_words;
+
+static held_words words_held(const char *name, const char *text)
 {
     char word[MAX_SQUEEZED];
+    held_words words = {.all_types = strpbrk(text, "0123456789") != NULL};
     while (*text != '\0') {
         size_t n = 0;
         while (isalnum((unsigned char)*text) && n + 1 < MAX_SQUEEZED) {
             word[n++] = (char)tolower((unsigned char)*text++);
         }
         word[n] = '\0';
-        if (strstr(name, word) == NULL) {
-            return false;
-        }
+        const bool held = n > 0 && strstr(name, word) != NULL;
+        words.n++;
+        words.held += held ? 1 : 0;
+        words.all_types = words.all_types && (held || strpbrk(word, "0123456789") == NULL);
         text += strspn(text, " -_.:/");
-        if (n == 0 && *text != '\0' && !isalnum((unsigned char)*text)) {
-            return false; /* a letter that no name has */
-        }
+        text += n == 0 && *text != '\0' && !isalnum((unsigned char)*text) ? 1 : 0;
     }
-    return true;
+    return words;
+}
+
+static bool has_words(const char *name, const char *text)
+{
+    const held_words words = words_held(name, text);
+    return words.held == words.n;
 }
 
 typedef struct suggestions {
@@ -364,6 +377,32 @@ static const char *next_alike(const mf_names *names, const char *id, const char 
     return best;
 }
 
+/* The name that holds most of the words and all those with a digit, the shortest of equal ones, among those that are not
+   suggested yet; NULL: none holds half of them. */
+static const char *most_words(const mf_names *names, const char *id, const suggestions *list)
+{
+    char name[MAX_SQUEEZED];
+    const char *best = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < names->n_items; i++) {
+        const char *item = names->items[i];
+        bool listed = false;
+        for (size_t k = 0; k < list->n; k++) {
+            listed = listed || list->names[k] == item;
+        }
+        squeeze(name, item);
+        const held_words words = words_held(name, id);
+        const bool enough = !listed && words.all_types && 2 * words.held >= words.n;
+        const bool as_many = best != NULL && words.held == most;
+        if (enough &&
+            (best == NULL || words.held > most || (as_many && strlen(item) < strlen(best)))) {
+            best = item;
+            most = words.held;
+        }
+    }
+    return best;
+}
+
 static const char *same_letters(const mf_names *names, const char *id)
 {
     char wanted[MAX_SQUEEZED];
@@ -401,6 +440,11 @@ static suggestions suggest(const mf_names *names, const char *id)
         alike = next_alike(names, id, alike, words);
     }
     add_suggestion(&list, nearest.best);
+    for (bool more = list.n == 0; more && list.n < MAX_SUGGESTIONS;) {
+        const char *name = most_words(names, id, &list);
+        add_suggestion(&list, name);
+        more = name != NULL;
+    }
     return list;
 }
 

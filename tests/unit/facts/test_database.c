@@ -90,6 +90,20 @@ Test(database, a_name_inside_the_text_is_suggested)
     mf_database_close(database);
 }
 
+Test(database, a_name_with_most_words_and_all_numbers_is_suggested_last)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_model(&model, database, "my toy 7m", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'my toy 7m', did you mean 'toy-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "my toy 9m", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str,
+                 err.message,
+                 "unknown model 'my toy 9m', 'memfit db list models' has the 2 there are"));
+    mf_database_close(database);
+}
+
 /* A database in a new folder, with one file at `relative`. */
 static mf_database *opened_with(char *folder, const char *relative, const char *text)
 {
