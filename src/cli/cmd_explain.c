@@ -63,25 +63,51 @@ static bool is_money(const char *unit)
     return money;
 }
 
+static const char *range_name(const char *unit, const char *formula)
+{
+    return strstr(formula, "P10") != NULL                         ? "P10 to P90"
+           : is_money(unit)                                       ? "range of prices"
+           : strcmp(unit, "times") == 0 || strcmp(unit, "W") == 0 ? "from, to"
+                                                                  : "90 % range";
+}
+
+/* A sentence holds several numbers: which of them is meant. */
+static void show_shown(mf_str *out, const mf_node *figure)
+{
+    double value = 0;
+    const char *behind = NULL;
+    char number[MF_NUMBER_SIZE];
+    const char *shown = or_dash(mf_node_get(figure, "shown"));
+    const char *unit = or_dash(mf_node_get(figure, "unit"));
+    const mf_node *node = mf_node_get(figure, "value");
+    if (mf_is_number(&value, &behind, shown) || node == NULL || !mf_node_double(&value, node)) {
+        mf_str_printf(out, "  shown as: %s (%s)\n", shown, unit);
+    } else {
+        mf_str_printf(out,
+                      "  value: %s (%s)\n  shown in: %s\n",
+                      mf_number_text(number, value, 6),
+                      unit,
+                      shown);
+    }
+}
+
 static void show_figure(mf_str *out, const mf_node *root, const mf_node *figure)
 {
     double low = 0;
     double high = 0;
     const mf_node *low_node = mf_node_get(figure, "low");
     const mf_node *high_node = mf_node_get(figure, "high");
-    mf_str_printf(out,
-                  "%s\n  shown as: %s (%s)\n  formula: %s\n",
-                  or_dash(mf_node_get(figure, "id")),
-                  or_dash(mf_node_get(figure, "shown")),
-                  or_dash(mf_node_get(figure, "unit")),
-                  or_dash(mf_node_get(figure, "formula")));
+    const char *unit = or_dash(mf_node_get(figure, "unit"));
+    const char *formula = or_dash(mf_node_get(figure, "formula"));
+    mf_str_printf(out, "%s\n", or_dash(mf_node_get(figure, "id")));
+    show_shown(out, figure);
+    mf_str_printf(out, "  formula: %s\n", formula);
     if (low_node != NULL && high_node != NULL && mf_node_double(&low, low_node) &&
         mf_node_double(&high, high_node) && high > low) {
         char text[2][MF_NUMBER_SIZE];
         mf_str_printf(out,
                       "  %s: %s to %s\n",
-                      is_money(or_dash(mf_node_get(figure, "unit"))) ? "range of prices"
-                                                                     : "90 % range",
+                      range_name(unit, formula),
                       mf_number_text(text[0], low, 4),
                       mf_number_text(text[1], high, 4));
     }
@@ -110,24 +136,58 @@ static bool has_figure(const mf_node *root, const uint64_t at[3])
     return false;
 }
 
-/* Numbers of tables and pairs that nothing is known of, in plain words. */
+/* Sources and notes on the method speak of numbers that are not the document's own; a machine's name may hold its memory. */
+static bool is_of_others(const char *kind, const char *heading, const char *name)
+{
+    static const char *const headings[] = {"Grounds",
+                                           "Notes",
+                                           "Sources",
+                                           "Given or assumed, without a source",
+                                           "How to get this again"};
+    static const char *const names[] = {"machine", "model", "engine"};
+    for (size_t i = 0; strcmp(kind, "list") == 0 && i < sizeof headings / sizeof headings[0]; i++) {
+        if (strcmp(heading, headings[i]) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; strcmp(kind, "pairs") == 0 && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Must a cell be traced? In tables what is or has a number, elsewhere what states a result. */
+static bool is_to_trace(const char *kind, const char *text, const uint64_t at[3])
+{
+    double value = 0;
+    const char *behind = NULL;
+    if (strcmp(kind, "table") == 0) {
+        return at[1] > 0 && at[2] > 0 &&
+               (mf_is_number(&value, &behind, text) || mf_has_result(text));
+    }
+    const bool pairs = strcmp(kind, "pairs") == 0 || strcmp(kind, "bars") == 0;
+    return (pairs && at[2] > 0 && (mf_is_number(&value, &behind, text) || mf_has_result(text))) ||
+           ((strcmp(kind, "verdict") == 0 || strcmp(kind, "list") == 0) && mf_has_result(text));
+}
+
+/* Numbers that nothing is known of, in plain words. */
 static void show_untraced(mf_str *out, const mf_node *root)
 {
     uint64_t at[3] = {0};
     for (const mf_node *b = mf_node_first(mf_node_get(root, "blocks")); b != NULL;
          b = mf_node_next(b), at[0]++) {
         const char *kind = or_dash(mf_node_get(b, "kind"));
-        const bool table = strcmp(kind, "table") == 0;
+        const char *heading = or_dash(mf_node_get(b, "heading"));
         at[1] = 0;
-        for (const mf_node *row = mf_node_first(mf_node_get(b, "rows"));
-             row != NULL && (table || strcmp(kind, "pairs") == 0);
+        for (const mf_node *row = mf_node_first(mf_node_get(b, "rows")); row != NULL;
              row = mf_node_next(row), at[1]++) {
+            const char *name = or_dash(mf_node_first(row));
             at[2] = 0;
             for (const mf_node *c = mf_node_first(row); c != NULL; c = mf_node_next(c), at[2]++) {
-                double value = 0;
-                const char *behind = NULL;
-                if (at[2] > 0 && (at[1] > 0 || !table) &&
-                    mf_is_number(&value, &behind, or_dash(c)) && !has_figure(root, at)) {
+                if (is_to_trace(kind, or_dash(c), at) && !is_of_others(kind, heading, name) &&
+                    !has_figure(root, at)) {
                     mf_str_printf(out, "not traced: %s\n", or_dash(c));
                 }
             }

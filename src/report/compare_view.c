@@ -171,6 +171,21 @@ static const char *times(char out[MF_NUMBER_SIZE], const mf_rate *rate, const mf
     return rate->known && first->known ? mf_number_text(out, rate->tok_s / first->tok_s, 2) : "?";
 }
 
+static void trace_factor(mf_document *d,
+                         const mf_prediction *p,
+                         const mf_prediction *first,
+                         const char *machine)
+{
+    char id[128];
+    (void)snprintf(id, sizeof id, "factor/%.80s", machine);
+    mf_document_figure(d,
+                       id,
+                       "decode tok/s / that of the first row",
+                       "times",
+                       p->decode.tok_s / first->decode.tok_s);
+    mf_document_input(d, 0, "speeds", "those of the table above");
+}
+
 /* One model on a few machines: each against the first, as who waits for the next one asks. */
 static void show_factors(mf_document *d, const mf_shown *shown, size_t n_shown)
 {
@@ -191,6 +206,7 @@ static void show_factors(mf_document *d, const mf_shown *shown, size_t n_shown)
                              times(decode, &p->decode, &first->decode),
                              times(prefill, &p->prefill, &first->prefill),
                              shown[0].run->machine->id);
+            trace_factor(d, p, first, shown[i].run->machine->id);
         }
     }
 }

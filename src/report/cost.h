@@ -37,6 +37,22 @@ const char *mf_cost_rent_text(char out[MF_WORDING_SIZE], const mf_cost_shown *sh
 /* Money without its currency: whole from 100 on, cents below 10. */
 const char *mf_amount_text(char out[MF_WORDING_SIZE], double value);
 
+/* Number of the source that a ground stands on, 0 if it has none. */
+size_t mf_cost_ground_note(mf_document *document, const mf_cost_shown *shown, const char *what);
+
+/* How many worlds were drawn, from which seed: an input of the latest figure. */
+void mf_cost_draws_input(mf_document *document, const mf_cost_shown *shown);
+
+/* Figures of the latest cell, which is a sentence with several numbers. */
+void mf_cost_trace_buy(mf_document *document, const mf_cost_shown *shown);
+void mf_cost_trace_rent(mf_document *document, const mf_cost_shown *shown);
+void mf_cost_trace_versus(mf_document *document, const mf_cost_shown *shown, const mf_versus *v);
+void mf_cost_trace_turn(mf_document *document,
+                        const mf_versus *v,
+                        const mf_break_even *turn,
+                        const char *what,
+                        const char *unit);
+
 /* In words and symbols. */
 const char *mf_cost_part_formula(mf_cost_part part);
 

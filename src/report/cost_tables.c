@@ -11,17 +11,6 @@
 
 typedef char text[MF_WORDING_SIZE];
 
-static size_t ground_note(mf_document *d, const mf_cost_shown *shown, const char *what)
-{
-    for (size_t i = 0; i < shown->plan->n_grounds; i++) {
-        const mf_cost_ground *ground = &shown->plan->grounds[i];
-        if (strcmp(ground->what, what) == 0 && ground->source != NULL) {
-            return mf_document_footnote(d, ground->source);
-        }
-    }
-    return 0;
-}
-
 static void part_inputs(mf_document *d, const mf_cost_shown *shown, mf_cost_part part)
 {
     static const struct {
@@ -49,7 +38,7 @@ static void part_inputs(mf_document *d, const mf_cost_shown *shown, mf_cost_part
             text low;
             text high;
             mf_document_input(d,
-                              ground_note(d, shown, rows[i].ground),
+                              mf_cost_ground_note(d, shown, rows[i].ground),
                               mf_cost_input_title(rows[i].input),
                               "%s (%s to %s)",
                               mf_number_text(value, range->value, 4),
@@ -58,15 +47,16 @@ static void part_inputs(mf_document *d, const mf_cost_shown *shown, mf_cost_part
         }
     }
     if (part == MF_PART_COUNT) {
-        const mf_cost_case *run = &shown->plan->run;
         mf_document_input(d, 0, "from", "the parts above with the inputs of each");
-        mf_document_input(
-            d, 0, "draws", "%u from seed %llu", run->n_draws, (unsigned long long)run->seed);
+        mf_cost_draws_input(d, shown);
     }
     if (part == MF_PART_RENT) {
         text price;
-        mf_document_input(
-            d, ground_note(d, shown, "rent"), "rent", "%s", mf_cost_rent_text(price, shown));
+        mf_document_input(d,
+                          mf_cost_ground_note(d, shown, "rent"),
+                          "rent",
+                          "%s",
+                          mf_cost_rent_text(price, shown));
     }
 }
 
@@ -239,18 +229,22 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
                          "%s, over %s",
                          turn_text(line, &v->hours_per_day, "hours a day of use", 1),
                          mf_span_text(years, shown->plan->run.years));
+        mf_cost_trace_turn(d, v, &v->hours_per_day, "turn-hours-per-day", "h");
         if (v->way == MF_WAY_RENT && shown->plan->renting.min_hours > 0) {
             mf_document_cell(d, "  by days");
             mf_document_cell(d, "%s", turn_text(line, &v->days_per_week, "days of use a week", 1));
+            mf_cost_trace_turn(d, v, &v->days_per_week, "turn-days-per-week", "days");
         }
         mf_document_cell(d, "  if sold then");
         mf_document_cell(d, "%s", turn_text(line, &v->months, "months", 1));
+        mf_cost_trace_turn(d, v, &v->months, "turn-months", "months");
         mf_document_cell(d, "  if never sold");
         mf_document_cell(d,
                          "%s",
                          v->months_unsold.turn == MF_TURN_NEVER
                              ? "not within 10 years"
                              : turn_text(line, &v->months_unsold, "months", 1));
+        mf_cost_trace_turn(d, v, &v->months_unsold, "turn-months-unsold", "months");
     }
 }
 

@@ -118,6 +118,7 @@ static void show_buy(mf_document *d, const mf_cost_shown *shown)
                      mf_number_text(hours, shown->cost->ways[MF_WAY_BUY].busy_hours_per_day, 2),
                      mf_number_text(active, plan->run.inputs[MF_COST_ACTIVE_W].value, 3),
                      mf_number_text(idle, plan->run.inputs[MF_COST_IDLE_W].value, 2));
+    mf_cost_trace_buy(d, shown);
 }
 
 const char *mf_cost_rent_text(char out[MF_WORDING_SIZE], const mf_cost_shown *shown)
@@ -181,6 +182,7 @@ static void show_rent(mf_document *d, const mf_cost_shown *shown)
                      plan->offer != NULL ? ")" : "",
                      decode_text(decode, &shown->rent.prediction->decode),
                      billed_text(billed, shown));
+    mf_cost_trace_rent(d, shown);
 }
 
 static void show_api(mf_document *d, const mf_cost_shown *shown)
@@ -268,6 +270,7 @@ static void show_verdict(mf_document *d, const mf_cost_shown *shown, const mf_ve
                      saved(p50, shown, v->p50),
                      saved(p10, shown, v->p10),
                      saved(p90, shown, v->p90));
+    mf_cost_trace_versus(d, shown, v);
 }
 
 static void show_notes(mf_document *d, const mf_cost_shown *shown)

@@ -114,8 +114,10 @@ static void write_derived(mf_json_writer *w, const mf_document *d, size_t index,
     double value = 0;
     const char *behind = NULL;
     bool any = false;
-    if (note == NULL || !mf_is_number(&value, &behind, block->cells[cell]) ||
-        mf_document_figure_of(d, index, cell) != NULL) {
+    const bool number = block->kind != MF_BLOCK_PAIRS
+                            ? mf_is_number(&value, &behind, block->cells[cell])
+                            : mf_first_number(&value, &behind, block->cells[cell]);
+    if (note == NULL || !number || mf_document_figure_of(d, index, cell) != NULL) {
         return;
     }
     mf_str_printf(&id, "%s/%zu.%zu", note->id, index, cell);
@@ -157,7 +159,8 @@ static void write_figures(mf_json_writer *w, const mf_document *document)
         const mf_block *block = &document->blocks[b];
         const bool table = block->kind == MF_BLOCK_TABLE;
         for (size_t c = table ? block->n_columns : 1;
-             (table || block->kind == MF_BLOCK_PAIRS) && c < block->n_cells;
+             (table || block->kind == MF_BLOCK_PAIRS || block->kind == MF_BLOCK_BARS) &&
+             c < block->n_cells;
              c++) {
             if (c % block->n_columns > 0) {
                 write_derived(w, document, b, c);

@@ -75,6 +75,22 @@ static void show_verdict(mf_document *d, const mf_shown *shown)
         d, m->fits ? (m->fits_probability >= 0.9 ? MF_TONE_GOOD : MF_TONE_CAREFUL) : MF_TONE_BAD);
     mf_document_cell(d, "%s", m->fits ? "FITS" : "DOES NOT FIT");
     mf_document_cell(d, "%s", mf_verdict_text(text, m));
+    mf_document_figure(d,
+                       "fits",
+                       "share of the terms' intervals below the limit: docs/memory.md",
+                       "probability",
+                       m->fits_probability);
+    for (size_t i = 0; i < m->n_places; i++) {
+        const mf_place *place = &m->places[i];
+        char need[MF_NUMBER_SIZE + 16];
+        char limit[MF_NUMBER_SIZE + 16];
+        mf_document_input(d,
+                          0,
+                          place->name,
+                          "%s of %s",
+                          mf_bytes_text(need, (double)place->need_bytes, 4),
+                          mf_bytes_text(limit, (double)place->limit_bytes, 4));
+    }
 }
 
 /* Cards alike are shown once: "gpu0 to gpu7, each". */

@@ -32,6 +32,12 @@ mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown,
 /* "Q4_K_M, KV q8_0, 12 expert layers in host memory". */
 const char *mf_choice_text(char out[160], const mf_plan_request *request, const mf_choice *choice);
 
+/* Makes speed and loss of a choice figures of the latest cell, which speaks of them: "ID/decode", "ID/loss". */
+void mf_trace_choice(mf_document *document,
+                     const char *id,
+                     const mf_choice *choice,
+                     const char *how);
+
 /* "0.031 (+2.8 %)", "none, published so", "not measured". */
 const char *mf_loss_text(char out[96], const mf_loss *loss);
 

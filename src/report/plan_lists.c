@@ -41,32 +41,13 @@ void mf_show_offers(mf_document *document,
     for (size_t i = 0; i < n; i++) {
         const mf_machine_offer *o = &offers[i];
         char bytes[MF_NUMBER_SIZE + 16];
-        char id[160];
         char loss[96];
         text words;
         if (related) {
             mf_document_cell(document, "%s", o->what);
         }
         mf_document_cell(document, "%s", o->machine);
-        mf_document_cell(document, "%s", mf_price_text(words, &o->price));
-        if (o->price.known) {
-            (void)snprintf(id, sizeof id, "price/%s", o->machine);
-            mf_document_figure(document,
-                               id,
-                               "newest price of the item",
-                               mf_currency_name(o->price.currency),
-                               o->price.value);
-            mf_document_interval(document, o->price.low, o->price.high);
-            if (o->price.row != NULL && o->price.row->sources.n_items > 0) {
-                mf_document_input(document,
-                                  mf_price_footnote(document, &o->price),
-                                  "price",
-                                  "%s, %s",
-                                  words,
-                                  o->price.row->date);
-            }
-        }
-        mf_document_cell(document, "%s", mf_price_date_text(words, &o->price));
+        mf_show_price(document, o->machine, &o->price);
         mf_document_cell(document, "%s", o->how);
         mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
         mf_document_cell(document, "%s", mf_range_text(words, &o->choice.decode));
@@ -108,6 +89,7 @@ static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wi
                      doubt,
                      sure != NULL ? "; the cheapest whose whole range grants the wishes is " : "",
                      sure != NULL ? sure->machine : "");
+    mf_trace_choice(d, "take", &first->choice, first->how);
 }
 
 static void
@@ -276,9 +258,7 @@ void mf_show_steps(
         const double more = comparable ? s->price.value - steps[i - 1].price.value : 0;
         mf_document_cell(document, "%s", s->machine);
         mf_document_cell(document, "%s", mf_bytes_text(bytes, s->capacity_bytes, 3));
-        mf_document_cell(document, "%s", mf_price_text(words, &s->price));
-        text date;
-        mf_document_cell(document, "%s", mf_price_date_text(date, &s->price));
+        mf_show_price(document, s->machine, &s->price);
         mf_document_cell(document, "%zu", s->n_models);
         mf_document_cell(document, "%zu", s->n_new);
         if (comparable && s->n_new > 0 && more > 0) {
@@ -291,13 +271,29 @@ void mf_show_steps(
                                mf_currency_name(s->price.currency),
                                each);
             if (s->price.row != NULL && s->price.row->sources.n_items > 0) {
-                mf_document_input(
-                    document, mf_price_footnote(document, &s->price), "price", "%s", words);
+                mf_document_input(document,
+                                  mf_price_footnote(document, &s->price),
+                                  "price",
+                                  "%s",
+                                  mf_price_text(words, &s->price));
             }
         } else {
             mf_document_cell(document, "%s", comparable && s->n_new > 0 ? "costs no more" : "-");
         }
         mf_document_cell(document, "%s", s->largest[0] != '\0' ? s->largest : "-");
+    }
+}
+
+static void trace_step_cell(mf_document *d, const mf_step_row *step, const mf_step_cell *cell)
+{
+    char id[192];
+    const mf_rate *rate = &cell->decode;
+    if (rate->known) {
+        (void)snprintf(id, sizeof id, "step/%.80s/%.80s", step->machine, cell->model);
+        mf_document_figure(d, id, "speed law, decode: docs/speed.md", "tok/s", rate->tok_s);
+        mf_document_interval(d, rate->low_tok_s, rate->high_tok_s);
+        mf_document_input(d, 0, "scheme", "%s", cell->scheme);
+        mf_document_input(d, 0, "basis", "%s", mf_basis_name(rate->basis));
     }
 }
 
@@ -330,6 +326,7 @@ void mf_show_step_models(mf_document *document,
             if (cell->runs) {
                 mf_document_cell(
                     document, "%s %s", cell->scheme, mf_rate_text(rate, &cell->decode));
+                trace_step_cell(document, &steps[i], cell);
             } else {
                 mf_document_cell(document, "-");
             }

@@ -191,6 +191,34 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
                      speed,
                      mf_loss_text(loss, &c->loss),
                      r->reason);
+    mf_trace_choice(d, "pick", c, how);
+}
+
+void mf_trace_choice(mf_document *document,
+                     const char *id,
+                     const mf_choice *choice,
+                     const char *how)
+{
+    char full[192];
+    const mf_rate *rate = &choice->decode;
+    if (rate->known) {
+        (void)snprintf(full, sizeof full, "%.120s/decode", id);
+        mf_document_figure(
+            document, full, "speed law, decode: docs/speed.md", "tok/s", rate->tok_s);
+        mf_document_interval(document, rate->low_tok_s, rate->high_tok_s);
+        mf_document_input(document, 0, "scheme", "%s", how);
+        mf_document_input(document, 0, "basis", "%s", mf_basis_name(rate->basis));
+    }
+    if (choice->loss.known) {
+        (void)snprintf(full, sizeof full, "%.120s/loss", id);
+        mf_document_figure(document,
+                           full,
+                           "mean Kullback-Leibler divergence of the scheme, measured on Llama 3 "
+                           "8B: llama.cpp tools/perplexity",
+                           "nats",
+                           choice->loss.divergence);
+        mf_document_input(document, 0, "scheme", "%s", how);
+    }
 }
 
 static bool is_row(const mf_plan_request *request, const mf_choice *c)

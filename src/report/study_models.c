@@ -198,6 +198,22 @@ static void add_lead(mf_str *line, const speeds *s, size_t machine)
     }
 }
 
+static void trace_lead(mf_document *d, const speeds *s, size_t machine)
+{
+    char id[192];
+    const lead l = lead_of(s, machine);
+    if (l.least > 0) {
+        (void)snprintf(id,
+                       sizeof id,
+                       "lead/%.80s/%.80s",
+                       s->study->models[s->model]->id,
+                       s->study->machines[machine]->id);
+        mf_document_figure(d, id, "effective tok/s / that of the next one", "times", l.most);
+        mf_document_interval(d, l.least, l.most);
+        mf_document_input(d, 0, "speeds", "those of the model's table below");
+    }
+}
+
 static void add_winner(mf_str *line, const speeds *s, size_t machine)
 {
     const size_t none = s->study->n_machines;
@@ -246,6 +262,9 @@ static void speed_words(mf_document *d, const speeds *s)
                      name_of(name, s),
                      winners.size > 0 ? winners.data : " none",
                      without.size > 0 ? without.data : "");
+    for (size_t m = 0; m < s->study->n_machines; m++) {
+        trace_lead(d, s, m);
+    }
     mf_str_free(&winners);
     mf_str_free(&without);
 }

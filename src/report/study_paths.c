@@ -36,6 +36,27 @@ static const char *rate_of(rate_text text, const mf_fact *rate)
     return rate->known ? mf_quantity_text(text, rate->value, MF_DIM_BANDWIDTH, 4) : "not known";
 }
 
+/* A fact of the machine as a figure of the latest cell. */
+static void trace_fact(mf_document *d,
+                       const mf_machine *machine,
+                       const char *what,
+                       const char *unit,
+                       const mf_fact *fact)
+{
+    char id[128];
+    const bool sourced = fact->source >= 0 && (size_t)fact->source < machine->sources.n_items;
+    if (fact->known) {
+        (void)snprintf(id, sizeof id, "%s/%.60s", what, machine->id);
+        mf_document_figure(d, id, "specified, or as the source derives it", unit, fact->value);
+        mf_document_input(d,
+                          sourced ? mf_document_footnote(d, &machine->sources.items[fact->source])
+                                  : 0,
+                          "machine",
+                          "%s",
+                          machine->name);
+    }
+}
+
 static void memory_cell(mf_document *d, const mf_machine *machine)
 {
     char bytes[MF_NUMBER_SIZE + 16];
@@ -56,6 +77,7 @@ static void memory_cell(mf_document *d, const mf_machine *machine)
                      unified != NULL ? "one for CPU and GPU" : "the card's own",
                      times,
                      mf_bytes_text(bytes, own->capacity_bytes.value, 3));
+    trace_fact(d, machine, "capacity", "bytes", &own->capacity_bytes);
 }
 
 static void speed_cell(mf_document *d, const mf_machine *machine)
@@ -101,6 +123,11 @@ static void host_cell(mf_document *d, const mf_machine *machine)
                      mf_bytes_text(bytes, host->capacity_bytes.value, 3),
                      link != NULL ? link->name : "a link",
                      link != NULL ? rate_of(over, &link->bandwidth_bytes_per_s) : "not known");
+    trace_fact(d, machine, "host-bandwidth", "bytes/s", &host->bandwidth_bytes_per_s);
+    trace_fact(d, machine, "host-capacity", "bytes", &host->capacity_bytes);
+    if (link != NULL) {
+        trace_fact(d, machine, "host-link", "bytes/s", &link->bandwidth_bytes_per_s);
+    }
 }
 
 static void between_cell(mf_document *d, const mf_machine *machine)
@@ -118,6 +145,7 @@ static void between_cell(mf_document *d, const mf_machine *machine)
         return;
     }
     mf_document_cell(d, "%s, %s", link->name, rate_of(over, &link->bandwidth_bytes_per_s));
+    trace_fact(d, machine, "device-link", "bytes/s", &link->bandwidth_bytes_per_s);
 }
 
 void mf_study_paths(mf_document *document, const mf_study *study)

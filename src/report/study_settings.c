@@ -184,6 +184,12 @@ mf_status mf_study_offload(mf_document *document, const mf_study *study, mf_erro
                          least,
                          most,
                          least);
+        mf_document_figure(document,
+                           "cpu-moe",
+                           "the fewest layers with which all memory terms fit: docs/memory.md",
+                           "layers",
+                           least);
+        mf_document_input(document, 0, "layers with experts", "%u", most);
     } else if (status == MF_OK) {
         mf_document_cell(document, "- it does not fit with all experts in host memory either");
     }

@@ -25,20 +25,6 @@ static void trace_price(mf_document *d, const mf_price *price)
     }
 }
 
-static void price_cells(mf_document *d, const mf_machine *machine, const mf_price *price)
-{
-    text words;
-    char id[160];
-    mf_document_cell(d, "%s", mf_price_text(words, price));
-    if (price->known) {
-        (void)snprintf(id, sizeof id, "price/%.60s", machine->id);
-        mf_document_figure(d, id, "price", mf_currency_name(price->currency), price->value);
-        mf_document_interval(d, price->low, price->high);
-        trace_price(d, price);
-    }
-    mf_document_cell(d, "%s", mf_price_date_text(words, price));
-}
-
 static void per_cell(mf_document *d,
                      const char *what,
                      const char *unit,
@@ -123,7 +109,7 @@ static void show_prices(mf_document *d, const mf_study *study, const mf_predicti
             all[m].memory_known ? (double)mf_memory_usable_bytes(&all[m].memory) : 0;
         mf_document_cell(d, "%s", machine->id);
         usable_cell(d, machine, usable);
-        price_cells(d, machine, &price);
+        mf_show_price(d, machine->id, &price);
         per_cell(d, "per-gib", "GiB", machine, &price, usable / BYTES_PER_GIB);
         per_cell(d,
                  "per-decode-tok-s",
@@ -151,7 +137,7 @@ void mf_study_prices(mf_document *document, const mf_study *study)
         const mf_price price =
             mf_price_asked(study->prices, study->machines[m], study->used, study->around_cards);
         mf_document_cell(document, "%s", study->machines[m]->id);
-        price_cells(document, study->machines[m], &price);
+        mf_show_price(document, study->machines[m]->id, &price);
     }
 }
 
@@ -234,6 +220,17 @@ static double raised_bytes(const mf_prediction *p)
     return any ? sum : 0;
 }
 
+static void trace_raised(mf_document *d, const mf_machine *machine, double bytes)
+{
+    char id[128];
+    if (bytes > 0) {
+        (void)snprintf(id, sizeof id, "usable-raised/%.60s", machine->id);
+        mf_document_figure(
+            d, id, "what the GPUs may hold with the limit raised: docs/memory.md", "bytes", bytes);
+        mf_document_input(d, 0, "machine", "%s", machine->name);
+    }
+}
+
 /* Of what is sold used only the price of a new one says little. */
 static void show_sold_used(mf_document *d, const mf_study *study)
 {
@@ -270,6 +267,9 @@ static void show_notes(mf_document *d, const mf_study *study, const mf_predictio
                          "raised, as fit says how: %s",
                          raised.data);
     }
+    for (size_t m = 0; m < study->n_machines; m++) {
+        trace_raised(d, study->machines[m], raised_bytes(&all[m]));
+    }
     mf_str_free(&raised);
     mf_document_cell(d,
                      "- a range of prices counts by its middle; list: the maker's price, street: "
@@ -279,6 +279,8 @@ static void show_notes(mf_document *d, const mf_study *study, const mf_predictio
         mf_document_cell(d,
                          "- the computer around cards counts with %s USD, as you said",
                          mf_number_text(number, study->around_cards, 6));
+        mf_document_figure(d, "around-cards", "as you said", "USD", study->around_cards);
+        mf_document_input(d, 0, "option", "--around-cards");
     } else {
         mf_document_cell(d,
                          "- a machine built around cards has no price of its own unless "

@@ -155,6 +155,34 @@ size_t mf_price_footnote(mf_document *document, const mf_price *price)
     return mf_document_footnote(document, &source);
 }
 
+void mf_show_price(mf_document *document, const char *id, const mf_price *price)
+{
+    char full[160];
+    char text[MF_WORDING_SIZE];
+    const bool cards = !price->known && price->n_cards > 0;
+    const double low = cards ? price->cards_low : price->low;
+    const double high = cards ? price->cards_high : price->high;
+    mf_document_cell(document, "%s", mf_price_text(text, price));
+    if (price->known || cards) {
+        (void)snprintf(full, sizeof full, "price/%.100s", id);
+        mf_document_figure(document,
+                           full,
+                           cards ? "newest price of the cards alone" : "newest price of the item",
+                           mf_currency_name(price->currency),
+                           cards ? (low + high) / 2 : price->value);
+        mf_document_interval(document, low, high);
+        if (price->row != NULL) {
+            mf_document_input(document,
+                              mf_price_footnote(document, price),
+                              "price",
+                              "%s, %s",
+                              price->row->item,
+                              price->row->date);
+        }
+    }
+    mf_document_cell(document, "%s", mf_price_date_text(text, price));
+}
+
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years)
 {
     static const double weeks_per_year = 365.25 / 7;

@@ -31,6 +31,9 @@ const char *mf_price_date_text(char text[MF_WORDING_SIZE], const mf_price *price
 /* The source of a price, named by what it is the price of and when: many are called "street price". 0: none. */
 size_t mf_price_footnote(mf_document *document, const mf_price *price);
 
+/* Two cells, the price as a figure and its date: "price/ID". */
+void mf_show_price(mf_document *document, const char *id, const mf_price *price);
+
 /* "3 years", "2.1 weeks". */
 const char *mf_span_text(char text[MF_WORDING_SIZE], double years);
 

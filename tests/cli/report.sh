@@ -14,7 +14,15 @@ fail()
     status=1
 }
 
-for definition in reports/*.json; do
+# The commands of the questions as one document more: sections that no report has.
+{
+    printf '{"schema": 1, "title": "Questions", "text": ["All of them."], "sections": [\n'
+    grep -E '^\$ memfit (fit|compare|plan|cost) ' docs/questions.md |
+        sed 's/^\$ memfit //; s/"/\\"/g; s/.*/{"heading": "One", "command": "&"}/' | paste -sd ,
+    printf ']}\n'
+} >"$scratch/questions.json"
+
+for definition in reports/*.json "$scratch/questions.json"; do
     name=$(basename "$definition" .json)
     page=$scratch/$name.html
     "$memfit" report "$definition" -o "$page" || fail "$name can't be made"
@@ -31,13 +39,13 @@ for definition in reports/*.json; do
     if grep -o '<svg[^>]*>' "$page" | grep -vE 'aria-hidden|role="img" aria-label="..' | grep -q .; then
         fail "a drawing of $name has no words"
     fi
-    "$memfit" report "$definition" -o "$scratch/$name.json"
-    "$memfit" explain "$scratch/$name.json" >"$scratch/figures.txt"
+    "$memfit" report "$definition" -o "$scratch/$name.out.json"
+    "$memfit" explain "$scratch/$name.out.json" >"$scratch/figures.txt"
     [ -s "$scratch/figures.txt" ] || fail "$name has no figure that can be traced"
     figure=$(head -n 1 "$scratch/figures.txt" | cut -d ' ' -f 1)
-    "$memfit" explain "$scratch/$name.json" "$figure" >"$scratch/one.txt"
+    "$memfit" explain "$scratch/$name.out.json" "$figure" >"$scratch/one.txt"
     grep -q '^  formula: ..' "$scratch/one.txt" || fail "'$figure' of $name has no formula"
-    if grep -qE '"(formula|unit)": ("",|null)|"inputs": \[\]' "$scratch/$name.json"; then
+    if grep -qE '"(formula|unit)": ("",|null)|"inputs": \[\]' "$scratch/$name.out.json"; then
         fail "a figure of $name has no formula, unit or input"
     fi
     if grep '^not traced' "$scratch/figures.txt"; then
