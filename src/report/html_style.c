@@ -29,7 +29,8 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     ".scroll{overflow-x:auto;margin:.6rem 0}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;min-width:min(100%,24rem)}\n"
     "th,td{padding:.28rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}\n"
-    "th:first-child{text-align:left;padding-left:0}tbody th{font-weight:400}.nb{white-space:nowrap}td.wide{white-space:normal;min-width:14rem;text-align:left}"
+    "th:first-child{text-align:left;padding-left:0}tbody th{font-weight:400}.nb{white-space:nowrap}"
+    "td.wide{white-space:normal;min-width:14rem;text-align:left}"
     ".text{text-align:left}\n"
     "thead th{border-bottom:2px solid var(--line);color:var(--soft);font-weight:600}\n"
     "th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c1);outline-offset:2px}\n"
@@ -68,7 +69,8 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
     ".charts{grid-template-columns:1fr 1fr}figure svg{max-width:28rem}"
-    "figure,table,dl,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3,dl,h2+p{break-after:avoid}th button::after{content:\"\"!important}}\n"};
+    "figure,table,dl,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3,dl,h2+p{break-after:avoid}"
+    "th button::after{content:\"\"!important}}\n"};
 
 const char *const mf_html_script =
     "document.querySelectorAll('table.sort').forEach(function(t){var b=t.tBodies[0];t.querySelectorAll('thead button').forEach(function(u,i){"
