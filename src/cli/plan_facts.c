@@ -225,8 +225,10 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
     }
     mf_wish wish = mf_plan_facts_wish(facts);
     wish.n_ctx = workload.n_ctx;
-    wish.usual_divergence = wish.usual_divergence && many && !stored;
-    wish.max_divergence = many && !stored ? wish.max_divergence : facts->max_divergence;
+    /* A wish that only rubble grants is not granted, unless somebody asks for that. */
+    const bool limited = (many || a->min_tok_s > 0 || a->max_ttft_s > 0) && !stored;
+    wish.usual_divergence = wish.usual_divergence && limited;
+    wish.max_divergence = limited ? wish.max_divergence : facts->max_divergence;
     *request = (mf_plan_request){
         .model = model,
         .quants = stored ? as_stored : facts->quants,

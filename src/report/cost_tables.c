@@ -248,6 +248,30 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
     }
 }
 
+/* Predictions are of the first minutes; what heat does after them. */
+static void show_sustained(mf_document *d, const mf_cost_shown *shown)
+{
+    text low;
+    text rate;
+    const mf_rate *decode = &shown->buy.prediction->decode;
+    if (!decode->known) {
+        return;
+    }
+    mf_document_cell(d, "sustained");
+    if (shown->buy.run->machine->fanless) {
+        mf_document_cell(d,
+                         "%s tok/s at first; it has no fan and settles lower after minutes of "
+                         "work, at %s or more",
+                         mf_rate_text(rate, decode),
+                         mf_number_text(low, decode->low_tok_s, 2));
+    } else {
+        mf_document_cell(d,
+                         "%s tok/s, as at first: it has a fan (measured over minutes, nobody's "
+                         "hours are known)",
+                         mf_rate_text(rate, decode));
+    }
+}
+
 static void show_machine(mf_document *d, const mf_cost_shown *shown)
 {
     text number;
@@ -283,6 +307,7 @@ static void show_machine(mf_document *d, const mf_cost_shown *shown)
                          "%s kg per million output tokens",
                          mf_number_text(number, c->co2_kg_per_mtok_out, 3));
     }
+    show_sustained(d, shown);
 }
 
 static void show_swings(mf_document *d, const mf_cost_shown *shown, const mf_versus *v)

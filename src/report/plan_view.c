@@ -139,6 +139,20 @@ static void show_busy(mf_document *d, const mf_plan_shown *shown)
     }
 }
 
+/* The limit of loss that nobody asked for keeps a wish from being granted: how it is lifted. */
+static void show_usual_limit(mf_document *d, const mf_plan_shown *shown)
+{
+    const mf_plan_result *r = shown->result;
+    const mf_wish *wish = &shown->request->wish;
+    char limit[MF_NUMBER_SIZE];
+    if (wish->usual_divergence && r->pick < r->n_choices && !r->pick_meets) {
+        mf_document_cell(d,
+                         "- a scheme that loses more than %s counts as no help: --min-quality "
+                         "IQ2_M lets coarser ones grant wishes",
+                         mf_number_text(limit, wish->max_divergence, 2));
+    }
+}
+
 static void show_head(mf_document *d, const mf_plan_shown *shown)
 {
     char wish[256];
@@ -525,6 +539,7 @@ static void show_notes(mf_document *d, const mf_plan_shown *shown)
     const mf_qualities *q = shown->request->qualities;
     mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
     show_busy(d, shown);
+    show_usual_limit(d, shown);
     mf_document_cell(
         d,
         "- loss: mean Kullback-Leibler divergence from the 16 bit model's tokens and rise of "
