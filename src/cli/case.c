@@ -267,6 +267,10 @@ static void set_settings(mf_workload *w, const mf_arguments *a)
                 w->n_parallel > w->n_outputs && w->n_outputs > 0 ? w->n_parallel : w->n_outputs);
     w->flash_attention = said_switch(a->flash_attn, w->flash_attention);
     w->swa_full = a->swa_full || w->swa_full;
+    w->n_checkpoints = said_or(a->ctx_checkpoints, w->n_checkpoints);
+    if (a->cache_ram_mib >= 0) {
+        w->prompt_cache_bytes = (uint64_t)a->cache_ram_mib * 1024 * 1024;
+    }
     set_places(w, a);
 }
 

@@ -156,7 +156,7 @@ static const mf_field engine_fields[] = {
              .help = "host memory that its server may fill with old prompts; null: it keeps none"),
     MF_FIELD(.key = "context_checkpoints",
              .kind = MF_FIELD_COUNT,
-             MF_INTO(engine_file, engine.n_checkpoints),
+             MF_INTO(engine_file, engine.defaults.n_checkpoints),
              .optional = true,
              .nullable = true,
              .max = 1000,
@@ -193,6 +193,8 @@ mf_status mf_engine_read(mf_engine **out, const mf_json *json, mf_error *err)
         file.engine.runtime_low_bytes[row->backend] = row->low_bytes;
         file.engine.runtime_high_bytes[row->backend] = row->high_bytes;
     }
+    const mf_fact *prompts = &file.engine.prompt_cache_bytes;
+    file.engine.defaults.prompt_cache_bytes = prompts->known ? (uint64_t)prompts->value : 0;
     *engine = file.engine;
     file.engine = (mf_engine){0};
     free_file(&file);

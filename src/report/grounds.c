@@ -81,24 +81,42 @@ size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown)
                     MF_DIM_CAPACITY);
 }
 
+/* An object of the list of sources. */
+typedef struct said {
+    const char *what;
+    const char *title;
+    mf_source_kind kind;
+    const char *seen;
+    const char *value; /* may be NULL */
+} said;
+
+static void write_said(mf_json_writer *w, const said *s, const char *date_key)
+{
+    mf_jw_open(w, NULL, '{');
+    mf_jw_text(w, "for", s->what);
+    mf_jw_text(w, "title", s->title);
+    mf_jw_text(w, "kind", mf_source_kind_name(s->kind));
+    mf_jw_text(w, date_key, s->seen);
+    mf_jw_text(w, "value", s->value);
+    mf_jw_close(w, '}');
+}
+
 static void
 write_ground(mf_json_writer *w, const mf_ground *ground, const char *before, const char *date_key)
 {
     enum { DIGITS = 6 };
     char what[64];
     char value[MF_NUMBER_SIZE + 16];
+    const mf_fact *fact = ground->fact;
     (void)snprintf(what, sizeof what, "%s%s", before, ground->what);
-    mf_jw_open(w, NULL, '{');
-    mf_jw_text(w, "for", what);
-    mf_jw_text(w, "title", ground->source->title);
-    mf_jw_text(w, "kind", mf_source_kind_name(ground->source->kind));
-    mf_jw_text(w, date_key, ground->source->seen);
-    mf_jw_text(w,
-               "value",
-               ground->fact == NULL
-                   ? NULL
-                   : mf_quantity_text(value, ground->fact->value, ground->dimension, DIGITS));
-    mf_jw_close(w, '}');
+    const said s = {.what = what,
+                    .title = ground->source->title,
+                    .kind = ground->source->kind,
+                    .seen = ground->source->seen,
+                    .value = fact == NULL
+                                 ? NULL
+                                 : mf_quantity_text(value, fact->value, ground->dimension, DIGITS)};
+    write_said(w, &s, date_key);
 }
 
 void mf_write_grounds(mf_json_writer *w,
@@ -124,5 +142,57 @@ void mf_write_speed_ground(mf_json_writer *w,
             .title = calibration->data, .kind = MF_SOURCE_MEASURED, .seen = calibration->fitted};
         const mf_ground speed = {.what = "speed", .source = &source};
         write_ground(w, &speed, before, date_key);
+    }
+}
+
+/* Rules of llama.cpp outside its own account of memory. */
+static const struct {
+    mf_memory_term term;
+    said source;
+} term_sources[] = {
+    {MF_TERM_VOCABULARY,
+     {.what = "memory.vocabulary",
+      .title = "llama.cpp b10361 with vocab_only, as malloc counts it: 165 bytes a token, 106 a "
+               "pair of the merge list",
+      .kind = MF_SOURCE_MEASURED,
+      .seen = "2026-11-28"}                                                                },
+    {MF_TERM_OUTPUT,
+     {.what = "memory.output",
+      .title = "llama.cpp b10470, llama-context.cpp output_reserve: a row of f32 logits for each "
+               "output",
+      .kind = MF_SOURCE_VENDOR,
+      .seen = "2026-11-22"}                                                                },
+    {MF_TERM_PICTURE,
+     {.what = "memory.picture",
+      .title = "clip.cpp of llama.cpp b10361: what it reserves for its largest picture "
+               "(tests/truth/llamacpp/vision.csv)",
+      .kind = MF_SOURCE_MEASURED,
+      .seen = "2026-11-27"}                                                                },
+    {MF_TERM_LORA,
+     {.what = "memory.lora", .title = "the adapter's own file", .kind = MF_SOURCE_MEASURED}},
+};
+
+void mf_write_term_grounds(mf_json_writer *w, const mf_shown *shown, const char *date_key)
+{
+    const mf_case *run = shown->run;
+    const mf_engine *engine = run->engine;
+    const int server = engine->prompt_cache_bytes.known ? engine->prompt_cache_bytes.source : -1;
+    mf_ground grounds[MF_MAX_GROUNDS];
+    size_t n = 0;
+    if (run->draft != NULL) {
+        n = add(grounds, n, "memory.draft", &run->draft->sources, 0);
+    }
+    if (run->projector) {
+        n = add(grounds, n, "memory.projector", &run->model->sources, 0);
+    }
+    n = add(grounds, n, "memory.prompt_cache", &engine->sources, server);
+    n = add(grounds, n, "memory.checkpoint", &engine->sources, server);
+    for (size_t i = 0; i < n; i++) {
+        write_ground(w, &grounds[i], "", date_key);
+    }
+    for (size_t i = 0; i < sizeof term_sources / sizeof term_sources[0]; i++) {
+        if (shown->prediction->memory.terms[term_sources[i].term] > 0) {
+            write_said(w, &term_sources[i].source, date_key);
+        }
     }
 }

@@ -59,6 +59,9 @@ void mf_write_grounds(mf_json_writer *w,
                       const char *before,
                       const char *date_key);
 
+/* And those of terms that no file of facts gives: vocabulary, pictures, what stands beside the model. */
+void mf_write_term_grounds(mf_json_writer *w, const mf_shown *shown, const char *date_key);
+
 /* That of the speed law alone; nothing for NULL. */
 void mf_write_speed_ground(mf_json_writer *w,
                            const mf_calibration *calibration,

@@ -2,6 +2,7 @@
 
 #include "report/json_writer.h"
 #include "report/placement.h"
+#include "report/wording.h"
 
 static void
 write_terms(mf_json_writer *w, const mf_memory *memory, const uint64_t terms[MF_TERM_COUNT])
@@ -53,6 +54,28 @@ static void write_inverse(mf_json_writer *w, const mf_inverse *inverse)
     }
 }
 
+/* What a limit that can be raised would say, of the place that decides. */
+static void write_raised(mf_json_writer *w, const mf_memory *memory)
+{
+    mf_raised raised;
+    if (!mf_raised_of(&raised, memory, mf_tightest_place(memory))) {
+        mf_jw_null(w, "raised");
+        return;
+    }
+    mf_jw_open(w, "raised", '{');
+    mf_jw_text(w, "command", raised.command);
+    mf_jw_uint(w, "limit_bytes", raised.limit_bytes);
+    mf_jw_bool(w, "fits", raised.fits);
+    if (raised.fits && memory->shared_limit_bytes > 0) {
+        mf_jw_uint(w, "left_bytes", raised.left_bytes);
+        mf_jw_bool(w, "may_swap", raised.may_swap);
+    } else {
+        mf_jw_null(w, "left_bytes");
+        mf_jw_null(w, "may_swap");
+    }
+    mf_jw_close(w, '}');
+}
+
 static void write_memory(mf_json_writer *w, const mf_shown *shown)
 {
     const mf_prediction *p = shown->prediction;
@@ -71,7 +94,11 @@ static void write_memory(mf_json_writer *w, const mf_shown *shown)
     mf_jw_number(w, "fits_probability", true, m->fits_probability);
     mf_jw_uint(w, "max_context_tokens", p->max_context_tokens);
     write_inverse(w, shown->inverse);
-    mf_jw_uint(w, "server_cache_bytes", p->server_bytes);
+    const uint64_t prompts = shown->run->workload.prompt_cache_bytes;
+    mf_jw_uint(w, "server_cache_bytes", prompts + p->checkpoint_bytes);
+    mf_jw_uint(w, "prompt_cache_bytes", prompts);
+    mf_jw_uint(w, "checkpoint_bytes", p->checkpoint_bytes);
+    write_raised(w, m);
     mf_jw_close(w, '}');
 }
 
@@ -188,6 +215,7 @@ static void write_prediction(mf_json_writer *w, const mf_shown *shown)
     write_depths(w, p);
     mf_jw_open(w, "sources", '[');
     mf_write_grounds(w, shown, "", "seen");
+    mf_write_term_grounds(w, shown, "seen");
     mf_jw_close(w, ']');
     mf_jw_open(w, "warnings", '[');
     for (size_t i = 0; i < p->n_warnings; i++) {

@@ -204,8 +204,7 @@ const char *mf_span_text(char text[MF_WORDING_SIZE], double years)
     return text;
 }
 
-/* The place that is filled most, by share. */
-static const mf_place *tightest(const mf_memory *memory)
+const mf_place *mf_tightest_place(const mf_memory *memory)
 {
     const mf_place *worst = &memory->places[0];
     double most = -1;
@@ -221,31 +220,53 @@ static const mf_place *tightest(const mf_memory *memory)
     return worst;
 }
 
-/* What the other limit would say, how to get it, and what it leaves for the rest of the system. */
-static void raised_text(char *text, size_t size, const mf_memory *memory, const mf_place *place)
+bool mf_raised_of(mf_raised *raised, const mf_memory *memory, const mf_place *place)
 {
-    static const double swap_below = 4.0 * 1024 * MIB; /* what a desktop at rest holds */
+    static const uint64_t swap_below = UINT64_C(4096) * MIB; /* what a desktop at rest holds */
+    const bool gtt = place->raise == MF_RAISE_GTT;
+    const uint64_t shared = memory->shared_limit_bytes;
+    if (place->raised_limit_bytes <= place->limit_bytes) {
+        return false;
+    }
+    *raised = (mf_raised){.limit_bytes = place->raised_limit_bytes,
+                          .until = gtt ? "" : ", until the next restart",
+                          .fits = shared == 0 || memory->total_bytes <= shared};
+    for (size_t i = 0; i < memory->n_places; i++) {
+        const mf_place *p = &memory->places[i];
+        raised->fits = raised->fits && p->need_bytes <= p->raised_limit_bytes;
+    }
+    raised->left_bytes = raised->fits && shared > 0 ? shared - memory->total_bytes : 0;
+    raised->may_swap = raised->fits && shared > 0 && raised->left_bytes < swap_below;
+    (void)snprintf(raised->command,
+                   sizeof raised->command,
+                   "%s=%" PRIu64,
+                   gtt ? "kernel parameter ttm.pages_limit" : "sudo sysctl iogpu.wired_limit_mb",
+                   raised->limit_bytes / (gtt ? GTT_PAGE : MIB));
+    return true;
+}
+
+/* What the other limit would say, how to get it, and what it leaves for the rest of the system. */
+static void add_raised(char *text, size_t size, const mf_memory *memory, const mf_place *place)
+{
     char room[MF_NUMBER_SIZE + 16];
     char rest[MF_WORDING_SIZE] = "";
-    const bool shared = memory->shared_limit_bytes > 0;
-    const bool fits = place->need_bytes <= place->raised_limit_bytes &&
-                      (!shared || memory->total_bytes <= memory->shared_limit_bytes);
-    const bool gtt = place->raise == MF_RAISE_GTT;
-    if (fits && shared) {
-        const double left = (double)(memory->shared_limit_bytes - memory->total_bytes);
+    mf_raised raised;
+    if (!mf_raised_of(&raised, memory, place)) {
+        return;
+    }
+    if (raised.fits && memory->shared_limit_bytes > 0) {
         (void)snprintf(rest,
                        sizeof rest,
                        ", %s left for everything else%s",
-                       mf_bytes_text(room, left, 2),
-                       left < swap_below ? ": it may swap" : "");
+                       mf_bytes_text(room, (double)raised.left_bytes, 2),
+                       raised.may_swap ? ": it may swap" : "");
     }
     (void)snprintf(text,
                    size,
-                   "; with the GPU limit raised (%s=%" PRIu64 "%s) it %s%s",
-                   gtt ? "kernel parameter ttm.pages_limit" : "sudo sysctl iogpu.wired_limit_mb",
-                   place->raised_limit_bytes / (gtt ? GTT_PAGE : MIB),
-                   gtt ? "" : ", until the next restart",
-                   fits ? "fits" : "does not fit either",
+                   "; with the GPU limit raised (%s%s) it %s%s",
+                   raised.command,
+                   raised.until,
+                   raised.fits ? "fits" : "does not fit either",
                    rest);
 }
 
@@ -253,7 +274,7 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
 {
     char room[MF_NUMBER_SIZE + 16];
     char sure[MF_NUMBER_SIZE];
-    const mf_place *place = tightest(memory);
+    const mf_place *place = mf_tightest_place(memory);
     const bool over = place->need_bytes > place->limit_bytes;
     const double gap = over ? (double)(place->need_bytes - place->limit_bytes)
                             : (double)(place->limit_bytes - place->need_bytes);
@@ -269,8 +290,8 @@ const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory)
                      : percent < 1 ? "under "
                                    : "",
                      mf_number_text(sure, shown, 2));
-    if (over && n > 0 && n < MF_WORDING_SIZE && place->raised_limit_bytes > place->limit_bytes) {
-        raised_text(text + n, (size_t)(MF_WORDING_SIZE - n), memory, place);
+    if (over && n > 0 && n < MF_WORDING_SIZE) {
+        add_raised(text + n, (size_t)(MF_WORDING_SIZE - n), memory, place);
     }
     return text;
 }

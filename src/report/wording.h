@@ -20,6 +20,20 @@ const char *mf_duration_text(char text[MF_WORDING_SIZE], const mf_duration *dura
 const char *mf_percent_text(char text[MF_WORDING_SIZE], double part, double whole);
 /* ", 2048 for each of 4 sequences", "" for one. */
 const char *mf_sequences_text(char text[MF_WORDING_SIZE], const mf_workload *workload);
+/* A GPU limit that its owner can raise, as far as the rest of the system can spare it. */
+typedef struct mf_raised {
+    char command[80];  /* what raises it: "sudo sysctl iogpu.wired_limit_mb=58982" */
+    const char *until; /* ", until the next restart", or "" */
+    uint64_t limit_bytes;
+    uint64_t left_bytes; /* of the memory for everything else, if it fits */
+    bool fits;           /* the whole case, with this place's limit raised */
+    bool may_swap;       /* less is left than a desktop at rest holds */
+} mf_raised;
+
+/* False where nothing raises the place's limit. */
+bool mf_raised_of(mf_raised *raised, const mf_memory *memory, const mf_place *place);
+/* The place that is filled most, which decides. */
+const mf_place *mf_tightest_place(const mf_memory *memory);
 /* What stands behind "FITS": room, probability, and what a raised limit changes. */
 const char *mf_verdict_text(char text[MF_WORDING_SIZE], const mf_memory *memory);
 

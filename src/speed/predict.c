@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "base/units.h"
 #include "memfit/calibration.h"
 #include "memory/footprint.h"
@@ -347,17 +348,18 @@ static mf_status predict_speed(mf_prediction *p,
 static mf_status predict_server(mf_prediction *p, const mf_case *run, mf_error *err)
 {
     uint64_t checkpoint = 0;
-    const mf_engine *engine = run->engine;
-    const mf_status status = mf_checkpoint_bytes(&checkpoint, run->model, &run->workload, err);
-    if (status != MF_OK || !engine->prompt_cache_bytes.known) {
+    const mf_workload *w = &run->workload;
+    const uint64_t copies = (uint64_t)w->n_checkpoints * w->n_parallel;
+    const mf_status status = mf_checkpoint_bytes(&checkpoint, run->model, w, err);
+    if (status != MF_OK) {
         return status;
+    }
+    if (!mf_mul(&p->checkpoint_bytes, checkpoint, copies)) {
+        return mf_fail(err, MF_E_OVERFLOW, "the checkpoints exceed 64 bits");
     }
     const mf_memory *m = &p->memory;
     const mf_place *host = &m->places[m->n_places - 1];
-    const double grown = engine->prompt_cache_bytes.value + (double)engine->n_checkpoints *
-                                                                run->workload.n_parallel *
-                                                                (double)checkpoint;
-    p->server_bytes = (uint64_t)grown;
+    const double grown = (double)w->prompt_cache_bytes + (double)p->checkpoint_bytes;
     const double left = (double)host->limit_bytes - (double)host->need_bytes;
     const double shared = (double)m->shared_limit_bytes - (double)m->total_bytes;
     const bool tight =

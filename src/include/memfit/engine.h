@@ -21,10 +21,7 @@ typedef struct mf_engine {
     mf_fact runtime_bytes[MF_BACKEND_COUNT]; /* context and libraries of a backend, per device */
     mf_fact runtime_low_bytes[MF_BACKEND_COUNT];
     mf_fact runtime_high_bytes[MF_BACKEND_COUNT];
-    mf_fact
-        prompt_cache_bytes; /* of host memory that its server may fill with old prompts; 0: none */
-    uint32_t
-        n_checkpoints; /* of a sequence's windows and state, kept in host memory by its server */
+    mf_fact prompt_cache_bytes; /* the default of the workload's; not known: it keeps no prompts */
     mf_sources sources;
 } mf_engine;
 

@@ -111,7 +111,8 @@ typedef struct mf_prediction {
     bool memory_known;
     mf_placed placed;
     uint64_t
-        server_bytes; /* what a server may add to host memory beside all that: old prompts, checkpoints */
+        checkpoint_bytes; /* what a server may add to host memory beside all that and the workload's prompt_cache_bytes:
+                                  copies of windows and states, of all sequences */
     uint64_t max_context_tokens;
     mf_rate decode; /* mean over the output tokens that follow the prompt */
     mf_rate

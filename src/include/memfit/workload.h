@@ -94,6 +94,10 @@ typedef struct mf_workload {
     uint32_t n_cpu_moe; /* experts of the first n layers stay in host memory */
     bool kv_offload;    /* KV cache on the device */
     mf_split_mode split;
+    uint64_t
+        prompt_cache_bytes; /* --cache-ram: of host memory that a server may fill with old prompts */
+    uint32_t
+        n_checkpoints; /* --ctx-checkpoints: copies of a sequence's windows and state that a server may keep in host memory */
     const mf_placement *placement; /* NULL: the engine's own choice */
 } mf_workload;
 

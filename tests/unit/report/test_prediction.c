@@ -156,6 +156,27 @@ Test(prediction, the_verdict_names_room_and_probability_and_the_raised_limit)
     cr_expect(strstr(mf_verdict_text(text, &f.prediction.memory), "it fits") != NULL);
 }
 
+Test(prediction, a_raised_limit_must_hold_every_place_and_the_memory_that_they_share)
+{
+    fixture f;
+    mf_raised raised;
+    build(&f);
+    mf_memory *m = &f.prediction.memory;
+    m->places[0].need_bytes = 11ULL << 30;
+    m->total_bytes = 11ULL << 30;
+    m->shared_limit_bytes = 14ULL << 30;
+    cr_assert(mf_raised_of(&raised, m, &m->places[0]));
+    cr_expect(raised.fits);
+    cr_expect(raised.may_swap, "3 GiB are left, less than a desktop holds");
+    cr_expect(eq(u64, raised.left_bytes, 3ULL << 30));
+    m->places[1] =
+        (mf_place){.name = "host", .need_bytes = 2, .limit_bytes = 1, .raised_limit_bytes = 1};
+    m->n_places = 2;
+    cr_assert(mf_raised_of(&raised, m, &m->places[0]));
+    cr_expect(not(raised.fits));
+    cr_expect(not(mf_raised_of(&raised, m, &m->places[1])), "nothing raises a host's");
+}
+
 Test(prediction, words_keep_to_what_the_interval_supports)
 {
     char text[MF_WORDING_SIZE];

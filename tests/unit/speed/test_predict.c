@@ -377,14 +377,26 @@ Test(predict, old_prompts_of_a_server_are_told_of_where_the_host_is_full)
 {
     bench b;
     bench_fill(&b, 4096);
-    b.engine.prompt_cache_bytes = known(1024.0 * 1048576);
+    b.run.workload.prompt_cache_bytes = UINT64_C(1024) * 1048576;
     const mf_prediction room = predict(&b);
     cr_assert(not(has_warning(&room, "old prompts")));
-    cr_assert(eq(u64, room.server_bytes, UINT64_C(1024) * 1048576));
     bench_fill(&b, 4096);
-    b.engine.prompt_cache_bytes = known(8192.0 * 1048576);
+    b.run.workload.prompt_cache_bytes = UINT64_C(8192) * 1048576;
     const mf_prediction tight = predict(&b);
     cr_assert(has_warning(&tight, "old prompts"));
+}
+
+Test(predict, checkpoints_are_counted_for_each_sequence)
+{
+    bench b;
+    uint64_t one = 0;
+    bench_fill(&b, 4096);
+    b.model.layers[0].attention.window = 64;
+    b.run.workload.n_checkpoints = 3;
+    b.run.workload.n_parallel = 2;
+    cr_assert(mf_checkpoint_bytes(&one, &b.model, &b.run.workload, NULL) == MF_OK);
+    cr_assert(gt(u64, one, 0));
+    cr_assert(eq(u64, predict(&b).checkpoint_bytes, 6 * one));
 }
 
 Test(predict, a_host_that_can_not_hold_all_holds_the_rest)
