@@ -278,6 +278,10 @@ static void set_settings(mf_workload *w, const mf_arguments *a)
 static mf_status set_workload(mf_cli_case *c, const mf_arguments *a, mf_error *err)
 {
     mf_workload w = c->engine->defaults;
+    if (c->machine != NULL) {
+        w.n_ctx = mf_engine_default_context(
+            c->engine, mf_memory_gpu_limit(c->machine, mf_plan_backend(c->machine)));
+    }
     w.n_parallel = said_or(a->parallel, w.n_parallel);
     w.kv_unified = said_switch(a->kv_unified, w.kv_unified);
     set_lengths(&w, c->model, a);

@@ -99,7 +99,11 @@ mf_status mf_cli_database(mf_database **out, const mf_arguments *arguments, mf_e
     if (f.n == 0) {
         return mf_fail(err, MF_E_IO, "no folder with hwdb and modeldb found, name it with --data");
     }
-    return mf_database_open(out, paths, f.n, err);
+    const mf_status status = mf_database_open(out, paths, f.n, err);
+    if (status == MF_OK && arguments->macos >= 0) {
+        mf_database_set_macos(*out, (uint32_t)arguments->macos);
+    }
+    return status;
 }
 
 static mf_status write_all(FILE *file, const mf_str *text)

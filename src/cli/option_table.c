@@ -26,6 +26,8 @@ static const char *const samplers[] = {"sobol", "mt", NULL};
 /* clang-format off */
 const mf_option mf_options[] = {
     {"--on", "MACHINE", AT(on), MF_OPTION_TEXT, MF_FOR_ON, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
+    {"--macos", "N", AT(macos), MF_OPTION_COUNT, (MF_FOR_ON | MF_FOR_COST) & ~MF_FOR_CALIBRATE & ~MF_FOR_VALIDATE, NULL,
+     "major version that Macs run: how much their GPU may use (the newest)"},
     {"--quant", "Q", AT(quant), MF_OPTION_TEXT, MF_FOR_QUANT & ~MF_FOR_SWEEP & ~MF_FOR_PLAN, NULL,
      "of the weights (Q4_K_M; vllm: as published; a GGUF file's own)"},
     {"--quant", "Q", AT(quant), MF_OPTION_TEXT, MF_FOR_PLAN, NULL, "of the weights, this one alone (all that the engines take; --view: Q4_K_M)"},

@@ -176,6 +176,7 @@ static mf_arguments nothing_said(void)
         .outputs = -1,
         .gpu_layers = -1,
         .cpu_moe = -1,
+        .macos = -1,
         .cache_ram_mib = -1,
         .ctx_checkpoints = -1,
         .kv_unified = -1,

@@ -130,6 +130,7 @@ typedef struct mf_arguments {
     int64_t outputs;
     int64_t gpu_layers;
     int64_t cpu_moe;
+    int64_t macos;
     int64_t cache_ram_mib;
     int64_t ctx_checkpoints;
     int kv_unified;

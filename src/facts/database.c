@@ -52,6 +52,11 @@ mf_database_open(mf_database **out, const char *const *folders, size_t n_folders
     return MF_OK;
 }
 
+void mf_database_set_macos(mf_database *database, uint32_t major)
+{
+    database->macos = major;
+}
+
 void mf_database_close(mf_database *database)
 {
     if (database == NULL) {
@@ -352,9 +357,20 @@ static bool same_size(mf_fact a, mf_fact b)
     return a.known && b.known && a.value - b.value < 1 && b.value - a.value < 1;
 }
 
-/* The limit for this much memory and the newest macOS; memory unknown in *best if there is none. */
-static mf_status
-newest_limit(mf_gpu_limit *best, const mf_json *json, mf_fact capacity, mf_error *err)
+/* The newest up to the wanted version, otherwise the oldest after it. `than` is 0 before there is any. */
+static bool is_better(uint32_t macos, uint32_t than, uint32_t wanted)
+{
+    const bool fits = wanted == 0 || macos <= wanted;
+    const bool fitted = wanted == 0 || than <= wanted;
+    if (than == 0 || fits != fitted) {
+        return than == 0 || fits;
+    }
+    return fits ? macos > than : macos < than;
+}
+
+/* The limit for this much memory and the newest macOS up to `wanted`; memory unknown in *best if there is none. */
+static mf_status find_limit(
+    mf_gpu_limit *best, const mf_json *json, mf_fact capacity, uint32_t wanted, mf_error *err)
 {
     mf_row row = {.node = mf_node_first(mf_node_get(mf_json_root(json), "rows"))};
     for (; row.node != NULL; row.node = mf_node_next(row.node), row.index++) {
@@ -363,7 +379,8 @@ newest_limit(mf_gpu_limit *best, const mf_json *json, mf_fact capacity, mf_error
         if (status != MF_OK) {
             return status;
         }
-        if (same_size(limit.memory_bytes, capacity) && limit.macos > best->macos) {
+        if (same_size(limit.memory_bytes, capacity) &&
+            is_better(limit.macos, best->macos, wanted)) {
             mf_sources_free(&best->sources);
             *best = limit;
         } else {
@@ -373,10 +390,11 @@ newest_limit(mf_gpu_limit *best, const mf_json *json, mf_fact capacity, mf_error
     return MF_OK;
 }
 
-static mf_status limit_pool(mf_machine *machine, mf_pool *pool, const mf_json *json, mf_error *err)
+static mf_status
+limit_pool(mf_machine *machine, mf_pool *pool, const mf_json *json, uint32_t wanted, mf_error *err)
 {
     mf_gpu_limit limit = {0};
-    mf_status status = newest_limit(&limit, json, pool->capacity_bytes, err);
+    mf_status status = find_limit(&limit, json, pool->capacity_bytes, wanted, err);
     if (status == MF_OK && limit.usable_bytes.known) {
         const mf_source *source = &limit.sources.items[limit.usable_bytes.source];
         status = mf_sources_add(&machine->sources, source, err);
@@ -419,7 +437,7 @@ static mf_status limit_pools(mf_machine *machine, const mf_database *database, m
             status = mf_json_load(&json, path, err);
         }
         if (status == MF_OK) {
-            status = limit_pool(machine, &machine->pools[i], json, err);
+            status = limit_pool(machine, &machine->pools[i], json, database->macos, err);
         }
     }
     free(path);

@@ -104,11 +104,30 @@ static const mf_field runtime_fields[] = {
 
 static const mf_table runtime_table = MF_TABLE("runtime", runtime_fields, sizeof(runtime_row));
 
+static const mf_field context_fields[] = {
+    MF_FIELD(.key = "gpu_memory",
+             .kind = MF_FIELD_QUANTITY,
+             MF_INTO(mf_engine_context, gpu_bytes),
+             .dimension = MF_DIM_CAPACITY,
+             .example = "\"23 GiB\"",
+             .help = "of all GPUs together, from so much on"),
+    MF_FIELD(.key = "ctx",
+             .kind = MF_FIELD_COUNT,
+             MF_INTO(mf_engine_context, n_ctx),
+             .example = "32768",
+             .help = "tokens over all sequences, instead of the default"),
+};
+
+static const mf_table context_table =
+    MF_TABLE("contexts", context_fields, sizeof(mf_engine_context));
+
 typedef struct engine_file {
     mf_engine engine;
     char *id;
     runtime_row *rows;
     size_t n_rows;
+    mf_engine_context *contexts;
+    size_t n_contexts;
 } engine_file;
 
 static const mf_field engine_fields[] = {
@@ -140,6 +159,14 @@ static const mf_field engine_fields[] = {
              MF_INTO(engine_file, engine.defaults),
              .table = &default_table,
              .help = "the engine's own settings"),
+    MF_FIELD(.key = "contexts",
+             .kind = MF_FIELD_LIST,
+             MF_INTO(engine_file, contexts),
+             .n_offset = offsetof(engine_file, n_contexts),
+             .table = &context_table,
+             .optional = true,
+             .help =
+                 "contexts that it takes by itself where GPUs have more memory, in rising order"),
     MF_FIELD(.key = "runtime",
              .kind = MF_FIELD_LIST,
              MF_INTO(engine_file, rows),
@@ -193,6 +220,9 @@ mf_status mf_engine_read(mf_engine **out, const mf_json *json, mf_error *err)
         file.engine.runtime_low_bytes[row->backend] = row->low_bytes;
         file.engine.runtime_high_bytes[row->backend] = row->high_bytes;
     }
+    for (size_t i = 0; i < file.n_contexts && i < MF_MAX_ENGINE_CONTEXTS; i++) {
+        file.engine.contexts[file.engine.n_contexts++] = file.contexts[i];
+    }
     const mf_fact *prompts = &file.engine.prompt_cache_bytes;
     file.engine.defaults.prompt_cache_bytes = prompts->known ? (uint64_t)prompts->value : 0;
     *engine = file.engine;
@@ -210,6 +240,16 @@ void mf_engine_free(mf_engine *engine)
     engine_file file = {.engine = *engine};
     free_file(&file);
     free(engine);
+}
+
+uint64_t mf_engine_default_context(const mf_engine *engine, uint64_t gpu_bytes)
+{
+    uint64_t n_ctx = engine->defaults.n_ctx;
+    for (size_t i = 0; i < engine->n_contexts; i++) {
+        const mf_engine_context *step = &engine->contexts[i];
+        n_ctx = step->gpu_bytes.value <= (double)gpu_bytes ? step->n_ctx : n_ctx;
+    }
+    return n_ctx;
 }
 
 const char *mf_engine_name(mf_engine_id engine)

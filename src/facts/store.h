@@ -10,6 +10,7 @@
 struct mf_database {
     char **folders;
     size_t n_folders;
+    uint32_t macos; /* 0: the newest */
 };
 
 /* Path of the file of one entry; *path NULL if there is none. Not for kinds that are rows of a file. */

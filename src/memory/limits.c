@@ -175,16 +175,26 @@ static void set_context(mf_workload *w, const mf_workload *asked, uint64_t steps
     w->n_ctx = steps * CONTEXT_STEP;
 }
 
+/* vLLM's blocks hold as many tokens as the model's groups allow. */
+static void set_tokens(mf_workload *w, const mf_workload *asked, uint64_t n)
+{
+    (void)asked;
+    w->n_ctx = n;
+}
+
 mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err)
 {
     const uint64_t per_sequence =
         run->model->context_max > 0 ? run->model->context_max : UNKNOWN_CONTEXT;
     const uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
-    const uint64_t high = per_sequence / CONTEXT_STEP * sequences;
+    const bool padded = run->engine->id != MF_ENGINE_VLLM;
+    const uint64_t step = padded ? CONTEXT_STEP : 1;
+    const uint64_t high = per_sequence / step * sequences;
     uint64_t steps = 0;
-    const mf_status status = find_most(&steps, run, set_context, high > 0 ? high : 1, err);
+    const mf_status status =
+        find_most(&steps, run, padded ? set_context : set_tokens, high > 0 ? high : 1, err);
     if (status == MF_OK) {
-        *n_ctx = steps * CONTEXT_STEP;
+        *n_ctx = steps * step;
     }
     return status;
 }

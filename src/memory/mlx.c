@@ -78,6 +78,24 @@ static uint64_t chunk_bytes(const mf_case *run)
            recurrent_bytes(run, tokens);
 }
 
+/* mlx_lm/models/cache.py: RotatingKVCache.to_quantized is not implemented. */
+static mf_status check_windows(const mf_case *run, mf_error *err)
+{
+    const mf_workload *w = &run->workload;
+    const bool quantized = mf_tensor_type_get(w->kv_type_k)->block_elements > 1 ||
+                           mf_tensor_type_get(w->kv_type_v)->block_elements > 1;
+    for (size_t i = 0; quantized && i < run->model->n_layers; i++) {
+        if (run->model->layers[i].attention.window > 0) {
+            return mf_fail(err,
+                           MF_E_USAGE,
+                           "mlx-lm does not quantize rotating caches, which the windows of %s "
+                           "have: choose --kv f16",
+                           run->model->id);
+        }
+    }
+    return MF_OK;
+}
+
 mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     if (at->n_devices != 1 || !at->unified) {
@@ -86,12 +104,16 @@ mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, m
                        "mlx runs on one Mac's GPU here, '%s' is not one: choose --engine llama.cpp",
                        run->machine->id);
     }
+    mf_status status = check_windows(run, err);
+    if (status != MF_OK) {
+        return status;
+    }
     uint64_t weights = 0;
     mf_cache_size cache = {0};
     mf_workload w = run->workload;
     w.n_ubatch = PREFILL_CHUNK;
     w.n_batch = PREFILL_CHUNK;
-    mf_status status = mf_weight_bytes(&weights, run->model, run->footprint->types, err);
+    status = mf_weight_bytes(&weights, run->model, run->footprint->types, err);
     status = status == MF_OK ? mf_cache_bytes(&cache, run->model, &w, err) : status;
     const uint64_t terms[MF_TERM_COUNT] = {[MF_TERM_WEIGHTS] = weights,
                                            [MF_TERM_KV_CACHE] = cache.kv_bytes,

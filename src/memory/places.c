@@ -53,13 +53,15 @@ static void raise_limit(mf_place *device, double bytes, mf_limit_raise how)
 static void limit_unified(mf_place *device, mf_place *host, const mf_case *run, const mf_pool *pool)
 {
     const double capacity = capacity_of(pool);
+    const mf_device *chip = run->machine->devices[0].device;
     if (pool->usable_bytes.known) {
         set_limit(device, pool->usable_bytes.value, true);
-        raise_limit(device, raised_share * capacity, MF_RAISE_WIRED);
+        if (chip == NULL || chip->vendor == MF_VENDOR_APPLE) {
+            raise_limit(device, raised_share * capacity, MF_RAISE_WIRED);
+        }
         set_limit(host, capacity - pool->usable_bytes.value, true);
         return;
     }
-    const mf_device *chip = run->machine->devices[0].device;
     const bool gtt = chip != NULL && chip->chip_class == MF_CLASS_AMD_UNIFIED;
     set_limit(device, gtt ? gtt_share * capacity : without_system(capacity), false);
     if (gtt) {
@@ -124,6 +126,18 @@ layout mf_layout_places(mf_memory *memory, const mf_case *run)
         set_limit(host, capacity > 0 ? without_system(capacity) : 0, capacity > 0);
     }
     return at;
+}
+
+uint64_t mf_memory_gpu_limit(const mf_machine *machine, mf_backend backend)
+{
+    mf_memory memory = {0};
+    const mf_case run = {.machine = machine, .backend = backend};
+    const layout at = mf_layout_places(&memory, &run);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < at.n_devices; i++) {
+        sum += memory.places[i].limit_bytes;
+    }
+    return sum;
 }
 
 uint64_t mf_memory_usable_bytes(const mf_memory *memory)

@@ -34,6 +34,9 @@ MF_API mf_status mf_database_open(mf_database **out,
                                   const char *const *folders,
                                   size_t n_folders,
                                   mf_error *err);
+/* Macs get the GPU limits of this major version of macOS or the newest before it, if those of their size are known; without
+   it, and for 0, the newest. */
+MF_API void mf_database_set_macos(mf_database *database, uint32_t major);
 MF_API void mf_database_close(mf_database *database); /* NULL is fine */
 
 /* Each reads one entry; the caller frees it. MF_E_UNKNOWN suggests the nearest names; MF_E_DATA has file:line:column. */

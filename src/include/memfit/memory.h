@@ -89,6 +89,9 @@ typedef enum mf_limit_raise {
     MF_RAISE_GTT,   /* Linux, AMD: kernel parameter ttm.pages_limit, in pages of 4 KiB */
 } mf_limit_raise;
 
+/* What all GPUs of a machine may use together; 0 with the CPU as backend. */
+MF_API uint64_t mf_memory_gpu_limit(const mf_machine *machine, mf_backend backend);
+
 /* One place that holds something: a device with its own memory, or the host. */
 typedef struct mf_place {
     char name[16]; /* "gpu0", "host" */

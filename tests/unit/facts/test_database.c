@@ -240,6 +240,26 @@ Test(database, a_mac_gets_the_limit_of_its_size_and_the_newest_macos)
     mf_database_close(database);
 }
 
+static double limit_gib(uint32_t macos, const char *id)
+{
+    mf_database *database = opened();
+    mf_machine *machine = NULL;
+    mf_database_set_macos(database, macos);
+    cr_assert(eq(int, mf_database_machine(&machine, database, id, NULL), MF_OK));
+    const double usable = machine->pools[0].usable_bytes.value / 1073741824.0;
+    mf_machine_free(machine);
+    mf_database_close(database);
+    return usable;
+}
+
+Test(database, a_mac_of_an_older_macos_has_the_limit_of_that_or_the_one_before)
+{
+    cr_expect(epsilon_eq(dbl, limit_gib(15, "mac-t1-40c-128gb"), 96, 1e-6));
+    cr_expect(epsilon_eq(dbl, limit_gib(25, "mac-t1-40c-128gb"), 96, 1e-6));
+    cr_expect(gt(dbl, limit_gib(26, "mac-t1-40c-128gb"), 100));
+    cr_expect(gt(dbl, limit_gib(14, "mac-t1-40c-128gb"), 95), "none so old: the nearest");
+}
+
 Test(database, a_limit_that_the_machine_states_wins)
 {
     mf_database *database = opened();

@@ -354,6 +354,20 @@ Test(readers, an_engine_has_defaults_and_runtime_memory_by_backend)
     mf_engine_free(engine);
 }
 
+Test(readers, an_engine_takes_a_longer_context_where_gpus_have_more)
+{
+    mf_engine engine = {
+        .defaults = {.n_ctx = 4096                                               },
+        .contexts = { {.gpu_bytes = {.value = 23, .known = true}, .n_ctx = 32768},
+                     {.gpu_bytes = {.value = 47, .known = true}, .n_ctx = 262144}},
+        .n_contexts = 2
+    };
+    cr_expect(eq(u64, mf_engine_default_context(&engine, 22), 4096));
+    cr_expect(eq(u64, mf_engine_default_context(&engine, 23), 32768));
+    cr_expect(eq(u64, mf_engine_default_context(&engine, 46), 32768));
+    cr_expect(eq(u64, mf_engine_default_context(&engine, 47), 262144));
+}
+
 Test(readers, engines_and_backends_are_found_by_name)
 {
     mf_engine_id engine = MF_ENGINE_LLAMACPP;

@@ -86,3 +86,21 @@ Test(limits, the_largest_quantization_is_the_one_with_most_bytes_that_fits)
     cr_assert(eq(int, mf_memory_largest_quant(&best, &bytes, quants, 3, &s.run, NULL), MF_OK));
     cr_expect(eq(sz, best, (size_t)3));
 }
+
+/* Blocks of 16 tokens, not the 256 that llama.cpp pads to. */
+Test(limits, one_token_more_than_the_longest_context_of_vllm_no_longer_fits)
+{
+    small s;
+    small_build(&s);
+    uint64_t most = 0;
+    s.engine.id = MF_ENGINE_VLLM;
+    s.layers[1].attention.window = 0;
+    s.pools[0].capacity_bytes = small_fact(20.0 * 1024 * 1024);
+    s.run.workload.n_batch = 64;
+    cr_assert(eq(int, mf_memory_max_context(&most, &s.run, NULL), MF_OK));
+    cr_assert(gt(u64, most, 256));
+    cr_assert(lt(u64, most, s.model.context_max));
+    cr_expect(fits_with(&s, 1, most));
+    cr_expect(not(fits_with(&s, 1, most + 1)));
+    cr_expect(ne(u64, most % 256, 0));
+}

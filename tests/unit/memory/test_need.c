@@ -156,10 +156,13 @@ Test(need, a_mac_has_a_stock_and_a_raised_limit)
     s.pools[0].usable_bytes = small_fact(48 * gib);
     s.machine.n_pools = 1;
     s.run.backend = MF_BACKEND_METAL;
+    s.device.vendor = MF_VENDOR_APPLE;
     const mf_memory m = need_of(&s);
     cr_expect(eq(u64, m.places[0].limit_bytes, (uint64_t)(48 * gib)));
     cr_expect(eq(u64, m.places[0].raised_limit_bytes, (uint64_t)(0.9 * 64 * gib)));
     cr_expect(eq(u64, m.places[1].limit_bytes, (uint64_t)(16 * gib)));
+    s.device.vendor = MF_VENDOR_AMD;
+    cr_expect(eq(int, need_of(&s).places[0].raise, MF_RAISE_NONE), "no sysctl of macOS there");
 }
 
 Test(need, the_largest_context_fits_and_the_next_step_does_not)
@@ -244,5 +247,23 @@ Test(need, blocks_of_a_cache_may_cut_heads_without_flash_attention)
     s.run.workload.kv_type_k = MF_TYPE_Q8_0;
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
     s.run.workload.flash_attention = false;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
+}
+
+Test(need, mlx_does_not_quantize_the_caches_of_windows)
+{
+    small s;
+    small_build(&s);
+    mf_memory memory;
+    mf_error err = {0};
+    s.engine = (mf_engine){.id = MF_ENGINE_MLX, .name = "mlx"};
+    s.run.backend = MF_BACKEND_METAL;
+    s.pools[0].kind = MF_POOL_UNIFIED;
+    s.machine.n_pools = 1;
+    cr_assert(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
+    s.run.workload.kv_type_v = MF_TYPE_MLX_Q8;
+    cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
+    cr_expect(ne(ptr, strstr(err.message, "rotating"), NULL));
+    s.layers[1].attention.window = 0;
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
 }
