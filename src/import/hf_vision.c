@@ -41,11 +41,18 @@ static double vision(reader *r, const char *key)
     return (double)value;
 }
 
-static tower tower_of(reader *r, const char *layers)
+/* Keys of a tower's width, feed-forward width and number of blocks. */
+typedef struct tower_keys {
+    const char *width, *ff, *layers;
+} tower_keys;
+
+static const tower_keys usual_keys = {"hidden_size", "intermediate_size", "num_hidden_layers"};
+
+static tower tower_of(reader *r, const tower_keys *keys)
 {
-    tower t = {.width = vision(r, "hidden_size"),
-               .ff = vision(r, "intermediate_size"),
-               .layers = vision(r, layers),
+    tower t = {.width = vision(r, keys->width),
+               .ff = vision(r, keys->ff),
+               .layers = vision(r, keys->layers),
                .patch = vision(r, "patch_size"),
                .text = (double)r->hf->hidden};
     t.picture = 3 * t.patch * t.patch;
@@ -67,7 +74,8 @@ typedef struct sizes {
 static sizes qwen(reader *r)
 {
     enum { MOST_TOKENS = 4096, FIRST_TOKENS = 46 * 46 };
-    const tower t = tower_of(r, "depth");
+    static const tower_keys keys = {"hidden_size", "intermediate_size", "depth"};
+    const tower t = tower_of(r, &keys);
     const double merge = vision(r, "spatial_merge_size");
     const double out = vision(r, "out_hidden_size");
     const double m = t.width * merge * merge;
@@ -91,7 +99,7 @@ static sizes qwen(reader *r)
 /* SigLIP with a projector: pictures of one size. */
 static sizes gemma3(reader *r)
 {
-    const tower t = tower_of(r, "num_hidden_layers");
+    const tower t = tower_of(r, &usual_keys);
     const double side = floor(vision(r, "image_size") / fmax(t.patch, 1));
     const double positions = side * side * t.width;
     return (sizes){
@@ -110,7 +118,7 @@ static sizes gemma3(reader *r)
 static sizes gemma4(reader *r)
 {
     enum { MOST_TOKENS = 280, FIRST_TOKENS = 256 };
-    const tower t = tower_of(r, "num_hidden_layers");
+    const tower t = tower_of(r, &usual_keys);
     const double pooled = pow(vision(r, "pooling_kernel_size"), 2);
     const double positions = 2 * vision(r, "position_embedding_size") * t.width;
     const double norms = t.layers * (4 * t.width + 2 * vision(r, "head_dim"));
@@ -134,7 +142,7 @@ static sizes gemma4(reader *r)
 static sizes pixtral(reader *r)
 {
     enum { MOST_TOKENS = 1024, FIRST_TOKENS = 256, MOST_ROWS = 128, AROUND = 82 };
-    const tower t = tower_of(r, "num_hidden_layers");
+    const tower t = tower_of(r, &usual_keys);
     const double merged = pow(mf_hf_count_or(r->hf, "spatial_merge_size", 2), 2);
     const double norms = (2 * t.layers + 2) * t.width;
     return (sizes){
@@ -153,7 +161,7 @@ static sizes pixtral(reader *r)
 static sizes llama4(reader *r)
 {
     enum { MOST_TILES = 17, SHUFFLED = 4 };
-    const tower t = tower_of(r, "num_hidden_layers");
+    const tower t = tower_of(r, &usual_keys);
     const double out = vision(r, "vision_output_dim");
     const double side = floor(vision(r, "image_size") / fmax(t.patch, 1));
     const double patches = side * side + 1;
@@ -170,6 +178,54 @@ static sizes llama4(reader *r)
     };
 }
 
+/* SigLIP 2: tiles of one size and the picture made small, one after the other; patches are merged before the projector. */
+static sizes lfm2(reader *r)
+{
+    enum { MOST_TOKENS = 256, MOST_TILES = 11, MERGE = 2 };
+    const tower t = tower_of(r, &usual_keys);
+    const double merge = (double)mf_hf_count_or(r->hf, "downsample_factor", MERGE);
+    const double m = t.width * merge * merge;
+    const double middle = (double)mf_hf_count_or(r->hf, "projector_hidden_size", 0);
+    const double positions = vision(r, "num_patches") * t.width;
+    r->known &= middle > 0;
+    bool normed = true;
+    (void)mf_node_bool(&normed, mf_hf_find(r->hf, "projector_use_layernorm"));
+    const double ends = positions + 3 * t.width + (normed ? 2 * m : 0) + middle + t.text;
+    return (sizes){
+        .parameters = t.picture * t.width + ends + m * middle + middle * t.text +
+                      t.layers * (t.block + 2 * t.width * t.ff + biases_of(&t)),
+        .f32 = ends + t.layers * biases_of(&t),
+        .patches = MOST_TOKENS * merge * merge,
+        .first_patches = MOST_TOKENS * merge * merge,
+        .tokens = MOST_TILES * MOST_TOKENS,
+        .patch_floats = fmax(t.ff, 2 * t.width) + 3 * t.width,
+    };
+}
+
+/* Kimi K2.5's MoonViT: up to 16 384 patches, which it reserves for at once; four become a token. */
+static sizes kimi(reader *r)
+{
+    enum { MOST_PATCHES = 16384, MERGED = 4 };
+    static const tower_keys keys = {
+        "vt_hidden_size", "vt_intermediate_size", "vt_num_hidden_layers"};
+    const tower t = tower_of(r, &keys);
+    const char *projector = mf_node_string(vision_node(r->hf, "mm_projector_type"));
+    const double m = MERGED * t.width;
+    const double positions =
+        vision(r, "init_pos_emb_height") * vision(r, "init_pos_emb_width") * t.width;
+    const double ends = positions + 5 * t.width + m + t.text;
+    r->known &= projector != NULL && strcmp(projector, "patchmerger") == 0;
+    return (sizes){
+        .parameters = t.picture * t.width + ends + m * m + m * t.text +
+                      t.layers * (t.block + 2 * t.width * t.ff + biases_of(&t)),
+        .f32 = ends + t.layers * biases_of(&t),
+        .patches = MOST_PATCHES,
+        .first_patches = MOST_PATCHES,
+        .tokens = (double)MOST_PATCHES / MERGED,
+        .patch_floats = fmax(t.ff, 3.5 * t.width) + 3.5 * t.width + t.picture + 2,
+    };
+}
+
 /* A form is told by the architecture and a key that only it has; a tower without blocks or with an ear beside it is none
    of them. */
 static const struct {
@@ -182,6 +238,8 @@ static const struct {
     {"gemma4",   "position_embedding_size", gemma4 },
     {"mistral3", "image_size",              pixtral},
     {"llama4",   "vision_output_dim",       llama4 },
+    {"lfm2",     "num_patches",             lfm2   },
+    {"deepseek", "vt_hidden_size",          kimi   },
 };
 
 static bool in_range(double value)

@@ -62,12 +62,13 @@ add_projector(mf_memory *memory, const mf_case *run, const layout *at, mf_error 
     uint64_t wide = 0;
     uint64_t buffers = 0;
     if (v->patches == 0) {
-        return mf_fail(err,
-                       MF_E_UNSUPPORTED,
-                       "the vision tower of %s is of a form that has no rules here: leave out "
-                       "--mmproj and add "
-                       "the size of its file",
-                       model->id != NULL ? model->id : "the model");
+        return mf_fail(
+            err,
+            MF_E_UNSUPPORTED,
+            "the vision tower of %s is not known: its config states none, or one of a form "
+            "without rules (docs/memory.md): leave out --mmproj and add the size of its "
+            "file",
+            model->id != NULL ? model->id : "the model");
     }
     if (!mf_mul(&halves, model->vision_parameters, HALF_BYTES) ||
         !mf_mul(&wide, v->f32_parameters, F32_BYTES - HALF_BYTES) ||

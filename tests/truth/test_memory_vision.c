@@ -103,6 +103,15 @@ static mf_model *with_tower(const char *type, uint32_t hidden, const char *tower
     "\"patch_size\": 16, \"head_dim\": 80, \"pooling_kernel_size\": 3, "                           \
     "\"position_embedding_size\": 640, "
 
+#define MOONVIT(width, ff)                                                                         \
+    "\"vt_hidden_size\": " #width ", \"vt_intermediate_size\": " #ff                               \
+    ", \"vt_num_hidden_layers\": 5, \"patch_size\": 14, \"mm_projector_type\": \"patchmerger\", "
+#define LATENT                                                                                     \
+    "}, \"q_lora_rank\": 96, \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, "                     \
+    "\"qk_nope_head_dim\": 32, \"v_head_dim\": 32, \"n_routed_experts\": 4, "                      \
+    "\"n_shared_experts\": 1, \"moe_intermediate_size\": 96, \"first_k_dense_replace\": 1, "       \
+    "\"rest\": {"
+
 typedef struct unseen_tower {
     const char *type;
     uint32_t hidden;
@@ -170,6 +179,40 @@ Test(vision, unseen_towers_take_what_clip_reserves)
     expect_tower(&gemma4);
     expect_tower(&pixtral);
     expect_tower(&llama4);
+}
+
+/* Keys beside the vision_config stand behind its end. */
+Test(vision, unseen_towers_with_a_merger_take_what_clip_reserves)
+{
+    const unseen_tower lfm2 = {
+        "lfm2",
+        1792,
+        SIZES(960, 1500, BLOCKS) "\"patch_size\": 16, \"num_patches\": "
+                                 "256}, \"projector_hidden_size\": 2560, \"conv_L_cache\": 3, "
+                                 "\"rest\": {",
+        97219888,
+        19660800,
+        19660800,
+        OVER_PERCENT};
+    const unseen_tower kimi = {
+        "kimi_k2",
+        1792,
+        MOONVIT(960, 2000) "\"init_pos_emb_height\": 40, \"init_pos_emb_width\": 40" LATENT,
+        126045248,
+        479068160,
+        479068160,
+        OVER_PERCENT};
+    const unseen_tower wide = {
+        "kimi_k2",
+        1536,
+        MOONVIT(640, 3300) "\"init_pos_emb_height\": 48, \"init_pos_emb_width\": 48" LATENT,
+        86456784,
+        401735680,
+        401735680,
+        OVER_PERCENT};
+    expect_tower(&lfm2);
+    expect_tower(&kimi);
+    expect_tower(&wide);
 }
 
 Test(vision, a_tower_of_another_form_is_not_guessed)
