@@ -38,7 +38,7 @@ const mf_option mf_options[] = {
     {"--ctx", "N", AT(ctx), MF_OPTION_COUNT, MF_FOR_SIMULATE, NULL, "context in tokens, all slots together (the largest that fits)"},
     {"--prompt", "N", AT(prompt), MF_OPTION_COUNT, MF_FOR_CASES, NULL, "tokens of the prompt (2048)"},
     {"--output", "N", AT(output), MF_OPTION_COUNT, MF_FOR_ENGINES | MF_FOR_SWEEP, NULL, "tokens of the answer (512)"},
-    {"--parallel", "N", AT(parallel), MF_OPTION_COUNT, MF_FOR_CASES, NULL, "sequences (1)"},
+    {"--parallel", "N", AT(parallel), MF_OPTION_COUNT, MF_FOR_CASES, NULL, "sequences at once, one a user (1)"},
     {"--kv", "K[,V]", AT(kv), MF_OPTION_TEXT, MF_FOR_ENGINES, NULL, "formats of the KV cache (f16)"},
     {"--kv-unified", "on|off", AT(kv_unified), MF_OPTION_SWITCH, MF_FOR_ENGINES, NULL, "one cache for all sequences (off)"},
     {"--engine", "E", AT(engine), MF_OPTION_TEXT, MF_FOR_ENGINES | MF_FOR_SWEEP, engines, "llama.cpp, ollama, mlx or vllm (llama.cpp)"},

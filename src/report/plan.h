@@ -26,6 +26,9 @@ typedef struct mf_plan_shown {
 /* Schemes, the front and the pick. */
 mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
+/* What each of several sequences gets of the pick while all of them are at work; nothing for one. */
+mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, mf_error *err);
+
 /* Without the head and the verdict: the table of schemes and the front with its drawing, for reports. */
 mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 

@@ -229,6 +229,11 @@ void mf_show_offers_answer(mf_document *document,
             mf_plan_doubt(doubt, &request->wish, &offers->items[i].choice)[0] != '\0' ? 1 : 0;
     }
     show_doubts(document, n_doubts, "machines");
+    if (request->workload.n_parallel > 1) {
+        mf_document_cell(document,
+                         "- tok/s is of one sequence while the others are idle: a plan of one "
+                         "machine says what each has of all at once");
+    }
 }
 
 void mf_show_steps(

@@ -568,7 +568,8 @@ mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_err
 {
     show_head(document, shown);
     show_pick(document, shown);
-    const mf_status status = mf_show_plan_tables(document, shown, err);
+    mf_status status = mf_show_plan_users(document, shown, err);
+    status = status == MF_OK ? mf_show_plan_tables(document, shown, err) : status;
     show_notes(document, shown);
     return status;
 }
