@@ -57,7 +57,7 @@ mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, 
                        ": the wished %s are of one alone",
                        mf_number_text(number, wish->min_tok_s, 3));
     }
-    (void)snprintf(heading, sizeof heading, "All %u sequences at once", (unsigned)n);
+    (void)snprintf(heading, sizeof heading, "%u sequences at once", (unsigned)n);
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, heading);
     rate_pair(document, "together", &prediction.together, "");
     rate_pair(document, "each", &each, more);

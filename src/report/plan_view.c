@@ -181,6 +181,7 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     text rate;
     text range;
     text speed = "speed not known";
+    char doubt[MF_PLAN_DOUBT_SIZE];
     const mf_plan_result *r = shown->result;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (r->pick >= r->n_choices) {
@@ -190,7 +191,8 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
         return;
     }
     const mf_choice *c = &r->choices[r->pick];
-    mf_document_tone(d, r->pick_meets ? MF_TONE_GOOD : MF_TONE_CAREFUL);
+    const bool sure = r->pick_meets && mf_plan_doubt(doubt, &shown->request->wish, c)[0] == '\0';
+    mf_document_tone(d, sure ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
     if (c->decode.known) {
         (void)snprintf(speed,
