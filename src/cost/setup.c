@@ -193,6 +193,7 @@ static mf_status set_price(setup *s)
         if (plan->price.n_cards > 0) {
             mf_setup_said(s, "computer around the cards");
         }
+        plan->rather_used = !o->used && mf_price_rather_used(s->prices, s->buy.machine);
     }
     plan->currency = plan->price.currency;
     plan->run.inputs[MF_COST_PRICE] =

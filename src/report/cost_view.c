@@ -302,10 +302,11 @@ static void show_notes(mf_document *d, const mf_cost_shown *shown)
     }
     if (plan->price.standing != MF_PRICE_CURRENT) {
         mf_document_cell(d,
-                         "- %s: --price takes what you are offered",
+                         "- %s: %s--price takes what you are offered",
                          plan->price.standing == MF_PRICE_PAST
                              ? "the machine is no longer sold new, its price is the last one"
-                             : "the maker's price is years old");
+                             : "the maker's price is years old",
+                         plan->rather_used ? "--used takes that of a used one, " : "");
     }
     if (!(plan->buying.tax > 0)) {
         mf_document_cell(d, "- no tax on the purchase: say --tax");

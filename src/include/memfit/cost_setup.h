@@ -92,6 +92,7 @@ typedef struct mf_cost_plan {
     mf_api api;
     mf_currency currency;
     mf_price price;
+    bool rather_used;       /* the price is an old one, and that of a used machine is known */
     const mf_rental *offer; /* NULL: a price that was said, or no renting */
     bool offer_chosen;      /* the tier was not said */
     const mf_tariff *tariff;
