@@ -569,7 +569,7 @@ mf_format mf_format_of(mf_tensor_type type)
         [MF_TYPE_MLX_Q5] = MF_FORMAT_MLX8,     [MF_TYPE_MLX_Q6] = MF_FORMAT_MLX8,
         [MF_TYPE_MLX_Q8] = MF_FORMAT_MLX8,     [MF_TYPE_MLX_Q4_G32] = MF_FORMAT_MLX4,
         [MF_TYPE_MLX_Q8_G32] = MF_FORMAT_MLX8, [MF_TYPE_FP8] = MF_FORMAT_FP8,
-        [MF_TYPE_INT4_G128] = MF_FORMAT_INT4,
+        [MF_TYPE_INT4_G128] = MF_FORMAT_INT4,  [MF_TYPE_INT4_G32] = MF_FORMAT_INT4,
     };
     return formats[type];
 }

@@ -44,7 +44,8 @@ static const mf_field quant_fields[] = {
              MF_INTO(mf_quant, mix),
              .nullable = true,
              .example = "\"Q4_K_M\"",
-             .help = "llama-quantize mix whose rules apply; ud: the nearest one; null elsewhere"),
+             .help = "llama-quantize mix whose rules apply; ud: the nearest one; mlx, tensor: "
+                     "format of linear layers that are no experts, null: as they"),
     MF_FIELD(.key = "size_low",
              .kind = MF_FIELD_NUMBER,
              MF_INTO(mf_quant, size_low),

@@ -16,16 +16,17 @@ static const struct {
     uint32_t n_bits;
     const char *scheme;
 } schemes[] = {
-    {"fp8",                "",                     0, "FP8"      },
-    {"fbgemm_fp8",         "",                     0, "FP8"      },
-    {"mxfp4",              "",                     0, "MXFP4"    },
-    {"awq",                "",                     4, "AWQ-4bit" },
-    {"gptq",               "",                     4, "GPTQ-4bit"},
-    {"modelopt",           "FP8",                  0, "FP8"      },
-    {"modelopt",           "NVFP4",                0, "NVFP4"    },
-    {"compressed-tensors", "float-quantized",      0, "FP8"      },
-    {"compressed-tensors", "nvfp4-pack-quantized", 0, "NVFP4"    },
-    {"compressed-tensors", "mxfp4-pack-quantized", 0, "MXFP4"    },
+    {"fp8",                "",                             0, "FP8"         },
+    {"fbgemm_fp8",         "",                             0, "FP8"         },
+    {"mxfp4",              "",                             0, "MXFP4"       },
+    {"awq",                "",                             4, "AWQ-4bit"    },
+    {"gptq",               "",                             4, "GPTQ-4bit"   },
+    {"modelopt",           "FP8",                          0, "FP8"         },
+    {"modelopt",           "NVFP4",                        0, "NVFP4"       },
+    {"compressed-tensors", "float-quantized",              0, "FP8"         },
+    {"compressed-tensors", "nvfp4-pack-quantized",         0, "NVFP4"       },
+    {"compressed-tensors", "mxfp4-pack-quantized",         0, "MXFP4"       },
+    {"compressed-tensors", "pack-quantized experts of 32", 4, "INT4-experts"},
 };
 
 static const char *text_of(const mf_node *object, const char *key)
@@ -50,6 +51,25 @@ static bool mlx_scheme(char *out, size_t size, const mf_node *object)
     return floats || (known && group == 64);
 }
 
+/* compressed-tensors names its integers in groups; what stays as it is, it lists by patterns. */
+static const char *packed_format(const mf_node *object, const char *format, uint64_t *n_bits)
+{
+    const mf_node *group = mf_node_get(mf_node_get(object, "config_groups"), "group_0");
+    const mf_node *weights = mf_node_get(group, "weights");
+    const mf_node *ignored = mf_node_first(mf_node_get(object, "ignore"));
+    uint64_t size = 0;
+    bool attention = false;
+    (void)mf_node_uint(n_bits, mf_node_get(weights, "num_bits"));
+    (void)mf_node_uint(&size, mf_node_get(weights, "group_size"));
+    for (; ignored != NULL; ignored = mf_node_next(ignored)) {
+        const char *pattern = mf_node_string(ignored);
+        attention = attention || (pattern != NULL && strstr(pattern, "self_attn") != NULL);
+    }
+    return strcmp(format, "pack-quantized") == 0 && size == 32 && attention
+               ? "pack-quantized experts of 32"
+               : format;
+}
+
 /* Experts that are smaller than the rest, as DeepSeek V4's, are most of the weights. */
 static const char *with_experts(const mf_hf *hf, const char *scheme)
 {
@@ -69,6 +89,7 @@ void mf_hf_read_published(mf_hf *hf)
         format = format[0] != '\0' ? format : text_of(object, "quant_algo");
         uint64_t n_bits = 0;
         (void)mf_node_uint(&n_bits, mf_node_get(object, "bits"));
+        format = packed_format(object, format, &n_bits);
         (void)snprintf(scheme, sizeof scheme, "%s", method);
         for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
             if (strcmp(schemes[i].method, method) == 0 &&

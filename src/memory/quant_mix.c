@@ -376,7 +376,7 @@ static void uniform_types(mf_tensor_type *types,
                           const name_traits *names)
 {
     mf_tensor_type others = quant->base;
-    if (quant->family == MF_QUANT_MLX && quant->mix != NULL) {
+    if (quant->mix != NULL) {
         (void)mf_tensor_type_by_name(&others, quant->mix, NULL);
     }
     for (size_t i = 0; i < model->n_tensors; i++) {

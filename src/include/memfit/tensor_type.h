@@ -62,7 +62,8 @@ extern "C" {
     X(MLX_Q4_G32, "mlx_q4_g32", MF_NOT_GGML, 32, 20)                                               \
     X(MLX_Q8_G32, "mlx_q8_g32", MF_NOT_GGML, 32, 36)                                               \
     X(FP8, "fp8", MF_NOT_GGML, 1, 1)                                                               \
-    X(INT4_G128, "int4_g128", MF_NOT_GGML, 256, 133)
+    X(INT4_G128, "int4_g128", MF_NOT_GGML, 256, 133)                                               \
+    X(INT4_G32, "int4_g32", MF_NOT_GGML, 32, 18)
 
 typedef enum mf_tensor_type {
 #define MF_TENSOR_TYPE_ENUM(suffix, name, gguf_id, elements, bytes) MF_TYPE_##suffix,

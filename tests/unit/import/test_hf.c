@@ -184,17 +184,23 @@ static const struct {
     const char *keys;
     const char *published;
 } publications[] = {
-    {"\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"}, ",              "FP8"      },
-    {"\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4}, ",                    "AWQ-4bit" },
-    {"\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 8}, ",                   "gptq"     },
+    {"\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\"}, ",              "FP8"               },
+    {"\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4}, ",                    "AWQ-4bit"          },
+    {"\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 8}, ",                   "gptq"              },
     {"\"quantization_config\": {\"quant_method\": \"modelopt\", \"quant_algo\": \"NVFP4\"}, ",
-     "NVFP4"                                                                                              },
+     "NVFP4"                                                                                                       },
     {"\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": "
-     "\"float-quantized\"}, ",                                                            "FP8"      },
-    {"\"quantization_config\": {\"quant_method\": \"fp8\"}, \"expert_dtype\": \"fp4\", ",      "MXFP4"    },
+     "\"float-quantized\"}, ",                                                            "FP8"               },
+    {"\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": "
+     "\"pack-quantized\", \"ignore\": [\"lm_head\", \"re:.*self_attn.*\"], \"config_groups\": "
+     "{\"group_0\": {\"weights\": {\"num_bits\": 4, \"group_size\": 32}}}}, ",            "INT4-experts"      },
+    {"\"quantization_config\": {\"quant_method\": \"compressed-tensors\", \"format\": "
+     "\"pack-quantized\", \"config_groups\": {\"group_0\": {\"weights\": {\"num_bits\": 4, "
+     "\"group_size\": 32}}}}, ",                                                          "compressed-tensors"},
+    {"\"quantization_config\": {\"quant_method\": \"fp8\"}, \"expert_dtype\": \"fp4\", ",      "MXFP4"             },
     {"\"quantization\": {\"group_size\": 64, \"bits\": 6}, \"quantization_config\": "
-     "{\"group_size\": 64, \"bits\": 6}, ",                                               "mlx-6bit" },
-    {"\"quantization\": {\"group_size\": 32, \"bits\": 4, \"mode\": \"mxfp4\"}, ",             "mlx-mxfp4"},
+     "{\"group_size\": 64, \"bits\": 6}, ",                                               "mlx-6bit"          },
+    {"\"quantization\": {\"group_size\": 32, \"bits\": 4, \"mode\": \"mxfp4\"}, ",             "mlx-mxfp4"         },
 };
 
 Test(hf, the_scheme_of_the_makers_own_files_is_told)

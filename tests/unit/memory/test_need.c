@@ -267,3 +267,20 @@ Test(need, mlx_does_not_quantize_the_caches_of_windows)
     s.layers[1].attention.window = 0;
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
 }
+
+/* The small model's tensor 7 is of experts, 3 of a dense feed forward. */
+Test(need, a_scheme_of_experts_leaves_the_rest_at_16_bits)
+{
+    small s;
+    small_build(&s);
+    char id[] = "INT4-experts";
+    char mix[] = "bf16";
+    const mf_quant quant = {
+        .id = id, .mix = mix, .family = MF_QUANT_TENSOR, .base = MF_TYPE_INT4_G32};
+    mf_tensor_type types[SMALL_TENSORS];
+    bool estimated = true;
+    cr_assert(eq(int, mf_quant_types(types, &estimated, &s.model, &quant, NULL), MF_OK));
+    cr_expect(eq(int, types[3], MF_TYPE_BF16));
+    cr_expect(eq(int, types[7], MF_TYPE_INT4_G32));
+    cr_expect(not(estimated));
+}
