@@ -7,9 +7,9 @@
 #include "facts/readers.h"
 
 static const char *const engine_names[] = {
-    [MF_ENGINE_LLAMACPP] = "llama.cpp",
-    [MF_ENGINE_MLX] = "mlx",
-    [MF_ENGINE_VLLM] = "vllm",
+#define ENGINE_NAME(name, text) [name] = (text),
+    MF_ENGINE_LIST(ENGINE_NAME)
+#undef ENGINE_NAME
 };
 
 static const char *const backend_names[] = {

@@ -132,7 +132,7 @@ static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *er
     uint64_t widest[MF_MAX_PLACES] = {0};
     mf_tensor_map map = {0};
     const mf_adapter *adapter = run->adapter;
-    if (run->engine->id != MF_ENGINE_LLAMACPP) {
+    if (!mf_rules_of(run)->takes_adapters) {
         return mf_fail(
             err, MF_E_UNSUPPORTED, "%s: no memory rules for LoRA adapters", run->engine->name);
     }
@@ -165,8 +165,9 @@ static mf_status add_adapter(mf_memory *memory, const mf_case *run, mf_error *er
 
 mf_status mf_beside_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    if (run->draft != NULL && run->engine->id == MF_ENGINE_VLLM) {
-        return mf_fail(err, MF_E_UNSUPPORTED, "vllm: no memory rules for a draft model yet");
+    if (run->draft != NULL && !mf_rules_of(run)->takes_drafts) {
+        return mf_fail(
+            err, MF_E_UNSUPPORTED, "%s: no memory rules for a draft model yet", run->engine->name);
     }
     mf_status status = run->draft != NULL ? add_draft(memory, run, err) : MF_OK;
     if (status == MF_OK && run->adapter != NULL) {

@@ -1,6 +1,5 @@
 /*
- * internal.h - what the files of this layer share: a case with everything decided, and one function
- * per engine.
+ * internal.h - what the files of this layer share: a case with everything decided, and the rules of each engine.
  */
 #ifndef MF_MEMORY_INTERNAL_H
 #define MF_MEMORY_INTERNAL_H
@@ -45,10 +44,29 @@ static inline void mf_bound_compute(mf_memory *memory)
     memory->ranges[MF_TERM_COMPUTE] = (mf_memory_range){.below = 0.20};
 }
 
-/* Each fills the terms of every place. */
-mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
-mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
-mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+/* Fills the terms of every place. */
+typedef mf_status
+engine_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err);
+
+/* Where an engine sets no bound itself. */
+enum { MF_SENSIBLE_SEQUENCES = 1024 };
+
+/* All that this layer knows of an engine beyond its fact file. Each stands in the engine's own C file. */
+typedef struct engine_rules {
+    engine_need *need;
+    engine_need *least; /* the same without what takes time to lay out; NULL: nothing does */
+    bool placed; /* tensors lie where llama.cpp's options say, otherwise on the first place */
+    bool takes_adapters;     /* LoRA */
+    bool takes_drafts;       /* draft models */
+    uint64_t context_step;   /* a longer context takes more only from so many tokens on */
+    uint32_t most_sequences; /* that it takes, or that make sense */
+} engine_rules;
+
+extern const engine_rules mf_llamacpp_rules;
+extern const engine_rules mf_mlx_rules;
+extern const engine_rules mf_vllm_rules;
+
+const engine_rules *mf_rules_of(const mf_case *run);
 
 /* As mf_memory_need, without what takes time to lay out: llama.cpp's compute buffers. */
 mf_status mf_memory_least(mf_memory *memory, const mf_case *run, mf_error *err);

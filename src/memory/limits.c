@@ -76,7 +76,7 @@ static mf_status has_room(bool *has, const mf_case *run, const uint64_t *buffers
     mf_memory least = {0};
     const layout at = mf_layout_places(&least, run);
     mf_status status = mf_workload_check(&run->workload, err);
-    status = status == MF_OK ? mf_llamacpp_least(&least, run, &at, err) : status;
+    status = status == MF_OK ? mf_rules_of(run)->least(&least, run, &at, err) : status;
     *has = status == MF_OK && is_within(&least, buffers);
     return status;
 }
@@ -99,7 +99,7 @@ static mf_status fits_with(
     mf_status status = MF_OK;
     *fits = true;
     set(&s->run.workload, asked, amount);
-    if (s->run.engine->id == MF_ENGINE_LLAMACPP) {
+    if (mf_rules_of(&s->run)->least != NULL) {
         status = has_room(fits, &s->run, none, err);
     }
     if (status == MF_OK && *fits) {
@@ -126,7 +126,7 @@ static mf_status next_amount(uint64_t *amount,
     mf_status status = MF_OK;
     uint64_t first = low + 1;
     *amount = low + (end - low) / 2;
-    if (s->run.engine->id != MF_ENGINE_LLAMACPP || s->n_tries > PATIENCE) {
+    if (mf_rules_of(&s->run)->least == NULL || s->n_tries > PATIENCE) {
         return MF_OK;
     }
     while (status == MF_OK && end - first > 1) {
@@ -167,32 +167,24 @@ find_most(uint64_t *most, const mf_case *run, set_amount set, uint64_t high, mf_
     return status;
 }
 
-enum { CONTEXT_STEP = 256, UNKNOWN_CONTEXT = 131072 };
-
+/* The workload that was asked for has the step. */
 static void set_context(mf_workload *w, const mf_workload *asked, uint64_t steps)
 {
-    (void)asked;
-    w->n_ctx = steps * CONTEXT_STEP;
-}
-
-/* vLLM's blocks hold as many tokens as the model's groups allow. */
-static void set_tokens(mf_workload *w, const mf_workload *asked, uint64_t n)
-{
-    (void)asked;
-    w->n_ctx = n;
+    w->n_ctx = steps * asked->n_ctx;
 }
 
 mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *err)
 {
+    enum { UNKNOWN_CONTEXT = 131072 };
     const uint64_t per_sequence =
         run->model->context_max > 0 ? run->model->context_max : UNKNOWN_CONTEXT;
     const uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
-    const bool padded = run->engine->id != MF_ENGINE_VLLM;
-    const uint64_t step = padded ? CONTEXT_STEP : 1;
+    const uint64_t step = mf_rules_of(run)->context_step;
     const uint64_t high = per_sequence / step * sequences;
     uint64_t steps = 0;
-    const mf_status status =
-        find_most(&steps, run, padded ? set_context : set_tokens, high > 0 ? high : 1, err);
+    mf_case of_steps = *run;
+    of_steps.workload.n_ctx = step;
+    const mf_status status = find_most(&steps, &of_steps, set_context, high > 0 ? high : 1, err);
     if (status == MF_OK) {
         *n_ctx = steps * step;
     }
@@ -208,17 +200,11 @@ static void set_parallel(mf_workload *w, const mf_workload *asked, uint64_t n)
     w->n_outputs = asked->n_outputs == had ? (uint32_t)n : asked->n_outputs;
 }
 
-static uint64_t most_sequences(mf_engine_id engine)
-{
-    enum { LLAMA_MAX_SEQ = 256, LAST_SENSIBLE = 1024 };
-    return engine == MF_ENGINE_LLAMACPP ? LLAMA_MAX_SEQ : LAST_SENSIBLE;
-}
-
 mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_error *err)
 {
     uint64_t most = 0;
     const mf_status status =
-        find_most(&most, run, set_parallel, most_sequences(run->engine->id), err);
+        find_most(&most, run, set_parallel, mf_rules_of(run)->most_sequences, err);
     if (status == MF_OK) {
         *n_parallel = (uint32_t)most;
     }

@@ -329,7 +329,8 @@ static mf_status fill_all(filler fill, mf_error *err)
     return status;
 }
 
-mf_status mf_llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+static mf_status
+llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     const filler fill = {
         .memory = memory, .run = run, .at = at, .f = run->footprint, .as_run = true};
@@ -342,3 +343,13 @@ mf_llamacpp_dry_run(mf_memory *memory, const mf_case *run, const layout *at, mf_
     const filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
     return fill_all(fill, err);
 }
+
+const engine_rules mf_llamacpp_rules = {
+    .need = llamacpp_need,
+    .least = mf_llamacpp_least,
+    .placed = true,
+    .takes_adapters = true,
+    .takes_drafts = true,
+    .context_step = 256,
+    .most_sequences = 256, /* LLAMA_MAX_SEQ */
+};

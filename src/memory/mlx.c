@@ -96,7 +96,7 @@ static mf_status check_windows(const mf_case *run, mf_error *err)
     return MF_OK;
 }
 
-mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+static mf_status mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     if (at->n_devices != 1 || !at->unified) {
         return mf_fail(err,
@@ -129,3 +129,10 @@ mf_status mf_mlx_need(mf_memory *memory, const mf_case *run, const layout *at, m
     }
     return status;
 }
+
+const engine_rules mf_mlx_rules = {
+    .need = mlx_need,
+    .takes_drafts = true,
+    .context_step = 256,
+    .most_sequences = MF_SENSIBLE_SEQUENCES,
+};

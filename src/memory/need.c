@@ -56,19 +56,16 @@ mf_memory_add(mf_memory *memory, size_t place, mf_memory_term term, uint64_t byt
     return MF_OK;
 }
 
-typedef mf_status (*engine_need)(mf_memory *, const mf_case *, const layout *, mf_error *);
-
-static const engine_need engines[MF_ENGINE_COUNT] = {
-    [MF_ENGINE_LLAMACPP] = mf_llamacpp_need,
-    [MF_ENGINE_MLX] = mf_mlx_need,
-    [MF_ENGINE_VLLM] = mf_vllm_need,
+static const engine_rules *const engines[MF_ENGINE_COUNT] = {
+    [MF_ENGINE_LLAMACPP] = &mf_llamacpp_rules,
+    [MF_ENGINE_MLX] = &mf_mlx_rules,
+    [MF_ENGINE_VLLM] = &mf_vllm_rules,
 };
 
-static const engine_need least_of_engines[MF_ENGINE_COUNT] = {
-    [MF_ENGINE_LLAMACPP] = mf_llamacpp_least,
-    [MF_ENGINE_MLX] = mf_mlx_need,
-    [MF_ENGINE_VLLM] = mf_vllm_need,
-};
+const engine_rules *mf_rules_of(const mf_case *run)
+{
+    return engines[run->engine->id];
+}
 
 /* The runtime's range is a fact of the engine; estimated files are as far off as published ones. */
 static void set_ranges(mf_memory *memory, const mf_case *run)
@@ -145,8 +142,7 @@ static void judge(mf_memory *memory)
     }
 }
 
-static mf_status
-need_by(const engine_need *fill, mf_memory *memory, const mf_case *run, mf_error *err)
+static mf_status need_by(engine_need *fill, mf_memory *memory, const mf_case *run, mf_error *err)
 {
     mf_memory need = {0};
     mf_case complete = *run;
@@ -159,7 +155,7 @@ need_by(const engine_need *fill, mf_memory *memory, const mf_case *run, mf_error
     if (status == MF_OK) {
         const layout at = mf_layout_places(&need, &complete);
         need.weights_estimated = complete.footprint->estimated;
-        status = fill[run->engine->id](&need, &complete, &at, err);
+        status = fill(&need, &complete, &at, err);
         status = status == MF_OK ? mf_beside_need(&need, &complete, &at, err) : status;
     }
     if (status == MF_OK) {
@@ -173,10 +169,11 @@ need_by(const engine_need *fill, mf_memory *memory, const mf_case *run, mf_error
 
 mf_status mf_memory_need(mf_memory *memory, const mf_case *run, mf_error *err)
 {
-    return need_by(engines, memory, run, err);
+    return need_by(mf_rules_of(run)->need, memory, run, err);
 }
 
 mf_status mf_memory_least(mf_memory *memory, const mf_case *run, mf_error *err)
 {
-    return need_by(least_of_engines, memory, run, err);
+    const engine_rules *rules = mf_rules_of(run);
+    return need_by(rules->least != NULL ? rules->least : rules->need, memory, run, err);
 }

@@ -39,7 +39,7 @@ mf_status mf_tensor_map_make(mf_tensor_map *map, const mf_case *run, mf_error *e
     mf_status status = MF_OK;
     if (made.tensors == NULL || made.layers == NULL) {
         status = mf_fail(err, MF_E_NOMEM, "out of memory for %zu tensors", model->n_tensors);
-    } else if (run->engine->id == MF_ENGINE_LLAMACPP) {
+    } else if (mf_rules_of(run)->placed) {
         status = follow_plan(&made, &memory, run, &at, err);
     }
     if (status != MF_OK) {

@@ -256,7 +256,7 @@ static void limit_place(mf_place *place, uint64_t runtime)
     place->raised_limit_bytes = place->limit_bytes;
 }
 
-mf_status mf_vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
+static mf_status vllm_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
     const uint64_t n = at->n_devices;
     cache_plan plan = {0};
@@ -326,3 +326,9 @@ mf_status mf_vllm_cache_size(mf_vllm_cache *out, const mf_case *run, mf_error *e
     mf_footprint_free(own);
     return status;
 }
+
+const engine_rules mf_vllm_rules = {
+    .need = vllm_need,
+    .context_step = 1, /* blocks hold as many tokens as the model's groups allow */
+    .most_sequences = MF_SENSIBLE_SEQUENCES,
+};

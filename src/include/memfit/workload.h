@@ -17,11 +17,17 @@
 extern "C" {
 #endif
 
+/* Whose rules a fact file of hwdb/engines takes. */
+#define MF_ENGINE_LIST(X)                                                                          \
+    X(MF_ENGINE_LLAMACPP, "llama.cpp")                                                             \
+    X(MF_ENGINE_MLX, "mlx")                                                                        \
+    X(MF_ENGINE_VLLM, "vllm")
+
 typedef enum mf_engine_id {
-    MF_ENGINE_LLAMACPP,
-    MF_ENGINE_MLX,
-    MF_ENGINE_VLLM,
-    MF_ENGINE_COUNT
+#define MF_ENGINE_ENUM(name, text) name,
+    MF_ENGINE_LIST(MF_ENGINE_ENUM)
+#undef MF_ENGINE_ENUM
+        MF_ENGINE_COUNT
 } mf_engine_id;
 
 #define MF_BACKEND_LIST(X)                                                                         \
