@@ -51,6 +51,9 @@ graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part)
     if (!mf_build_has(l, part)) {
         return GRAPH_NONE;
     }
+    if (b->weights[part] != GRAPH_NONE) {
+        return b->weights[part]; /* a copy of it lasts until its last reader */
+    }
     const mf_tensor *t = l->parts[part];
     const graph_tensor w =
         mf_graph_external(b->g,
@@ -60,6 +63,7 @@ graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part)
     if (is_taken_along(b, w)) {
         set_stored_size(b, w, t);
     }
+    b->weights[part] = w;
     return w;
 }
 
@@ -179,17 +183,14 @@ graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other)
 }
 
 /* Factors lie with their layer. They count only where it runs elsewhere: a weight begins a new split. */
-static graph_tensor rope_factors(builder *b)
+static graph_tensor rope_factors(const builder *b)
 {
-    const mf_tensor *t = b->footprint->rope_factors;
     const build_layer *l = b->current;
-    if (t == NULL || l == NULL ||
-        (l->shape->attention.window > 0 && !l->shape->attention.chunked)) {
+    if (l == NULL || (l->shape->attention.window > 0 && !l->shape->attention.chunked)) {
         return GRAPH_NONE;
     }
     const bool apart = b->tensor_places != NULL || (b->offloads && l->place == b->host_place);
-    return apart ? mf_graph_external(b->g, GRAPH_SHAPE(t->dims[0], 1, 1, 1), l->place, true)
-                 : GRAPH_NONE;
+    return apart ? b->rope_factors[l->place] : GRAPH_NONE;
 }
 
 graph_tensor mf_build_rope(builder *b, graph_tensor x)

@@ -9,7 +9,7 @@
 
 #include "memfit/workload.h"
 #include "memory/footprint.h"
-#include "memory/graph.h"
+#include "memory/galloc.h"
 
 /* Where llama.cpp picks the rows whose logits are asked for (ggml_get_rows by inp_out_ids). */
 typedef enum rows_picked {
@@ -55,6 +55,7 @@ typedef struct graph_traits {
     bool norm_embedding;
     bool late_rows;      /* picked behind the norm of attention's result */
     bool loose_norms;    /* of results: not by build_norm, they run anywhere */
+    bool output_first;   /* a tied embedding is loaded as the output before it is for itself */
     uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
     uint32_t
         n_sparse; /* layers whose gate keeps its largest activations only (Gemma 3n): the first ones */
@@ -122,6 +123,9 @@ typedef struct builder {
     graph_tensor positions;
     graph_tensor output_rows;
     graph_tensor attention_scale; /* Llama 4: temperature by position */
+    graph_tensor
+        rope_factors[GALLOC_MAX_BUFFERS]; /* by place: all layers there read the same ones */
+    graph_tensor weights[PART_COUNT];     /* of the current layer that were read already */
     graph_tensor *first_ids; /* n_layers + 1: the first tensor of each layer and of what follows */
 } builder;
 
@@ -192,6 +196,24 @@ attention_parts mf_build_store(builder *b, const attention_case *c);
 /* A mask in which only the selected cells are seen; they are unmasked by zeros of so many bytes. */
 graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes);
 uint64_t mf_build_row_bytes(mf_tensor_type type, uint64_t width);
+/* What is read of a cache: CUDA fills the last row of a copy up. */
+graph_tensor mf_build_filled(builder *b, graph_tensor view, mf_tensor_type type);
+
+/* One flash attention, as kernels count what they need behind its result. */
+typedef struct flash_case {
+    uint64_t n_tokens; /* of a stream */
+    uint64_t n_heads;
+    uint64_t n_kv_heads;
+    uint64_t row_heads; /* in a row of the cache */
+    uint64_t n_streams;
+    uint64_t cells;
+    uint64_t key_dim;
+    uint64_t value_dim;
+    bool value_in_key;
+    bool unpacks_f32; /* caches of f32 are not cast before */
+} flash_case;
+
+void mf_build_flash_scratch(builder *b, graph_tensor x, const flash_case *c);
 attention_case mf_build_plain_case(const build_layer *l);
 
 /* build_compressor.c: caches with one entry for every so many tokens. */

@@ -57,62 +57,63 @@ static void store(builder *b, graph_tensor into, graph_tensor x, graph_tensor ro
     mf_graph_expand(b->g, mf_graph_store(b->g, into, data, rows));
 }
 
-/* Elements of a head that have to be unpacked into halves; f32 is cast before. */
-static uint64_t unpacked(mf_tensor_type type, uint64_t width)
+/* Elements of a head that have to be unpacked into halves; f32 is cast before, or unpacked as well. */
+static uint64_t unpacked(const flash_case *c, mf_tensor_type type, uint64_t width)
 {
-    return type == MF_TYPE_F16 || type == MF_TYPE_F32 ? 0 : width;
+    return type == MF_TYPE_F16 || (type == MF_TYPE_F32 && !c->unpacks_f32) ? 0 : width;
 }
 
 /* Metal: the padded tail of K, V and mask, a map of masked tiles, partial results of 32 parts
    (ggml-metal-ops.cpp: ggml_metal_op_flash_attn_ext_extra_pad, _blk, _tmp). */
-static uint64_t
-metal_scratch(const builder *b, const attention_case *c, uint64_t n_heads, uint64_t cells)
+static uint64_t metal_scratch(const builder *b, const flash_case *c)
 {
     enum { TAIL = 64, TILE = 8, ROWS = 32, PARTS = 32, ALIGNMENT = 32 };
-    const uint64_t u = b->n_tokens / b->n_streams;
-    const uint64_t key = mf_build_row_bytes(b->workload->kv_type_k, c->key_dim * c->n_kv_heads);
+    const uint64_t u = c->n_tokens;
+    const uint64_t key = mf_build_row_bytes(b->workload->kv_type_k, c->key_dim * c->row_heads);
     const uint64_t value =
         c->value_in_key ? key
-                        : mf_build_row_bytes(b->workload->kv_type_v, c->value_dim * c->n_kv_heads);
-    const uint64_t tail = TAIL * b->n_streams * (c->n_kv_heads * (key + value) + F16_BYTES * u);
-    const uint64_t tiles = (cells + TAIL - 1) / TAIL * ((u + TILE - 1) / TILE) * b->n_streams;
+                        : mf_build_row_bytes(b->workload->kv_type_v, c->value_dim * c->row_heads);
+    const uint64_t tail = TAIL * c->n_streams * (c->n_kv_heads * (key + value) + F16_BYTES * u);
+    const uint64_t tiles = (c->cells + TAIL - 1) / TAIL * ((u + TILE - 1) / TILE) * c->n_streams;
     const uint64_t rows = u < ROWS ? u : ROWS;
     return tail + (tiles + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT +
-           F32_BYTES * rows * b->n_streams * n_heads * PARTS * (c->value_dim + 2);
+           F32_BYTES * rows * c->n_streams * c->n_heads * PARTS * (c->value_dim + 2);
 }
 
 /* CUDA and HIP: the kernels for prompts read halves, so that caches of other types are unpacked behind the result
    (fattn-common.cuh: ggml_cuda_flash_attn_ext_get_f16_extra_data). */
-static uint64_t
-cuda_scratch(const builder *b, const attention_case *c, graph_tensor x, uint64_t cells)
+static uint64_t cuda_scratch(const builder *b, const flash_case *c, graph_tensor x)
 {
     enum { ALIGNMENT = 128 };
     const mf_workload *w = b->workload;
-    const uint64_t widths[] = {unpacked(w->kv_type_k, c->key_dim),
-                               c->value_in_key ? 0 : unpacked(w->kv_type_v, c->value_dim)};
+    const uint64_t widths[] = {unpacked(c, w->kv_type_k, c->key_dim),
+                               c->value_in_key ? 0 : unpacked(c, w->kv_type_v, c->value_dim)};
     const uint64_t begin = mf_graph_get(b->g, x)->bytes;
     uint64_t end = begin;
     for (size_t i = 0; i < 2; i++) {
         if (widths[i] > 0) {
             end = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-            end += widths[i] * c->n_kv_heads * cells * b->n_streams * F16_BYTES;
+            end += widths[i] * c->n_kv_heads * c->cells * c->n_streams * F16_BYTES;
         }
     }
     return end - begin;
 }
 
-static uint64_t
-flash_scratch(const builder *b, const attention_case *c, graph_tensor x, uint64_t cells)
+void mf_build_flash_scratch(builder *b, graph_tensor x, const flash_case *c)
 {
+    if (x == GRAPH_NONE) {
+        return;
+    }
     switch (b->scratch) {
     case SCRATCH_METAL:
-        return metal_scratch(b, c, mf_build_ne(b, x, 1), cells);
+        b->g->nodes[x].scratch_bytes = metal_scratch(b, c);
+        break;
     case SCRATCH_CUDA:
-        return cuda_scratch(b, c, x, cells);
+        b->g->nodes[x].scratch_bytes = cuda_scratch(b, c, x);
+        break;
     case SCRATCH_NONE:
         break;
     }
-    return 0;
 }
 
 /* Flash attention takes f16: f32 caches are cast first. */
@@ -135,9 +136,16 @@ static graph_tensor flash(builder *b, const attention_case *c, const attention_p
                                  GRAPH_PLAIN,
                                  GRAPH_SHAPE(c->value_dim, s.ne[2], s.ne[1], s.ne[3]),
                                  GRAPH_SOURCES(in->q, k, v, in->mask, in->sinks));
-    if (x != GRAPH_NONE) {
-        b->g->nodes[x].scratch_bytes = flash_scratch(b, c, x, mf_build_ne(b, in->k, 1));
-    }
+    const flash_case dims = {.n_tokens = b->n_tokens / b->n_streams,
+                             .n_heads = mf_build_ne(b, x, 1),
+                             .n_kv_heads = c->n_kv_heads,
+                             .row_heads = c->n_kv_heads,
+                             .n_streams = b->n_streams,
+                             .cells = mf_build_ne(b, in->k, 1),
+                             .key_dim = c->key_dim,
+                             .value_dim = c->value_dim,
+                             .value_in_key = c->value_in_key};
+    mf_build_flash_scratch(b, x, &dims);
     if (c->v_up != GRAPH_NONE) {
         x = mf_build_mul_mat(b, c->v_up, mf_build_swap(b, x, 1, 2));
         x = mf_build_own(b, mf_build_swap(b, x, 1, 2), GRAPH_NONE);
@@ -185,8 +193,7 @@ scores_and_values(builder *b, const attention_case *c, const attention_parts *in
     return x;
 }
 
-/* CUDA fills the last row of a copy up as well. */
-static graph_tensor filled(builder *b, graph_tensor view, mf_tensor_type type)
+graph_tensor mf_build_filled(builder *b, graph_tensor view, mf_tensor_type type)
 {
     if (view != GRAPH_NONE && b->scratch == SCRATCH_CUDA) {
         b->g->nodes[view].scratch_bytes = mf_footprint_row_fill(type, mf_build_ne(b, view, 0));
@@ -199,10 +206,10 @@ graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_part
     const graph_shape s = mf_build_shape(b, in.q);
     in.q = mf_build_reshape(b, in.q, s.ne[0], s.ne[1], s.ne[2] / b->n_streams, b->n_streams);
     in.q = mf_build_swap(b, in.q, 1, 2);
-    in.k = filled(b, mf_build_swap(b, in.k, 1, 2), b->workload->kv_type_k);
-    in.v = filled(b,
-                  mf_build_swap(b, in.v, 1, 2),
-                  c->value_in_key ? b->workload->kv_type_k : b->workload->kv_type_v);
+    in.k = mf_build_filled(b, mf_build_swap(b, in.k, 1, 2), b->workload->kv_type_k);
+    in.v = mf_build_filled(b,
+                           mf_build_swap(b, in.v, 1, 2),
+                           c->value_in_key ? b->workload->kv_type_k : b->workload->kv_type_v);
     const graph_tensor x =
         b->workload->flash_attention ? flash(b, c, &in) : scores_and_values(b, c, &in);
     mf_graph_expand(b->g, x);

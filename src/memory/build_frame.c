@@ -4,6 +4,8 @@
  */
 #include "memory/build.h"
 
+#include <string.h>
+
 enum { F16_BYTES = 2, F32_BYTES = 4, I32_BYTES = 4, I64_BYTES = 8, LEAST_ROTATION = 64 };
 
 static bool is_quantized(mf_tensor_type type)
@@ -65,6 +67,15 @@ static void index_input(builder *b, const mf_attention *a)
     in->k_rotation = hadamard(b, a->index_dim, true);
 }
 
+/* One tensor in every place where a layer lies (llama-model-loader.cpp: TENSOR_DUPLICATED). */
+static void rope_inputs(builder *b)
+{
+    const mf_tensor *t = b->footprint->rope_factors;
+    for (int8_t i = 0; t != NULL && i <= b->host_place; i++) {
+        b->rope_factors[i] = mf_graph_external(b->g, GRAPH_SHAPE(t->dims[0], 1, 1, 1), i, true);
+    }
+}
+
 /* Tensors come into the order where they are read first, so that it does not matter that all are made here. */
 void mf_build_inputs(builder *b)
 {
@@ -91,6 +102,7 @@ void mf_build_inputs(builder *b)
         mf_graph_input(b->g, I32_BYTES, GRAPH_SHAPE(b->n_sequences, 1, 1, 1));
     b->states.main = mf_build_reshape(b, states, b->n_sequences, 1, 1, 1);
     b->states.extra = mf_build_reshape(b, states, 0, 1, 1, 1);
+    rope_inputs(b);
 }
 
 /* Tokens are looked up; embeddings, the other way in, are reserved beside them. */
@@ -108,6 +120,7 @@ void mf_build_begin_layer(builder *b, size_t i)
 {
     b->first_ids[i] = b->g->n_nodes;
     b->current = i < b->n_layers ? &b->layers[i] : NULL;
+    memset(b->weights, 0, sizeof b->weights);
 }
 
 graph_tensor mf_build_scaled(builder *b, graph_tensor x)

@@ -146,13 +146,28 @@ static graph_tensor attend_stream(const blocks *v, const build_layer *l, const s
     const graph_tensor mask = cell_mask(v, s->bias, best_blocks(v, l, s));
     graph_tensor q = mf_build_reshape(b, s->q, a->key_dim, of_group, groups, t);
     q = mf_graph_view(b->g, q, GRAPH_SHAPE(a->key_dim, t, of_group, groups));
-    const graph_tensor k = mf_graph_view(b->g, s->k, GRAPH_SHAPE(a->key_dim, cells, 1, groups));
+    const graph_tensor k =
+        mf_build_filled(b,
+                        mf_graph_view(b->g, s->k, GRAPH_SHAPE(a->key_dim, cells, 1, groups)),
+                        b->workload->kv_type_k);
     const graph_tensor values =
-        mf_graph_view(b->g, s->v, GRAPH_SHAPE(a->value_dim, cells, 1, groups));
+        mf_build_filled(b,
+                        mf_graph_view(b->g, s->v, GRAPH_SHAPE(a->value_dim, cells, 1, groups)),
+                        b->workload->kv_type_v);
     graph_tensor y = mf_graph_op(b->g,
                                  GRAPH_PLAIN,
                                  GRAPH_SHAPE(a->value_dim, of_group, t, groups),
                                  GRAPH_SOURCES(q, k, values, mask));
+    const flash_case dims = {.n_tokens = t,
+                             .n_heads = of_group,
+                             .n_kv_heads = 1,
+                             .row_heads = groups,
+                             .n_streams = groups,
+                             .cells = cells,
+                             .key_dim = a->key_dim,
+                             .value_dim = a->value_dim,
+                             .unpacks_f32 = true};
+    mf_build_flash_scratch(b, y, &dims);
     y = mf_build_swap(b, y, 2, 3);
     y = t > 1 && groups > 1 ? mf_build_own(b, y, GRAPH_NONE) : y;
     return mf_build_reshape(b, y, (uint64_t)a->value_dim * a->n_heads, t, 1, 1);
@@ -185,7 +200,9 @@ static graph_tensor attend_blocks(const blocks *v, const build_layer *l, graph_t
         const stream s = {
             .bias = mf_build_reshape(b, v->bias, v->n_blocks, 1, t, 1),
             .index_q = mf_build_reshape(b, q, a->index_dim, v->n_heads, t, 1),
-            .index_k = stream_of(b, keys, GRAPH_SHAPE(a->index_dim, cells, 1, 1)),
+            .index_k = mf_build_filled(b,
+                                       stream_of(b, keys, GRAPH_SHAPE(a->index_dim, cells, 1, 1)),
+                                       b->workload->kv_type_k),
             .q = mf_build_reshape(b, all.q, a->key_dim, a->n_heads, t, 1),
             .k = stream_of(b, all.k, GRAPH_SHAPE(a->key_dim, a->n_kv_heads, cells, 1)),
             .v = stream_of(b, all.v, GRAPH_SHAPE(a->value_dim, a->n_kv_heads, cells, 1)),

@@ -209,7 +209,11 @@ static graph_tensor layer(const compressed *v, const build_layer *l, graph_tenso
     mf_graph_expand(b->g, m.post);
     mf_graph_expand(b->g, m.comb);
     y = mf_graph_feed_forward(b, l, mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, y));
-    return spread_result(v, y, streams, &m);
+    y = spread_result(v, y, streams, &m);
+    if (y != GRAPH_NONE && b->norms_stay) {
+        b->g->nodes[y].runs_at = l->place; /* llama-context.cpp, graph_get_cb: "l_last" */
+    }
+    return y;
 }
 
 /* The streams' weighted sum, in single steps. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "memory/graph_arch.h"
 #include "memory/llamacpp_compute.h"
 #include "memory/llamacpp_place.h"
 
@@ -67,8 +68,9 @@ static mf_status add_everywhere(filler *fill, size_t index, mf_error *err)
     return status;
 }
 
-/* A tied embedding exists twice with the output on a device: on the host to look up, there as the output. Where a
-   pattern sends both to one place it is there once. */
+/* A tied embedding exists twice with the output on a device: on the host to look up, there as the output. Where both are in
+   one place it is there once, unless it was loaded as the output first, which no later look-up by name finds; files are
+   mapped into the host's memory, so that it makes no difference there. */
 static mf_status add_global(filler *fill, size_t index, mf_error *err)
 {
     const mf_model *model = fill->run->model;
@@ -80,8 +82,11 @@ static mf_status add_global(filler *fill, size_t index, mf_error *err)
     mf_status status = add_tensor(fill, index, (size_t)place, err);
     const int8_t output = fill->plan.tensors != NULL ? fill->plan.tensors[model->n_tensors]
                                                      : fill->plan.layers[model->n_layers];
+    const bool twice =
+        output != place || ((size_t)place != fill->at->host &&
+                            mf_graph_arch_get(model->architecture)->traits.output_first);
     if (status == MF_OK && model->tied_embeddings && tensor->role == MF_ROLE_TOKEN_EMBEDDING &&
-        output != place) {
+        twice) {
         status = add_tensor(fill, index, (size_t)output, err);
     }
     return status;

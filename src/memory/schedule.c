@@ -20,6 +20,7 @@ typedef struct split {
     int8_t place;
     graph_tensor inputs[MAX_SPLIT_INPUTS];
     uint32_t n_inputs;
+    bool late_views; /* inputs that are views of this split itself */
 } split;
 
 typedef struct maker {
@@ -37,6 +38,7 @@ void mf_schedule_free(schedule *s)
     free(s->leaves.items);
     free(s->places);
     free(s->run);
+    free(s->turns);
     free(s->begins);
     *s = (schedule){0};
 }
@@ -90,6 +92,7 @@ static void list_what_runs(maker *m)
         if (node->view_src != GRAPH_NONE && !node->read) {
             g->nodes[node->view_src].output = true;
         }
+        m->s->turns[g->order[i]] = m->n_run;
         m->s->run[m->n_run] = g->order[i];
         m->n_run += node->op != GRAPH_VIEW ? 1 : 0;
     }
@@ -218,6 +221,22 @@ static void begin_parts(maker *m, graph_tensor t)
     }
 }
 
+/* A view's turn comes among what runs. It matters only where it was copied before that: its memory is kept as long. */
+static bool is_late(const maker *m, const split *s, graph_tensor t)
+{
+    return m->g->nodes[t].op == GRAPH_VIEW && m->s->turns[t] > s->begin;
+}
+
+static void emit_late_views(maker *m, const split *s, uint32_t turn)
+{
+    for (uint32_t i = 0; i < s->n_inputs; i++) {
+        const graph_tensor t = s->inputs[i];
+        if (is_late(m, s, t) && m->s->turns[t] == turn) {
+            push(m, &m->s->steps, t, m->s->places[t]);
+        }
+    }
+}
+
 static void emit(maker *m, const split *s)
 {
     schedule_list *steps = &m->s->steps;
@@ -231,6 +250,9 @@ static void emit(maker *m, const split *s)
     }
     for (uint32_t i = s->begin; i < s->end; i++) {
         const graph_tensor t = m->s->run[i];
+        if (s->late_views) {
+            emit_late_views(m, s, i);
+        }
         begin_parts(m, t);
         push(m, steps, t, m->s->places[t]);
     }
@@ -270,6 +292,7 @@ static void add_inputs(maker *m, split *s, graph_tensor t)
         if (copy == GRAPH_NONE && s->n_inputs < MAX_SPLIT_INPUTS) {
             copy = add_copy(m, source, s->place);
             s->inputs[s->n_inputs++] = source;
+            s->late_views |= is_late(m, s, source);
             if (pipeline) {
                 keep_copies(m, copy, s->place);
             }
@@ -300,9 +323,11 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
     if (g->n_nodes > s->n_tensors) {
         free(s->places);
         free(s->run);
+        free(s->turns);
         s->places = malloc(g->n_nodes);
         s->run = malloc(g->n_nodes * sizeof *s->run);
-        s->n_tensors = s->places != NULL && s->run != NULL ? g->n_nodes : 0;
+        s->turns = malloc(g->n_nodes * sizeof *s->turns);
+        s->n_tensors = s->places != NULL && s->run != NULL && s->turns != NULL ? g->n_nodes : 0;
     }
     if (n_parts > s->n_parts) {
         free(s->begins);
