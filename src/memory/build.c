@@ -30,6 +30,14 @@ int8_t mf_build_place(const build_layer *l, block_part part)
     return l->parts[part]->role == MF_ROLE_EXPERT ? l->expert_place : l->place;
 }
 
+graph_tensor mf_build_fused(builder *b, const build_layer *l, fused_op op, graph_tensor t)
+{
+    if (b->fused != NULL && t != GRAPH_NONE) {
+        b->fused[b->n_fused++] = (fused_tensor){.tensor = t, .op = op, .layer_place = l->place};
+    }
+    return t;
+}
+
 /* Devices take weights of the host along for large batches: these copies are as large as they are stored. */
 static bool is_taken_along(const builder *b, graph_tensor w)
 {

@@ -32,6 +32,24 @@ typedef enum graph_scratch {
     SCRATCH_CUDA, /* and HIP */
 } graph_scratch;
 
+/* What llama.cpp has fused kernels for, in the order in which it asks whether they run where their layers lie; one that does
+   not in some layer is given up in all (llama-context.cpp: resolve_fused_ops). */
+typedef enum fused_op {
+    FUSED_DELTA_STEP, /* a token a sequence */
+    FUSED_DELTA,
+    FUSED_INDEXER,
+    FUSED_JOIN, /* DeepSeek V4's residual streams */
+    FUSED_MIX,
+    FUSED_SPREAD,
+    FUSED_OPS
+} fused_op;
+
+typedef struct fused_tensor {
+    graph_tensor tensor;
+    fused_op op;
+    int8_t layer_place;
+} fused_tensor;
+
 /* What an architecture's graph has that neither geometry nor tensors tell. */
 typedef struct graph_traits {
     rows_picked rows;
@@ -109,6 +127,9 @@ typedef struct builder {
     bool
         attends_on_host; /* llama-graph.cpp, build_attn_mha: with its cache there, without flash attention */
     bool two_caches; /* full and sliding-window layers */
+    bool unfused[FUSED_OPS];
+    fused_tensor *fused; /* of the graph, room for all; NULL: not asked for */
+    size_t n_fused;
     uint64_t n_tokens;
     uint64_t n_outputs;
     uint64_t n_sequences;
@@ -136,6 +157,8 @@ uint64_t mf_build_ne(const builder *b, graph_tensor t, size_t dim);
 graph_shape mf_build_shape(const builder *b, graph_tensor t);
 
 int8_t mf_build_place(const build_layer *l, block_part part); /* of a tensor that the layer has */
+/* Notes t, which op's fused kernel makes. */
+graph_tensor mf_build_fused(builder *b, const build_layer *l, fused_op op, graph_tensor t);
 graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part);
 /* A tensor outside the layers, told by its shape; `place` unless tensors have places of their own. */
 graph_tensor mf_build_global(builder *b, graph_shape shape, int8_t place);
@@ -193,6 +216,13 @@ graph_tensor mf_build_attend(builder *b, const attention_case *c, attention_part
 graph_tensor mf_build_rotate(builder *b, graph_tensor x, graph_tensor rotation);
 /* Queries, keys and values go into the order and to their caches; what is to be read. */
 attention_parts mf_build_store(builder *b, const attention_case *c);
+/* What sparse attention's index scores: cells x tokens x 1 x streams. Queries are width x heads x tokens x streams, keys
+   width x 1 x cells x streams, weights heads x tokens x 1 x streams. */
+typedef struct index_case {
+    graph_tensor q, keys, weights, mask;
+} index_case;
+
+graph_tensor mf_build_index(builder *b, const build_layer *l, const index_case *c);
 /* A mask in which only the selected cells are seen; they are unmasked by zeros of so many bytes. */
 graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes);
 uint64_t mf_build_row_bytes(mf_tensor_type type, uint64_t width);
@@ -283,6 +313,21 @@ graph_tensor mf_build_convolve(
 graph_tensor mf_build_by_sequence(builder *b, graph_tensor x); /* tokens of each sequence apart */
 graph_tensor
 mf_build_project_back(builder *b, const build_layer *l, block_part out, graph_tensor y);
+
+/* build_chunks.c: what delta layers compute with. */
+typedef struct delta_parts {
+    graph_tensor q, k, v; /* width x heads x tokens x sequences */
+    graph_tensor decay;   /* of every head, or of its channels as well */
+    graph_tensor beta;
+    graph_tensor state;
+} delta_parts;
+
+typedef struct delta_result {
+    graph_tensor y;
+    graph_tensor state;
+} delta_result;
+
+delta_result mf_build_unfused_delta(builder *b, const delta_parts *in);
 
 /* build_mamba.c, build_delta.c: one layer's mixer each. */
 graph_tensor mf_build_mamba1(builder *b, const build_layer *l, graph_tensor x);

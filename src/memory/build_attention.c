@@ -262,6 +262,35 @@ values_of(builder *b, const attention_case *c, graph_tensor values, uint64_t cel
     return v;
 }
 
+/* Heads are scored one by one, cut off below zero, weighted and added. */
+static graph_tensor score_heads(builder *b, const index_case *c)
+{
+    const graph_tensor q = mf_build_swap(b, c->q, 1, 2);
+    const graph_tensor keys = mf_build_swap(b, c->keys, 1, 2);
+    graph_tensor x = mf_build_swap(b, mf_build_mul_mat(b, keys, q), 0, 2);
+    x = mf_build_in_place(b, mf_build_own(b, x, GRAPH_NONE), GRAPH_NONE);
+    x = mf_build_in_place(b, x, c->weights);
+    graph_shape one = mf_build_shape(b, x);
+    one.ne[0] = 1;
+    x = mf_graph_op(b->g, GRAPH_PLAIN, one, GRAPH_SOURCES(x));
+    x = mf_build_own(b, mf_build_swap(b, x, 0, 2), GRAPH_NONE);
+    return mf_build_in_place(b, x, c->mask);
+}
+
+graph_tensor mf_build_index(builder *b, const build_layer *l, const index_case *c)
+{
+    if (b->unfused[FUSED_INDEXER]) {
+        return score_heads(b, c);
+    }
+    const graph_shape q = mf_build_shape(b, c->q);
+    const graph_shape s = GRAPH_SHAPE(mf_build_ne(b, c->keys, 2), q.ne[2], 1, q.ne[3]);
+    return mf_build_fused(
+        b,
+        l,
+        FUSED_INDEXER,
+        mf_graph_op(b->g, GRAPH_PLAIN, s, GRAPH_SOURCES(c->q, c->keys, c->weights, c->mask)));
+}
+
 /* Everything masked but the selected cells (llama-graph.cpp: build_attn with top_k). */
 graph_tensor mf_build_select(builder *b, graph_tensor mask, graph_tensor selected, uint8_t bytes)
 {

@@ -19,7 +19,7 @@ entry_inputs mf_build_entry_inputs(builder *b, const entry_kind *kind)
     const uint64_t blocks = kind->overlaps ? 2 : 1;
     const uint64_t entries = (b->full.cells + kind->ratio - 1) / kind->ratio;
     const uint64_t rows = blocks * kind->ratio * b->n_sequences;
-    const bool half = kind->selects || b->workload->flash_attention;
+    const bool half = kind->selects ? !b->unfused[FUSED_INDEXER] : b->workload->flash_attention;
     entry_inputs in = {.kind = *kind, .n_new = n, .n_rows = rows};
     in.cache.cells = (entries + CELL_PADDING - 1) / CELL_PADDING * CELL_PADDING;
     in.n_kept = b->n_tokens < rows ? b->n_tokens : rows;

@@ -74,7 +74,7 @@ static delta_gates gates_of(builder *b, const build_layer *l, const delta_widths
     return g;
 }
 
-/* Keys and queries of unit length; Qwen3-Next repeats them for the value heads of each key head. */
+/* Keys and queries of unit length; Qwen3-Next repeats them for the value heads of each key head, others where they have to. */
 static graph_tensor
 unit_heads(builder *b, const build_layer *l, const delta_widths *w, graph_tensor mixed)
 {
@@ -83,8 +83,13 @@ unit_heads(builder *b, const build_layer *l, const delta_widths *w, graph_tensor
     const graph_shape s = GRAPH_SHAPE(w->key, heads, t, b->n_sequences);
     graph_tensor x = mf_graph_slice(b->g, mixed, w->channels, w->key * heads, s);
     x = mf_build_own(b, x, GRAPH_NONE);
-    if (!mf_build_has(l, PART_SSM_BA) || heads == w->n_value_heads) {
+    if (heads == w->n_value_heads) {
         return x;
+    }
+    if (!mf_build_has(l, PART_SSM_BA)) {
+        const bool fused = !b->unfused[FUSED_DELTA_STEP] && !b->unfused[FUSED_DELTA];
+        const graph_shape all = GRAPH_SHAPE(w->key, w->n_value_heads, t, b->n_sequences);
+        return fused ? x : mf_graph_op(b->g, GRAPH_PLAIN, all, GRAPH_SOURCES(x));
     }
     const uint64_t rows = heads * b->n_tokens;
     x = mf_build_reshape(b, x, w->key, 1, rows, 1);
@@ -106,11 +111,25 @@ gate_output(builder *b, const build_layer *l, const delta_widths *w, graph_tenso
     return mf_build_reshape(b, y, w->inner, t, b->n_sequences, 1);
 }
 
-/* Outputs of all tokens and the last states, in one tensor. */
-static graph_tensor run_delta(builder *b, const delta_widths *w, graph_sources in)
+/* The fused kernel gives outputs of all tokens and the last states in one tensor. */
+static delta_result
+run_delta(builder *b, const build_layer *l, const delta_widths *w, const delta_parts *in)
 {
-    const uint64_t rows = b->n_tokens + w->value * b->n_sequences;
-    return mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(w->inner, rows, 1, 1), in);
+    const uint64_t ns = b->n_sequences;
+    const uint64_t t = b->n_tokens / ns;
+    const fused_op op = t == 1 ? FUSED_DELTA_STEP : FUSED_DELTA;
+    if (b->unfused[op]) {
+        return mf_build_unfused_delta(b, in);
+    }
+    const graph_tensor all =
+        mf_graph_op(b->g,
+                    GRAPH_PLAIN,
+                    GRAPH_SHAPE(w->inner, b->n_tokens + w->value * ns, 1, 1),
+                    GRAPH_SOURCES(in->q, in->k, in->v, in->decay, in->beta, in->state));
+    (void)mf_build_fused(b, l, op, all);
+    return (delta_result){
+        .y = mf_graph_view(b->g, all, GRAPH_SHAPE(w->value, w->n_value_heads, t, ns)),
+        .state = mf_build_reshape(b, all, w->value * w->inner, ns, 1, 1)};
 }
 
 graph_tensor mf_build_delta(builder *b, const build_layer *l, graph_tensor x)
@@ -135,14 +154,15 @@ graph_tensor mf_build_delta(builder *b, const build_layer *l, graph_tensor x)
     state = mf_build_reshape(b, state, w.value, w.value, w.n_value_heads, ns);
     const graph_tensor mixed = mf_build_convolve(b, l, PART_SSM_CONV, PART_COUNT, &c);
     const graph_shape by_head = GRAPH_SHAPE(w.value, w.n_value_heads, t, ns);
-    const graph_tensor q = unit_heads(b, l, &w, mixed);
-    const graph_tensor k = unit_heads(b, l, &w, mixed);
-    const graph_tensor v = mf_graph_slice(b->g, mixed, w.channels, w.inner, by_head);
-    const graph_tensor all =
-        run_delta(b, &w, GRAPH_SOURCES(q, k, v, gates.decay, gates.beta, state));
-    const graph_tensor y = mf_graph_view(b->g, all, by_head);
-    mf_build_write_state(b, states, mf_build_reshape(b, all, w.value * w.inner, ns, 1, 1));
-    return mf_build_project_back(b, l, PART_SSM_OUT, gate_output(b, l, &w, y, z));
+    const delta_parts in = {.q = unit_heads(b, l, &w, mixed),
+                            .k = unit_heads(b, l, &w, mixed),
+                            .v = mf_graph_slice(b->g, mixed, w.channels, w.inner, by_head),
+                            .decay = gates.decay,
+                            .beta = gates.beta,
+                            .state = state};
+    const delta_result out = run_delta(b, l, &w, &in);
+    mf_build_write_state(b, states, out.state);
+    return mf_build_project_back(b, l, PART_SSM_OUT, gate_output(b, l, &w, out.y, z));
 }
 
 /* Kimi's delta attention: one of queries, keys and values, convolved on its own with a third of the kept channels. */
@@ -229,12 +249,15 @@ graph_tensor mf_build_channel_delta(builder *b, const build_layer *l, graph_tens
     state = mf_build_reshape(b, state, key, key, w.n_value_heads, ns);
     q = mf_build_own(b, mf_graph_view(b->g, q, by_head), GRAPH_NONE);
     k = mf_build_own(b, mf_graph_view(b->g, k, by_head), GRAPH_NONE);
-    const graph_sources in =
-        GRAPH_SOURCES(q, k, mf_graph_view(b->g, v, by_head), g.decay, g.beta, state);
-    const graph_tensor all = run_delta(b, &w, in);
-    const graph_tensor y = mf_graph_view(b->g, all, by_head);
-    mf_build_write_state(b, states, mf_build_reshape(b, all, key * inner, ns, 1, 1));
-    return mf_build_linear(b, l, PART_ATTN_OUT, PART_COUNT, kimi_output(b, l, &w, y, x));
+    const delta_parts in = {.q = q,
+                            .k = k,
+                            .v = mf_graph_view(b->g, v, by_head),
+                            .decay = g.decay,
+                            .beta = g.beta,
+                            .state = state};
+    const delta_result out = run_delta(b, l, &w, &in);
+    mf_build_write_state(b, states, out.state);
+    return mf_build_linear(b, l, PART_ATTN_OUT, PART_COUNT, kimi_output(b, l, &w, out.y, x));
 }
 
 graph_tensor mf_build_short_convolution(builder *b, const build_layer *l, graph_tensor x)

@@ -53,7 +53,7 @@ static void cache_input(builder *b, cache_inputs *in, const mf_attention *a)
     }
 }
 
-/* Index keys are turned whatever their type; the fused kernel that scores them reads a mask of halves. */
+/* Index keys are turned whatever their type; only the fused kernel that scores them reads a mask of halves. */
 static void index_input(builder *b, const mf_attention *a)
 {
     if (a == NULL) {
@@ -62,8 +62,10 @@ static void index_input(builder *b, const mf_attention *a)
     cache_inputs *in = &b->index;
     in->cells = b->full.cells;
     in->k_rows = mf_graph_input(b->g, I64_BYTES, GRAPH_SHAPE(b->n_tokens, 1, 1, 1));
-    in->mask = mf_graph_input(
-        b->g, F16_BYTES, GRAPH_SHAPE(b->full.cells, b->n_tokens / b->n_streams, 1, b->n_streams));
+    in->mask =
+        mf_graph_input(b->g,
+                       b->unfused[FUSED_INDEXER] ? F32_BYTES : F16_BYTES,
+                       GRAPH_SHAPE(b->full.cells, b->n_tokens / b->n_streams, 1, b->n_streams));
     in->k_rotation = hadamard(b, a->index_dim, true);
 }
 

@@ -31,6 +31,70 @@ static graph_tensor affine(builder *b, graph_tensor x, graph_tensor scale, graph
     return mf_build_in_place(b, x, GRAPH_NONE); /* scale */
 }
 
+/* A stream, and what it is weighted with. */
+static graph_tensor
+weighted_stream(const compressed *v, graph_tensor streams, graph_tensor weights, uint64_t n_weights)
+{
+    builder *b = v->b;
+    const uint64_t hidden = b->model->hidden;
+    const uint64_t n = mf_build_ne(b, streams, 2);
+    const graph_tensor one =
+        mf_graph_slice(b->g, streams, hidden * v->hc, hidden, GRAPH_SHAPE(hidden, n, 1, 1));
+    const graph_tensor by = mf_graph_slice(b->g, weights, n_weights, 1, GRAPH_SHAPE(1, n, 1, 1));
+    return mf_build_in_place(b, one, by);
+}
+
+static graph_tensor sum_streams(const compressed *v, graph_tensor streams, graph_tensor weights)
+{
+    graph_tensor sum = weighted_stream(v, streams, weights, v->hc);
+    for (uint64_t i = 1; i < v->hc; i++) {
+        sum = mf_build_in_place(v->b, sum, weighted_stream(v, streams, weights, v->hc));
+    }
+    return sum;
+}
+
+/* Rows and columns are normed in turn until both add up to one (build_hc_sinkhorn). Rounds beyond the second find the same
+   memory. */
+static graph_tensor norm_by_turns(builder *b, graph_tensor x)
+{
+    enum { ROUNDS = 3 };
+    const graph_shape s = mf_build_shape(b, x);
+    const graph_shape sums = GRAPH_SHAPE(1, s.ne[1], s.ne[2], 1);
+    const graph_tensor blank = mf_graph_unset(b->g, F32_BYTES, GRAPH_SHAPE(1, 1, 1, 1));
+    const graph_tensor least = mf_build_in_place(b, blank, GRAPH_NONE);
+    x = mf_build_in_place(b, mf_build_in_place(b, x, GRAPH_NONE), least);
+    for (int i = 0; i < 2 * ROUNDS - 1; i++) {
+        const bool columns = i % 2 == 0;
+        graph_tensor sum = columns ? mf_build_own(b, mf_build_swap(b, x, 0, 1), GRAPH_NONE) : x;
+        sum = mf_graph_op(b->g, GRAPH_PLAIN, sums, GRAPH_SOURCES(sum));
+        sum = mf_build_in_place(b, sum, least);
+        x = mf_build_in_place(b, x, columns ? mf_build_swap(b, sum, 0, 1) : sum);
+    }
+    return x;
+}
+
+/* How the streams are mixed among themselves. */
+static graph_tensor mix_streams(const compressed *v,
+                                const build_layer *l,
+                                graph_tensor mixes,
+                                graph_tensor scale,
+                                graph_tensor base)
+{
+    builder *b = v->b;
+    const uint64_t hc = v->hc;
+    const uint64_t u = b->n_tokens;
+    if (!b->unfused[FUSED_MIX]) {
+        const graph_tensor x = mf_graph_op(
+            b->g, GRAPH_PLAIN, GRAPH_SHAPE(hc, hc, u, 1), GRAPH_SOURCES(mixes, scale, base));
+        return mf_build_fused(b, l, FUSED_MIX, x);
+    }
+    graph_tensor x =
+        mf_graph_slice(b->g, mixes, (2 + hc) * hc, hc * hc, GRAPH_SHAPE(hc * hc, u, 1, 1));
+    x = mf_build_in_place(b, x, mf_build_reshape(b, scale, 1, 1, 1, 1));
+    x = mf_build_in_place(b, x, mf_build_reshape(b, base, hc * hc, 1, 1, 1));
+    return norm_by_turns(b, mf_build_reshape(b, x, hc, hc, u, 1));
+}
+
 /* One input out of all streams, by weights that are computed from them. */
 static graph_tensor join_streams(const compressed *v,
                                  const build_layer *l,
@@ -53,19 +117,50 @@ static graph_tensor join_streams(const compressed *v,
                        mf_graph_slice(b->g, mixes, all, v->hc, some),
                        mf_build_reshape(b, scale, 1, 1, 1, 1),
                        mf_build_reshape(b, base, v->hc, 1, 1, 1));
-    out->comb = mf_graph_op(
-        b->g, GRAPH_PLAIN, GRAPH_SHAPE(v->hc, v->hc, u, 1), GRAPH_SOURCES(mixes, scale, base));
-    return mf_graph_op(
+    out->comb = mix_streams(v, l, mixes, scale, base);
+    if (b->unfused[FUSED_JOIN]) {
+        return sum_streams(v, streams, pre);
+    }
+    const graph_tensor y = mf_graph_op(
         b->g, GRAPH_PLAIN, GRAPH_SHAPE(b->model->hidden, u, 1, 1), GRAPH_SOURCES(streams, pre));
+    return mf_build_fused(b, l, FUSED_JOIN, y);
 }
 
+/* Stream by stream: the result and all streams before it, weighted. */
 static graph_tensor
-spread_result(const compressed *v, graph_tensor x, graph_tensor streams, const mixing *m)
+spread_singly(const compressed *v, graph_tensor x, graph_tensor streams, const mixing *m)
 {
-    return mf_graph_op(v->b->g,
-                       GRAPH_PLAIN,
-                       mf_build_shape(v->b, streams),
-                       GRAPH_SOURCES(x, streams, m->post, m->comb));
+    builder *b = v->b;
+    const uint64_t hidden = b->model->hidden;
+    const uint64_t u = b->n_tokens;
+    graph_tensor out = GRAPH_NONE;
+    for (uint64_t i = 0; i < v->hc; i++) {
+        const graph_tensor by = mf_graph_slice(b->g, m->post, v->hc, 1, GRAPH_SHAPE(1, u, 1, 1));
+        graph_tensor y = mf_build_in_place(b, x, by);
+        for (uint64_t k = 0; k < v->hc; k++) {
+            y = mf_build_in_place(b, y, weighted_stream(v, streams, m->comb, v->hc * v->hc));
+        }
+        y = mf_build_reshape(b, y, hidden, 1, u, 1);
+        const graph_shape so_far = GRAPH_SHAPE(hidden, i + 1, u, 1);
+        out = i == 0 ? y : mf_graph_op(b->g, GRAPH_PLAIN, so_far, GRAPH_SOURCES(out, y));
+    }
+    return out;
+}
+
+static graph_tensor spread_result(const compressed *v,
+                                  const build_layer *l,
+                                  graph_tensor x,
+                                  graph_tensor streams,
+                                  const mixing *m)
+{
+    if (v->b->unfused[FUSED_SPREAD]) {
+        return spread_singly(v, x, streams, m);
+    }
+    const graph_tensor y = mf_graph_op(v->b->g,
+                                       GRAPH_PLAIN,
+                                       mf_build_shape(v->b, streams),
+                                       GRAPH_SOURCES(x, streams, m->post, m->comb));
+    return mf_build_fused(v->b, l, FUSED_SPREAD, y);
 }
 
 /* The entries with the highest scores. */
@@ -87,10 +182,8 @@ select_entries(const compressed *v, const build_layer *l, graph_tensor low, grap
     const graph_tensor keys = mf_build_entries(b, l, &v->index);
     q = mf_build_reshape(b, q, a->index_dim, a->n_index_heads, u, ns);
     weights = mf_build_reshape(b, weights, a->n_index_heads, u, 1, ns);
-    const graph_tensor scores = mf_graph_op(b->g,
-                                            GRAPH_PLAIN,
-                                            GRAPH_SHAPE(entries, u, 1, ns),
-                                            GRAPH_SOURCES(q, keys, weights, v->index.cache.mask));
+    const index_case c = {.q = q, .keys = keys, .weights = weights, .mask = v->index.cache.mask};
+    const graph_tensor scores = mf_build_index(b, l, &c);
     const graph_tensor best =
         mf_graph_op(b->g, GRAPH_PLAIN, GRAPH_SHAPE(n_best, u, 1, ns), GRAPH_SOURCES(scores));
     return mf_build_own(b, best, GRAPH_NONE);
@@ -203,13 +296,13 @@ static graph_tensor layer(const compressed *v, const build_layer *l, graph_tenso
     mixing m = {0};
     graph_tensor y = join_streams(v, l, &first, streams, &m);
     y = attention(v, l, mf_build_norm(b, l, PART_ATTN_NORM, PART_COUNT, y));
-    streams = spread_result(v, y, streams, &m);
+    streams = spread_result(v, l, y, streams, &m);
     y = join_streams(v, l, &second, streams, &m);
     mf_graph_expand(b->g, streams);
     mf_graph_expand(b->g, m.post);
     mf_graph_expand(b->g, m.comb);
     y = mf_graph_feed_forward(b, l, mf_build_norm(b, l, PART_FFN_NORM, PART_COUNT, y));
-    y = spread_result(v, y, streams, &m);
+    y = spread_result(v, l, y, streams, &m);
     if (y != GRAPH_NONE && b->norms_stay) {
         b->g->nodes[y].runs_at = l->place; /* llama-context.cpp, graph_get_cb: "l_last" */
     }
@@ -235,15 +328,7 @@ static graph_tensor join_last(const compressed *v, graph_tensor streams)
                                    mixes,
                                    mf_build_global(b, scale, b->output_place),
                                    mf_build_global(b, base, b->output_place));
-    graph_tensor sum = GRAPH_NONE;
-    for (uint64_t i = 0; i < v->hc; i++) {
-        const graph_tensor one =
-            mf_graph_slice(b->g, x, hidden * v->hc, hidden, GRAPH_SHAPE(hidden, n, 1, 1));
-        const graph_tensor weight = mf_graph_slice(b->g, by, v->hc, 1, GRAPH_SHAPE(1, n, 1, 1));
-        const graph_tensor part = mf_build_in_place(b, one, weight);
-        sum = sum != GRAPH_NONE ? mf_build_in_place(b, sum, part) : part;
-    }
-    return sum;
+    return sum_streams(v, x, by);
 }
 
 /* Caches of the layers, by what their widths are in the first one that has such a cache. */

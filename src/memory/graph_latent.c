@@ -139,10 +139,8 @@ static void select_cells(builder *b, const latent *m, graph_tensor low, graph_te
     weights = mf_build_reshape(b, weights, a->n_index_heads, per_stream, 1, b->n_streams);
     weights = mf_build_in_place(b, weights, GRAPH_NONE);
     q = mf_build_reshape(b, q, a->index_dim, a->n_index_heads, per_stream, b->n_streams);
-    const graph_tensor scores = mf_graph_op(b->g,
-                                            GRAPH_PLAIN,
-                                            GRAPH_SHAPE(cells, per_stream, 1, b->n_streams),
-                                            GRAPH_SOURCES(q, keys, weights, b->index.mask));
+    const index_case c = {.q = q, .keys = keys, .weights = weights, .mask = b->index.mask};
+    const graph_tensor scores = mf_build_index(b, l, &c);
     const graph_tensor best = mf_graph_op(
         b->g, GRAPH_PLAIN, GRAPH_SHAPE(n_best, per_stream, 1, b->n_streams), GRAPH_SOURCES(scores));
     b->selected = mf_build_own(b, best, GRAPH_NONE);

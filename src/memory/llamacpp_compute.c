@@ -11,7 +11,7 @@
 #include "memory/compute_memo.h"
 #include "memory/graph_arch.h"
 
-enum { MAX_PERIOD = 16 };
+enum { MAX_PERIOD = 16, FEW_TOKENS = 32 };
 
 typedef struct work {
     const compute_setup *setup;
@@ -225,6 +225,8 @@ static mf_status build_graph(work *w)
     graph *g = &w->blank.g;
     mf_graph_clear(g);
     b->g = g;
+    b->n_fused = 0;
+    b->selected = GRAPH_NONE;
     b->first_ids = w->blank.first_ids;
     b->layers = w->layers;
     b->n_layers = list_layers(w);
@@ -238,6 +240,15 @@ static mf_status build_graph(work *w)
     return g->status;
 }
 
+static schedule_setup schedule_setup_of(const work *w)
+{
+    return (schedule_setup){.n_places = w->setup->n_places,
+                            .n_copies = w->setup->n_copies,
+                            .offloads = w->setup->offloads,
+                            .first_ids = w->b.first_ids,
+                            .n_parts = w->b.n_layers + 1};
+}
+
 /* Scheduled as well, or as one of the same structure was before. */
 static mf_status build(work *w)
 {
@@ -247,11 +258,7 @@ static mf_status build(work *w)
     if (status != MF_OK) {
         return status;
     }
-    const schedule_setup setup = {.n_places = w->setup->n_places,
-                                  .n_copies = w->setup->n_copies,
-                                  .offloads = w->setup->offloads,
-                                  .first_ids = w->b.first_ids,
-                                  .n_parts = w->b.n_layers + 1};
+    const schedule_setup setup = schedule_setup_of(w);
     blank->structure = w->memo != NULL ? mf_compute_form_structure(blank, &setup) : 0;
     w->form = mf_compute_memo_form(w->memo, blank->structure);
     if (w->form != NULL) {
@@ -288,17 +295,23 @@ static void keep_more(compute_form *f)
     }
 }
 
-static mf_status run(work *w, compute_way *way, bool whole)
+static mf_status begin_form(work *w, bool whole)
 {
-    const compute_places places = places_of(w->setup);
-    mf_status status = allocate_form(w) ? MF_OK : MF_E_NOMEM;
-    if (status == MF_OK) {
-        find_runs(w);
+    if (!allocate_form(w)) {
+        return MF_E_NOMEM;
     }
-    for (size_t i = 0; status == MF_OK && i < w->blank.n_runs; i++) {
+    find_runs(w);
+    for (size_t i = 0; i < w->blank.n_runs; i++) {
         layer_run *r = &w->blank.runs[i];
         r->n_kept = first_kept(w, r, whole);
     }
+    return MF_OK;
+}
+
+static mf_status run(work *w, compute_way *way, bool whole)
+{
+    const compute_places places = places_of(w->setup);
+    mf_status status = begin_form(w, whole);
     for (bool repeats = false; status == MF_OK && !repeats;) {
         status = build(w);
         status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
@@ -321,7 +334,6 @@ static void begin_builder(work *w)
     const uint64_t batch = load->n_batch < load->n_ctx ? load->n_batch : load->n_ctx;
     const uint64_t u = load->n_ubatch < batch ? load->n_ubatch : batch;
     const uint64_t outputs = load->n_outputs > 0 ? load->n_outputs : batch;
-    enum { FEW = 32 };
     builder *b = &w->b;
     b->model = f->model;
     b->workload = load;
@@ -337,7 +349,7 @@ static void begin_builder(work *w)
     b->scratch = setup->scratch;
     b->offloads = setup->offloads;
     b->tensor_places = setup->tensor_places;
-    b->norms_stay = setup->as_run && (setup->fully_offloaded || b->n_tokens < FEW);
+    b->norms_stay = setup->as_run && (setup->fully_offloaded || b->n_tokens < FEW_TOKENS);
     b->attends_on_host = setup->as_run && !load->kv_offload && !load->flash_attention;
     b->full.cells = setup->cache->cells;
     b->window.cells = setup->cache->swa_cells;
@@ -349,6 +361,92 @@ static void begin_builder(work *w)
         b->n_streams = a->value_is_key ? b->n_sequences : b->n_streams; /* never unified */
         b->two_caches |= a->kind != MF_ATTENTION_NONE && a->window > 0;
     }
+}
+
+/* A kernel may run elsewhere than its layer lies only where something of a layer does. */
+static bool is_apart(const compute_setup *setup)
+{
+    const size_t n = setup->footprint->model->n_layers;
+    const mf_workload *load = setup->workload;
+    return setup->n_places > 1 &&
+           (setup->tensor_places != NULL || !load->kv_offload || load->n_cpu_moe > 0 ||
+            memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
+}
+
+/* Which of the kernels the model's graph has. */
+static bool list_fused(bool *has, const mf_footprint *f)
+{
+    bool any = false;
+    for (size_t i = 0; i < f->n_run; i++) {
+        const bool delta = f->model->layers[i].recurrent.kind == MF_RECURRENT_DELTA;
+        const bool streams = f->parts[i][PART_HC_ATTN] != NULL;
+        const bool index = f->parts[i][PART_INDEX_K] != NULL || streams;
+        has[FUSED_DELTA_STEP] |= delta;
+        has[FUSED_DELTA] |= delta;
+        has[FUSED_INDEXER] |= index;
+        has[FUSED_JOIN] |= streams;
+        has[FUSED_MIX] |= streams;
+        has[FUSED_SPREAD] |= streams;
+        any = any || delta || index;
+    }
+    return any;
+}
+
+static mf_status probe(work *w, uint64_t tokens_each)
+{
+    builder *b = &w->b;
+    b->n_tokens = tokens_each * b->n_sequences;
+    b->n_outputs = b->n_tokens;
+    b->norms_stay = w->setup->fully_offloaded || b->n_tokens < FEW_TOKENS;
+    b->attends_on_host = !w->setup->workload->kv_offload && !w->setup->workload->flash_attention;
+    const mf_status status = build_graph(w);
+    const schedule_setup setup = schedule_setup_of(w);
+    return status == MF_OK ? mf_schedule_make(&w->blank.s, &w->blank.g, &setup) : status;
+}
+
+static bool runs_elsewhere(const work *w, fused_op op)
+{
+    for (size_t i = 0; i < w->b.n_fused; i++) {
+        const fused_tensor *t = &w->b.fused[i];
+        if (t->op == op && w->blank.s.places[t->tensor] != t->layer_place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Short prompts are scheduled, one for each kernel (llama-context.cpp: resolve_fused_ops). */
+static mf_status resolve_fused(work *w)
+{
+    enum { MOST_OF_LAYER = 8 };
+    static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
+                                                    [FUSED_DELTA] = 16,
+                                                    [FUSED_INDEXER] = 1,
+                                                    [FUSED_JOIN] = 1,
+                                                    [FUSED_MIX] = 1,
+                                                    [FUSED_SPREAD] = 1};
+    builder *b = &w->b;
+    bool has[FUSED_OPS] = {false};
+    uint64_t built = 0;
+    if (!is_apart(w->setup) || !list_fused(has, w->setup->footprint)) {
+        return MF_OK;
+    }
+    b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
+    mf_status status = b->fused != NULL ? MF_OK : MF_E_NOMEM;
+    for (fused_op op = 0; status == MF_OK && op < FUSED_OPS; op++) {
+        if (has[op] && built != tokens_each[op]) {
+            status = probe(w, tokens_each[op]);
+            built = tokens_each[op];
+        }
+        if (status == MF_OK && has[op] && runs_elsewhere(w, op)) {
+            b->unfused[op] = true;
+            built = 0;
+        }
+    }
+    free(b->fused);
+    b->fused = NULL;
+    begin_builder(w);
+    return status;
 }
 
 static const rows_picked all_rows[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
@@ -366,7 +464,9 @@ run_ways(work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool w
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
         place_layers(w);
+        status = begin_form(w, whole);
     }
+    status = status == MF_OK ? resolve_fused(w) : status;
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
         status = run(w, &ways[i], whole);
@@ -507,8 +607,7 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
 
 mf_status mf_llamacpp_compute(compute_size *size, const compute_setup *setup, mf_error *err)
 {
-    const mf_status status = compute(size, setup, false, err);
-    return status == MF_OK ? mf_llamacpp_unfused_bound(size, setup) : status;
+    return compute(size, setup, false, err);
 }
 
 mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err)

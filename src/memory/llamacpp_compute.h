@@ -39,9 +39,6 @@ mf_status mf_llamacpp_compute(compute_size *size, const compute_setup *setup, mf
 /* Without a graph: every piece of the widest layer at once, generously. llamacpp_bound.c */
 mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *setup);
 
-/* What gated delta layers take beyond their fused kernel where llama.cpp gives that up; bounded. MF_E_OVERFLOW. */
-mf_status mf_llamacpp_unfused_bound(compute_size *size, const compute_setup *setup);
-
 /* The same as mf_llamacpp_compute with every layer in the graph: what tests hold the shortened one against. */
 mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err);
 
