@@ -20,8 +20,12 @@ graph_tensor mf_build_rotate(builder *b, graph_tensor x, graph_tensor rotation)
     if (x == GRAPH_NONE || n == 0) {
         return x;
     }
-    const uint64_t rows = s.ne[0] * s.ne[1] * s.ne[2] * s.ne[3] / n;
-    graph_tensor y = mf_build_reshape(b, x, n, rows, 1, 1);
+    const uint64_t n_elements = s.ne[0] * s.ne[1] * s.ne[2] * s.ne[3];
+    const graph_node *node = mf_graph_get(b->g, x);
+    const bool has_gaps = node->bytes > n_elements * node->element_bytes;
+    const graph_shape rows = GRAPH_SHAPE(n, n_elements / n, 1, 1);
+    graph_tensor y = has_gaps ? mf_graph_op(b->g, GRAPH_PLAIN, rows, GRAPH_SOURCES(x))
+                              : mf_graph_view(b->g, x, rows);
     y = mf_build_mul_mat(b, rotation, y);
     return mf_graph_view(b->g, y, s);
 }
@@ -82,12 +86,14 @@ static uint64_t metal_scratch(const builder *b, const flash_case *c)
 
 /* CUDA and HIP: the kernels for prompts read halves, so that caches of other types are unpacked behind the result
    (fattn-common.cuh: ggml_cuda_flash_attn_ext_get_f16_extra_data). */
-static uint64_t cuda_scratch(const builder *b, const flash_case *c, graph_tensor x)
+static uint64_t
+cuda_scratch(const builder *b, const flash_case *c, graph_tensor x, bool value_in_key)
 {
     enum { ALIGNMENT = 128 };
     const mf_workload *w = b->workload;
+    const mf_tensor_type of_values = c->value_in_key ? w->kv_type_k : w->kv_type_v;
     const uint64_t widths[] = {unpacked(c, w->kv_type_k, c->key_dim),
-                               c->value_in_key ? 0 : unpacked(c, w->kv_type_v, c->value_dim)};
+                               value_in_key ? 0 : unpacked(c, of_values, c->value_dim)};
     const uint64_t begin = mf_graph_get(b->g, x)->bytes;
     uint64_t end = begin;
     for (size_t i = 0; i < 2; i++) {
@@ -109,7 +115,8 @@ void mf_build_flash_scratch(builder *b, graph_tensor x, const flash_case *c)
         b->g->nodes[x].scratch_bytes = metal_scratch(b, c);
         break;
     case SCRATCH_CUDA:
-        b->g->nodes[x].scratch_bytes = cuda_scratch(b, c, x);
+        b->g->nodes[x].scratch_bytes = cuda_scratch(b, c, x, c->value_in_key);
+        b->g->nodes[x].apart_bytes = c->value_in_key ? cuda_scratch(b, c, x, false) : 0;
         break;
     case SCRATCH_NONE:
         break;

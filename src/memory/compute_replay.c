@@ -99,6 +99,18 @@ look_at_step(layer_repeat *p, const compute_form *f, const layer_run *r, graph_t
     return true;
 }
 
+/* Splits that are cut where they are full are not cut alike in every period. */
+static bool is_cut(const compute_form *f, const layer_run *r, const layer_repeat *p)
+{
+    const size_t end = f->s.begins[r->at + r->n_kept * r->period];
+    for (size_t i = p->begin; p->copies && i < end; i++) {
+        if (f->g.nodes[f->s.steps.items[i].tensor].cuts) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static mf_status prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat *p)
 {
     *p = repeat_of(f, r);
@@ -118,6 +130,7 @@ static mf_status prepare_repeat(bool *repeats, compute_form *f, const layer_run 
     if (p->outside == NULL || p->leaves == NULL) {
         return MF_E_NOMEM;
     }
+    *repeats = !is_cut(f, r, p);
     for (size_t i = p->begin; *repeats && i < p->end; i++) {
         *repeats = look_at_step(p, f, r, f->s.steps.items[i].tensor);
     }

@@ -39,6 +39,8 @@ typedef struct graph_node {
     graph_shape shape;
     uint64_t bytes;         /* of its data; of a view the gaps between its rows too */
     uint64_t scratch_bytes; /* behind its data, for a device's kernels */
+    uint64_t
+        apart_bytes; /* instead of that, if its sources are copies that share no memory any more */
     graph_tensor src[GRAPH_MAX_SOURCES];
     graph_tensor view_src; /* the tensor whose memory this one looks at */
     graph_tensor copies;   /* the first of its copies in other places; of a copy the next one */
@@ -56,6 +58,7 @@ typedef struct graph_node {
     bool visited;
     bool read;     /* by a tensor that is in the order */
     bool looks_up; /* picks rows of a table (get_rows) */
+    bool cuts;     /* begins a split because the one before it takes no more inputs */
 } graph_node;
 
 /* Start with `graph g = {0};`, end with mf_graph_free. After the first failure every call returns GRAPH_NONE and

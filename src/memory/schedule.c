@@ -6,10 +6,11 @@
 #include "base/mix.h"
 
 enum {
-    MAX_SPLIT_INPUTS = 30, /* GGML_SCHED_MAX_SPLIT_INPUTS */
+    SPLIT_INPUTS = 30, /* GGML_SCHED_MAX_SPLIT_INPUTS */
     FLASH_SOURCES =
         5, /* of flash attention with sinks, which are too small to decide where it runs */
     FLASH_SINKS = 4,
+    FLASH_VALUES = 2,
     OFFLOAD_ROWS = 32, /* ggml-cuda.cu: op_offload_min_batch_size */
 };
 
@@ -18,9 +19,9 @@ typedef struct split {
     uint32_t begin;
     uint32_t end;
     int8_t place;
-    graph_tensor inputs[MAX_SPLIT_INPUTS];
     uint32_t n_inputs;
-    bool late_views; /* inputs that are views of this split itself */
+    uint32_t capacity; /* a tensor that needs more of them than are left doubles it */
+    bool late_views;   /* inputs that are views of this split itself */
 } split;
 
 typedef struct maker {
@@ -40,6 +41,7 @@ void mf_schedule_free(schedule *s)
     free(s->run);
     free(s->turns);
     free(s->begins);
+    free(s->inputs);
     *s = (schedule){0};
 }
 
@@ -230,7 +232,7 @@ static bool is_late(const maker *m, const split *s, graph_tensor t)
 static void emit_late_views(maker *m, const split *s, uint32_t turn)
 {
     for (uint32_t i = 0; i < s->n_inputs; i++) {
-        const graph_tensor t = s->inputs[i];
+        const graph_tensor t = m->s->inputs[i];
         if (is_late(m, s, t) && m->s->turns[t] == turn) {
             push(m, &m->s->steps, t, m->s->places[t]);
         }
@@ -244,8 +246,8 @@ static void emit(maker *m, const split *s)
         begin_parts(m, m->s->run[s->begin]);
     }
     for (uint32_t i = 0; i < s->n_inputs; i++) {
-        const graph_tensor copy = mf_schedule_copy(m->g, s->inputs[i], s->place);
-        push(m, steps, mf_graph_dependency(m->g, s->inputs[i]), m->s->places[s->inputs[i]]);
+        const graph_tensor copy = mf_schedule_copy(m->g, m->s->inputs[i], s->place);
+        push(m, steps, mf_graph_dependency(m->g, m->s->inputs[i]), m->s->places[m->s->inputs[i]]);
         push(m, steps, copy, s->place);
     }
     for (uint32_t i = s->begin; i < s->end; i++) {
@@ -260,19 +262,37 @@ static void emit(maker *m, const split *s)
 }
 
 /* Weights that are copied for one split may go before the next. */
-static bool needs_new_split(const maker *m, const split *s, const graph_node *node)
+static bool needs_new_split(const maker *m, const split *s, graph_node *node)
 {
     for (size_t k = 0; s->n_inputs > 0 && k < node->n_src; k++) {
         const graph_node *source = &m->g->nodes[node->src[k]];
         if (source->external && source->weight && source->place != s->place) {
             return true;
         }
-        if (s->n_inputs == MAX_SPLIT_INPUTS && m->s->places[node->src[k]] != s->place &&
+        if (s->n_inputs >= s->capacity && m->s->places[node->src[k]] != s->place &&
             mf_schedule_copy(m->g, node->src[k], s->place) == GRAPH_NONE) {
+            node->cuts = true;
             return true;
         }
     }
     return false;
+}
+
+static void add_input(maker *m, split *s, graph_tensor t)
+{
+    if (s->n_inputs == s->capacity) {
+        s->capacity *= 2;
+    }
+    if (s->capacity > m->s->n_inputs) {
+        graph_tensor *larger = realloc(m->s->inputs, s->capacity * sizeof *larger);
+        if (larger == NULL) {
+            m->g->status = MF_E_NOMEM;
+            return;
+        }
+        m->s->inputs = larger;
+        m->s->n_inputs = s->capacity;
+    }
+    m->s->inputs[s->n_inputs++] = t;
 }
 
 static void add_inputs(maker *m, split *s, graph_tensor t)
@@ -289,28 +309,31 @@ static void add_inputs(maker *m, split *s, graph_tensor t)
             continue;
         }
         graph_tensor copy = mf_schedule_copy(m->g, source, s->place);
-        if (copy == GRAPH_NONE && s->n_inputs < MAX_SPLIT_INPUTS) {
+        if (copy == GRAPH_NONE) {
             copy = add_copy(m, source, s->place);
-            s->inputs[s->n_inputs++] = source;
+            add_input(m, s, source);
             s->late_views |= is_late(m, s, source);
             if (pipeline) {
                 keep_copies(m, copy, s->place);
             }
         }
         m->g->nodes[t].src[k] = copy;
+        if (k == FLASH_VALUES && m->g->nodes[t].apart_bytes > 0) {
+            m->g->nodes[t].scratch_bytes = m->g->nodes[t].apart_bytes;
+        }
     }
 }
 
 static void cut(maker *m)
 {
-    split s = {.place = m->n_run > 0 ? m->s->places[m->s->run[0]] : 0};
+    split s = {.place = m->n_run > 0 ? m->s->places[m->s->run[0]] : 0, .capacity = SPLIT_INPUTS};
     for (uint32_t i = 0; i < m->n_run; i++) {
         const graph_tensor t = m->s->run[i];
         const int8_t place = m->s->places[t];
         if (place != s.place || needs_new_split(m, &s, &m->g->nodes[t])) {
             s.end = i;
             emit(m, &s);
-            s = (split){.begin = i, .place = place};
+            s = (split){.begin = i, .place = place, .capacity = SPLIT_INPUTS};
         }
         add_inputs(m, &s, t);
     }

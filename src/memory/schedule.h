@@ -26,12 +26,14 @@ typedef struct schedule_list {
 typedef struct schedule {
     schedule_list steps;
     schedule_list leaves;
-    int8_t *places;    /* of every tensor of the graph that was given */
-    graph_tensor *run; /* the order without views */
-    uint32_t *turns;   /* of a view: how many of those come before it */
-    size_t n_tensors;  /* room for so many */
-    size_t *begins;    /* of each part: the steps before its first tensor runs */
-    size_t n_parts;    /* room for so many */
+    int8_t *places;       /* of every tensor of the graph that was given */
+    graph_tensor *run;    /* the order without views */
+    uint32_t *turns;      /* of a view: how many of those come before it */
+    size_t n_tensors;     /* room for so many */
+    graph_tensor *inputs; /* of one split */
+    size_t n_inputs;      /* room for so many */
+    size_t *begins;       /* of each part: the steps before its first tensor runs */
+    size_t n_parts;       /* room for so many */
     size_t n_splits;
 } schedule;
 
