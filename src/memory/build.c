@@ -79,7 +79,8 @@ static const mf_tensor *global_of(const builder *b, const graph_shape *s)
 {
     for (size_t i = 0; i < b->footprint->n_globals; i++) {
         const mf_tensor *t = &b->model->tensors[b->footprint->globals[i]];
-        if (memcmp(t->dims, s->ne, sizeof s->ne) == 0) {
+        const bool factors = strncmp(t->name, "rope_", strlen("rope_")) == 0;
+        if (!factors && memcmp(t->dims, s->ne, sizeof s->ne) == 0) {
             return t;
         }
     }
@@ -194,7 +195,9 @@ graph_tensor mf_build_swap(builder *b, graph_tensor x, int axis, int other)
 static graph_tensor rope_factors(const builder *b)
 {
     const build_layer *l = b->current;
-    if (l == NULL || (l->shape->attention.window > 0 && !l->shape->attention.chunked)) {
+    const bool none = l == NULL || (l->shape->attention.window > 0 &&
+                                    !l->shape->attention.chunked && !b->traits->rope_in_windows);
+    if (none) {
         return GRAPH_NONE;
     }
     const bool apart = b->tensor_places != NULL || (b->offloads && l->place == b->host_place);

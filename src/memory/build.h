@@ -73,6 +73,7 @@ typedef struct graph_traits {
     bool norm_embedding;
     bool late_rows;      /* picked behind the norm of attention's result */
     bool loose_norms;    /* of results: not by build_norm, they run anywhere */
+    bool norm_turned;    /* queries and keys are normed behind their rope */
     bool output_first;   /* a tied embedding is loaded as the output before it is for itself */
     uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
     uint32_t

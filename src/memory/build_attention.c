@@ -240,7 +240,8 @@ static graph_tensor head_of_rows(builder *b, graph_tensor k, const attention_cas
 graph_tensor mf_build_cache(builder *b, const build_layer *l, uint64_t width, uint64_t cells)
 {
     const graph_tensor keys = cache(b, l, width, cells, b->workload->kv_type_k);
-    return mf_build_reshape(b, keys, width, 1, cells, b->n_streams);
+    return mf_build_filled(
+        b, mf_build_reshape(b, keys, width, 1, cells, b->n_streams), b->workload->kv_type_k);
 }
 
 graph_tensor
@@ -250,7 +251,8 @@ mf_build_store_keys(builder *b, const build_layer *l, graph_tensor k, const cach
     const uint64_t cells = in->cells;
     const graph_tensor keys = cache(b, l, width, cells, b->workload->kv_type_k);
     store(b, keys, k, in->k_rows, false);
-    return mf_build_reshape(b, keys, width, 1, cells, b->n_streams);
+    return mf_build_filled(
+        b, mf_build_reshape(b, keys, width, 1, cells, b->n_streams), b->workload->kv_type_k);
 }
 
 /* A layer's part of the values. Transposed, every stream is as wide as the widest layer, and a view of a narrower one has

@@ -200,7 +200,7 @@ static graph_tensor join_keys(builder *b, graph_tensor window, graph_tensor entr
         b->g->nodes[keys].bytes = mf_build_row_bytes(type, s.ne[0]) * s.ne[2] * s.ne[3];
         b->g->nodes[keys].element_bytes = type == MF_TYPE_F32 ? F32_BYTES : F16_BYTES;
     }
-    return keys;
+    return mf_build_filled(b, keys, b->workload->kv_type_k);
 }
 
 static graph_tensor join_masks(builder *b, graph_tensor window, graph_tensor entries)

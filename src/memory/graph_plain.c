@@ -26,6 +26,9 @@ static bool by_head(const build_layer *l, block_part norm, uint64_t width)
 static graph_tensor
 heads_of(builder *b, const build_layer *l, graph_tensor x, block_part norm, graph_shape s)
 {
+    if (b->traits->norm_turned) {
+        return mf_graph_view(b->g, x, s);
+    }
     const bool separate = by_head(l, norm, s.ne[0]);
     if (mf_build_has(l, norm) && !separate) {
         x = mf_build_norm(b, l, norm, PART_COUNT, x);
@@ -63,6 +66,11 @@ static void fused_projection(builder *b, const build_layer *l, attention_case *c
         mf_graph_slice(b->g, all, row, v, GRAPH_SHAPE(a->value_dim, a->n_kv_heads, b->n_tokens, 1));
 }
 
+static graph_tensor norm_turned(builder *b, const build_layer *l, block_part norm, graph_tensor x)
+{
+    return mf_build_has(l, norm) ? mf_build_norm(b, l, norm, PART_COUNT, x) : x;
+}
+
 attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x)
 {
     attention_case c = mf_build_plain_case(l);
@@ -74,6 +82,10 @@ attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x)
     if (has_rope(b, l)) {
         c.q = mf_build_rope(b, c.q);
         c.k = mf_build_rope(b, c.k);
+    }
+    if (b->traits->norm_turned) {
+        c.q = norm_turned(b, l, PART_ATTN_Q_NORM, c.q);
+        c.k = norm_turned(b, l, PART_ATTN_K_NORM, c.k);
     }
     c.q = b->traits->scale_query ? mf_build_in_place(b, c.q, GRAPH_NONE) : c.q;
     return c;
@@ -112,8 +124,15 @@ static graph_tensor attend(builder *b, const build_layer *l, graph_tensor x)
     }
     graph_tensor gate = mf_build_linear(b, l, PART_ATTN_GATE, PART_COUNT, x);
     gate = mf_build_in_place(b, gate, GRAPH_NONE);
-    y = mf_build_ne(b, gate, 0) == mf_build_ne(b, y, 0) ? mf_build_in_place(b, y, gate)
-                                                        : mf_build_own(b, y, gate);
+    const graph_shape s = mf_build_shape(b, y);
+    const uint64_t heads = mf_build_ne(b, gate, 0);
+    if (heads == s.ne[0] || heads == 0 || s.ne[0] % heads != 0) {
+        y = mf_build_in_place(b, y, gate);
+    } else { /* a number for every head */
+        y = mf_build_reshape(b, y, s.ne[0] / heads, heads, s.ne[1], 1);
+        y = mf_build_in_place(b, y, mf_build_reshape(b, gate, 1, heads, s.ne[1], 1));
+        y = mf_graph_view(b->g, y, s);
+    }
     return mf_build_linear(b, l, PART_ATTN_OUT, PART_ATTN_OUT_B, y);
 }
 

@@ -56,11 +56,13 @@ static mf_status add_tensor(filler *fill, size_t index, size_t place, mf_error *
 static mf_status add_everywhere(filler *fill, size_t index, mf_error *err)
 {
     bool done[MF_MAX_PLACES] = {false};
+    const mf_model *model = fill->run->model;
+    const bool in_windows = mf_graph_arch_get(model->architecture)->traits.rope_in_windows;
     mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < fill->run->model->n_layers; i++) {
-        const mf_attention *a = &fill->run->model->layers[i].attention;
+    for (size_t i = 0; status == MF_OK && i < model->n_layers; i++) {
+        const mf_attention *a = &model->layers[i].attention;
         const size_t place = (size_t)fill->plan.layers[i];
-        if (!done[place] && (a->window == 0 || a->chunked)) {
+        if (!done[place] && (a->window == 0 || a->chunked || in_windows)) {
             done[place] = true;
             status = add_tensor(fill, index, place, err);
         }

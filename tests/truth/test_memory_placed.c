@@ -190,9 +190,9 @@ Test(placed, schemes_that_share_a_memo_differ_in_what_a_device_takes_along)
     truth_models_free();
 }
 
-/* With several sequences and layers on the host llama.cpp gives its fused kernel up; of the parts it runs instead only a
-   bound is known. Its own dry run of Qwen3 Next, 44 layers on the host: 1172307968 bytes on the device either way. */
-Test(placed, delta_layers_without_their_fused_kernel_are_bounded)
+/* With several sequences and layers on the host llama.cpp gives its fused kernel up. Its own dry run of Qwen3 Next, 44
+   layers on the host: 1172307968 bytes on the device either way, as experts need more. */
+Test(placed, delta_layers_are_exact_with_and_without_their_fused_kernel)
 {
     enum { ON_DEVICE = 4, SEQUENCES = 4 };
     static const uint64_t known = 1172307968;
@@ -222,8 +222,8 @@ Test(placed, delta_layers_without_their_fused_kernel_are_bounded)
     b.run.workload.n_parallel = SEQUENCES;
     b.run.workload.n_outputs = SEQUENCES;
     cr_assert(mf_memory_need(&need, &b.run, NULL) == MF_OK);
-    cr_expect(not(mf_memory_is_exact(&need, MF_TERM_COMPUTE)));
-    cr_expect(gt(u64, need.places[0].terms[MF_TERM_COMPUTE], known));
+    cr_expect(mf_memory_is_exact(&need, MF_TERM_COMPUTE));
+    cr_expect(eq(u64, need.places[0].terms[MF_TERM_COMPUTE], known));
     table_close(&t);
     truth_models_free();
 }
