@@ -5,11 +5,11 @@
 
 enum {
     ALIGNMENT = 128, /* no buffer is aligned more coarsely */
-    N_SIZES = 7,
+    N_SIZES = 8,
     MAX_FORMS = 3, /* of a few megabytes each: two series of three ways */
 };
 
-/* A node's bytes, its scratch, its shape and its elements' width. */
+/* A node's bytes, its scratch together and apart, its shape and its elements' width. */
 typedef struct node_sizes {
     uint64_t of[N_SIZES];
 } node_sizes;
@@ -273,7 +273,7 @@ static node_sizes sizes_of(const graph_node *n)
 {
     const uint64_t *ne = n->shape.ne;
     return (node_sizes){
-        {n->bytes, n->scratch_bytes, ne[0], ne[1], ne[2], ne[3], n->element_bytes}
+        {n->bytes, n->scratch_bytes, n->apart_bytes, ne[0], ne[1], ne[2], ne[3], n->element_bytes}
     };
 }
 
@@ -281,14 +281,15 @@ static void set_sizes(graph_node *n, const node_sizes *sizes)
 {
     n->bytes = sizes->of[0];
     n->scratch_bytes = sizes->of[1];
-    memcpy(n->shape.ne, &sizes->of[2], sizeof n->shape.ne);
+    n->apart_bytes = sizes->of[2];
+    memcpy(n->shape.ne, &sizes->of[3], sizeof n->shape.ne);
     n->element_bytes = (uint8_t)sizes->of[N_SIZES - 1];
 }
 
 /* A size that grows by whole units of alignment a step of cells stays affine when it is aligned. */
 static bool find_slope(node_sizes *slope, const node_sizes *a, const node_sizes *b, uint64_t n)
 {
-    enum { N_ALIGNED = 2 };
+    enum { N_ALIGNED = 3 };
     for (size_t i = 0; i < N_SIZES; i++) {
         const uint64_t unit = i < N_ALIGNED ? n * ALIGNMENT : n;
         if (b->of[i] < a->of[i] || (b->of[i] - a->of[i]) % unit != 0) {

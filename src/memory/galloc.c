@@ -125,7 +125,9 @@ static bool is_view(const graph_node *node)
 
 static uint64_t bytes_of(const galloc *a, const graph_node *node, uint8_t buffer)
 {
-    return node->bytes + (a->buffers[buffer].has_scratch ? node->scratch_bytes : 0);
+    const uint64_t scratch =
+        node->apart && node->apart_bytes > 0 ? node->apart_bytes : node->scratch_bytes;
+    return node->bytes + (a->buffers[buffer].has_scratch ? scratch : 0);
 }
 
 /* 0 for the same layout, otherwise which one is the larger in the first dimension that differs. The copy of a view has

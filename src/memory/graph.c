@@ -233,6 +233,7 @@ void mf_graph_resize(graph *g, const graph *like)
         to->shape = from->shape;
         to->bytes = from->bytes;
         to->scratch_bytes = from->scratch_bytes;
+        to->apart_bytes = from->apart_bytes;
         to->element_bytes = from->element_bytes;
     }
     for (uint32_t i = like->n_nodes; i < g->n_nodes; i++) {

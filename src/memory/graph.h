@@ -58,6 +58,7 @@ typedef struct graph_node {
     bool visited;
     bool read;     /* by a tensor that is in the order */
     bool looks_up; /* picks rows of a table (get_rows) */
+    bool apart;    /* keys and values are copies */
     bool cuts;     /* begins a split because the one before it takes no more inputs */
 } graph_node;
 

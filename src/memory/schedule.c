@@ -318,9 +318,7 @@ static void add_inputs(maker *m, split *s, graph_tensor t)
             }
         }
         m->g->nodes[t].src[k] = copy;
-        if (k == FLASH_VALUES && m->g->nodes[t].apart_bytes > 0) {
-            m->g->nodes[t].scratch_bytes = m->g->nodes[t].apart_bytes;
-        }
+        m->g->nodes[t].apart |= k == FLASH_VALUES;
     }
 }
 
