@@ -30,6 +30,24 @@ int8_t mf_build_place(const build_layer *l, block_part part)
     return l->parts[part]->role == MF_ROLE_EXPERT ? l->expert_place : l->place;
 }
 
+bool mf_build_list_fused(bool *has, const mf_footprint *f)
+{
+    bool any = false;
+    for (size_t i = 0; i < f->n_run; i++) {
+        const bool delta = f->model->layers[i].recurrent.kind == MF_RECURRENT_DELTA;
+        const bool streams = f->parts[i][PART_HC_ATTN] != NULL;
+        const bool index = f->parts[i][PART_INDEX_K] != NULL || streams;
+        has[FUSED_DELTA_STEP] |= delta;
+        has[FUSED_DELTA] |= delta;
+        has[FUSED_INDEXER] |= index;
+        has[FUSED_JOIN] |= streams;
+        has[FUSED_MIX] |= streams;
+        has[FUSED_SPREAD] |= streams;
+        any = any || delta || index;
+    }
+    return any;
+}
+
 graph_tensor mf_build_fused(builder *b, const build_layer *l, fused_op op, graph_tensor t)
 {
     if (b->fused != NULL && t != GRAPH_NONE) {

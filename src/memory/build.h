@@ -158,6 +158,8 @@ uint64_t mf_build_ne(const builder *b, graph_tensor t, size_t dim);
 graph_shape mf_build_shape(const builder *b, graph_tensor t);
 
 int8_t mf_build_place(const build_layer *l, block_part part); /* of a tensor that the layer has */
+/* Which fused kernels the model's graph has; false for none. */
+bool mf_build_list_fused(bool *has, const mf_footprint *f);
 /* Notes t, which op's fused kernel makes. */
 graph_tensor mf_build_fused(builder *b, const build_layer *l, fused_op op, graph_tensor t);
 graph_tensor mf_build_weight(builder *b, const build_layer *l, block_part part);

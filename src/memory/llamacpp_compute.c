@@ -373,25 +373,6 @@ static bool is_apart(const compute_setup *setup)
             memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
 }
 
-/* Which of the kernels the model's graph has. */
-static bool list_fused(bool *has, const mf_footprint *f)
-{
-    bool any = false;
-    for (size_t i = 0; i < f->n_run; i++) {
-        const bool delta = f->model->layers[i].recurrent.kind == MF_RECURRENT_DELTA;
-        const bool streams = f->parts[i][PART_HC_ATTN] != NULL;
-        const bool index = f->parts[i][PART_INDEX_K] != NULL || streams;
-        has[FUSED_DELTA_STEP] |= delta;
-        has[FUSED_DELTA] |= delta;
-        has[FUSED_INDEXER] |= index;
-        has[FUSED_JOIN] |= streams;
-        has[FUSED_MIX] |= streams;
-        has[FUSED_SPREAD] |= streams;
-        any = any || delta || index;
-    }
-    return any;
-}
-
 static mf_status probe(work *w, uint64_t tokens_each)
 {
     builder *b = &w->b;
@@ -428,7 +409,7 @@ static mf_status resolve_fused(work *w)
     builder *b = &w->b;
     bool has[FUSED_OPS] = {false};
     uint64_t built = 0;
-    if (!is_apart(w->setup) || !list_fused(has, w->setup->footprint)) {
+    if (!is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
         return MF_OK;
     }
     b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
