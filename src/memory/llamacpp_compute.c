@@ -382,7 +382,7 @@ static mf_status probe(work *w, uint64_t tokens_each)
     b->attends_on_host = !w->setup->workload->kv_offload && !w->setup->workload->flash_attention;
     const mf_status status = build_graph(w);
     const schedule_setup setup = schedule_setup_of(w);
-    return status == MF_OK ? mf_schedule_make(&w->blank.s, &w->blank.g, &setup) : status;
+    return status == MF_OK ? mf_schedule_places(&w->blank.s, &w->blank.g, &setup) : status;
 }
 
 static bool runs_elsewhere(const work *w, fused_op op)
@@ -411,6 +411,10 @@ static mf_status resolve_fused(work *w)
     uint64_t built = 0;
     if (!is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
         return MF_OK;
+    }
+    for (size_t i = 0; i < w->blank.n_runs; i++) {
+        layer_run *r = &w->blank.runs[i];
+        r->n_kept = r->n_kept > COMPUTE_LEAST_KEPT ? COMPUTE_LEAST_KEPT : r->n_kept;
     }
     b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
     mf_status status = b->fused != NULL ? MF_OK : MF_E_NOMEM;

@@ -415,17 +415,37 @@ uint64_t mf_schedule_structure(const graph *g, const schedule_setup *setup)
     return hash;
 }
 
-mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
+static mf_status find_places(maker *m)
 {
-    maker m = {.s = s, .g = g, .setup = setup, .host = (int8_t)(setup->n_places - 1)};
-    if (g->status != MF_OK) {
-        return g->status;
+    if (m->g->status != MF_OK) {
+        return m->g->status;
     }
-    if (!reserve(s, g, setup->n_parts)) {
+    if (!reserve(m->s, m->g, m->setup->n_parts)) {
         return MF_E_NOMEM;
     }
-    list_what_runs(&m);
-    assign(&m);
+    list_what_runs(m);
+    assign(m);
+    return MF_OK;
+}
+
+static maker maker_of(schedule *s, graph *g, const schedule_setup *setup)
+{
+    return (maker){.s = s, .g = g, .setup = setup, .host = (int8_t)(setup->n_places - 1)};
+}
+
+mf_status mf_schedule_places(schedule *s, graph *g, const schedule_setup *setup)
+{
+    maker m = maker_of(s, g, setup);
+    return find_places(&m);
+}
+
+mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup)
+{
+    maker m = maker_of(s, g, setup);
+    const mf_status status = find_places(&m);
+    if (status != MF_OK) {
+        return status;
+    }
     cut(&m);
     begin_parts(&m, UINT32_MAX);
     for (uint32_t i = 0; i < g->n_leaves; i++) {

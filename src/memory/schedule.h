@@ -43,6 +43,9 @@ graph_tensor mf_schedule_copy(const graph *g, graph_tensor t, int8_t place);
 /* All that a schedule depends on, before one is made: with the same number graphs get the same steps, places and copies. */
 uint64_t mf_schedule_structure(const graph *g, const schedule_setup *setup);
 
+/* schedule.places alone: where every tensor runs. MF_E_NOMEM. */
+mf_status mf_schedule_places(schedule *s, graph *g, const schedule_setup *setup);
+
 /* Adds copies to the graph and lets their readers read them. MF_E_NOMEM, MF_E_OVERFLOW. */
 mf_status mf_schedule_make(schedule *s, graph *g, const schedule_setup *setup);
 void mf_schedule_free(schedule *s);
