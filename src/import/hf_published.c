@@ -35,6 +35,21 @@ static const char *text_of(const mf_node *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* The most bits of layers that a recipe of two widths picks out; other layers of their own (routers) are small. */
+static uint64_t most_bits(const mf_node *object, uint64_t n_bits)
+{
+    uint64_t most = n_bits;
+    for (const mf_node *n = mf_node_first(object); n != NULL; n = mf_node_next(n)) {
+        const char *key = mf_node_key(n);
+        uint64_t own = 0;
+        if (key != NULL && (strstr(key, "down_proj") != NULL || strstr(key, "v_proj") != NULL) &&
+            mf_node_uint(&own, mf_node_get(n, "bits")) && own <= 8) {
+            most = own > most ? own : most;
+        }
+    }
+    return most;
+}
+
 /* Groups of 64 are mlx-lm's default, and what the schemes of quants.json have. */
 static bool mlx_scheme(char *out, size_t size, const mf_node *object)
 {
@@ -45,6 +60,9 @@ static bool mlx_scheme(char *out, size_t size, const mf_node *object)
                        mf_node_uint(&group, mf_node_get(object, "group_size"));
     if (floats) {
         (void)snprintf(out, size, "mlx-mxfp4");
+    } else if (known && group == 64 && most_bits(object, n_bits) > n_bits) {
+        const unsigned high = (unsigned)most_bits(object, n_bits);
+        (void)snprintf(out, size, "mlx-mixed-%u-%u", (unsigned)n_bits, high);
     } else if (known && group == 64) {
         (void)snprintf(out, size, "mlx-%ubit", (unsigned)n_bits);
     }

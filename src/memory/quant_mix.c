@@ -368,6 +368,47 @@ static void keep_native(mf_tensor_type *types, const mf_model *model, const name
     }
 }
 
+/* mlx-lm's recipes of two widths (convert.py, mixed_quant_predicate_builder): the base, and more bits for the head and, in a
+   layer of three and at both ends, for values and down projections. */
+static const struct {
+    const char *mix;
+    mf_tensor_type high;
+} recipes[] = {
+    {"mixed_2_6", MF_TYPE_MLX_Q6},
+    {"mixed_3_4", MF_TYPE_MLX_Q4},
+    {"mixed_3_6", MF_TYPE_MLX_Q6},
+    {"mixed_4_6", MF_TYPE_MLX_Q6},
+};
+
+static bool takes_more_bits(const mf_model *model, const mf_tensor *tensor)
+{
+    static const char *const parts[] = {"attn_v", "attn_qkv", "attn_kv_a", "attn_k_b", "ffn_down"};
+    const int n = (int)model->n_layers;
+    const int i = tensor->layer;
+    bool named = false;
+    for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
+        named = named || strstr(tensor->name, parts[p]) != NULL;
+    }
+    if (tensor->role == MF_ROLE_OUTPUT || !named || i < 0 || i >= n) {
+        return tensor->role == MF_ROLE_OUTPUT;
+    }
+    const bool attends = model->layers[i].attention.kind != MF_ATTENTION_NONE;
+    const bool fused = strstr(tensor->name, "attn_qkv") != NULL;
+    return (attends || !fused) && (i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2);
+}
+
+static void raise_some(mf_tensor_type *types, const mf_model *model, const mf_quant *quant)
+{
+    for (size_t r = 0; r < sizeof recipes / sizeof recipes[0]; r++) {
+        const bool asked = quant->mix != NULL && strcmp(quant->mix, recipes[r].mix) == 0;
+        for (size_t i = 0; asked && i < model->n_tensors; i++) {
+            if (types[i] == quant->base && takes_more_bits(model, &model->tensors[i])) {
+                types[i] = recipes[r].high;
+            }
+        }
+    }
+}
+
 /* mlx-lm quantizes every linear layer and the embedding whose rows are whole groups; the rest is
    16 bit. Schemes of one tensor format leave embedding and head alone too. */
 static void uniform_types(mf_tensor_type *types,
@@ -440,6 +481,7 @@ mf_status mf_quant_types_named(mf_tensor_type *types,
         case MF_QUANT_MLX:
         case MF_QUANT_TENSOR:
             uniform_types(types, model, quant, names);
+            raise_some(types, model, quant);
             break;
         }
     }

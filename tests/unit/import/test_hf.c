@@ -200,6 +200,10 @@ static const struct {
     {"\"quantization_config\": {\"quant_method\": \"fp8\"}, \"expert_dtype\": \"fp4\", ",      "MXFP4"             },
     {"\"quantization\": {\"group_size\": 64, \"bits\": 6}, \"quantization_config\": "
      "{\"group_size\": 64, \"bits\": 6}, ",                                               "mlx-6bit"          },
+    {"\"quantization\": {\"group_size\": 64, \"bits\": 4, \"model.layers.0.mlp.gate\": "
+     "{\"group_size\": 64, \"bits\": 8}}, ",                                              "mlx-4bit"          },
+    {"\"quantization\": {\"group_size\": 64, \"bits\": 4, \"model.layers.0.mlp.down_proj\": "
+     "{\"group_size\": 64, \"bits\": 6}}, ",                                              "mlx-mixed-4-6"     },
     {"\"quantization\": {\"group_size\": 32, \"bits\": 4, \"mode\": \"mxfp4\"}, ",             "mlx-mxfp4"         },
 };
 

@@ -284,3 +284,22 @@ Test(need, a_scheme_of_experts_leaves_the_rest_at_16_bits)
     cr_expect(eq(int, types[7], MF_TYPE_INT4_G32));
     cr_expect(not(estimated));
 }
+
+/* Of three layers none is at an end's eighth but the last; the third of three comes last too. */
+Test(need, a_recipe_of_mlx_gives_more_bits_to_the_head_and_to_some_layers)
+{
+    small s;
+    small_build(&s);
+    char id[] = "mlx-mixed-4-6";
+    char mix[] = "mixed_4_6";
+    const mf_quant quant = {.id = id, .mix = mix, .family = MF_QUANT_MLX, .base = MF_TYPE_MLX_Q4};
+    mf_tensor_type types[SMALL_TENSORS];
+    bool estimated = true;
+    cr_assert(eq(int, mf_quant_types(types, &estimated, &s.model, &quant, NULL), MF_OK));
+    cr_expect(eq(int, types[0], MF_TYPE_MLX_Q4), "embedding");
+    cr_expect(eq(int, types[1], MF_TYPE_MLX_Q6), "head");
+    cr_expect(eq(int, types[3], MF_TYPE_MLX_Q4), "down projection of the first layer");
+    cr_expect(eq(int, types[6], MF_TYPE_MLX_Q6), "values of the last");
+    cr_expect(eq(int, types[7], MF_TYPE_MLX_Q6), "experts' down projection of the last");
+    cr_expect(eq(int, types[8], MF_TYPE_MLX_Q4), "experts' up projection of the last");
+}
