@@ -11,6 +11,9 @@
 /* Ranks need a sort per input: so many of the first draws are enough for two digits. */
 enum { MOST_RANKED = 4096 };
 
+/* Break-even hours take a root each: so many of the first draws give their percentiles to a few per cent. */
+enum { MOST_TURNS = 1024 };
+
 #define HOURS_PER_DAY 24.0
 
 /* Columns of the draws: the total of each way at each point, then the inputs. */
@@ -20,6 +23,8 @@ typedef struct draws {
     size_t n_ranked;
     double *totals; /* [way][point][draw] */
     double *inputs; /* [input][draw], the first n_ranked */
+    size_t n_turns;
+    double *turns; /* [way][draw], the first n_turns: break-even hours */
     double *scratch;
     size_t n_overloaded;
 } draws;
@@ -42,6 +47,10 @@ static void draw_all(draws *d, const mf_cost *cost, const mf_cost_model *model, 
             }
         }
         d->n_overloaded += mf_model_busy_hours(model, &world, MF_WAY_BUY) > HOURS_PER_DAY ? 1 : 0;
+        for (size_t v = 0; i < d->n_turns && v < cost->n_versus; v++) {
+            const mf_cost_way way = cost->versus[v].way;
+            d->turns[way * d->n_turns + i] = mf_cost_turn_hours(model, &world, way);
+        }
         for (size_t k = 0; i < d->n_ranked && k < MF_COST_INPUT_COUNT; k++) {
             d->inputs[k * d->n_ranked + i] = uniforms[k];
         }
@@ -88,6 +97,26 @@ static void fill_ranks(mf_versus *versus, const draws *d, double *differences)
     }
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* From so many hours on buying is cheaper: where it is so below them, a range would say the opposite. */
+static void fill_turns(mf_break_even *hours, double *turns, size_t n)
+{
+    const bool rises = hours->turn == MF_TURN_AT || hours->turn == MF_TURN_NEVER;
+    if (!rises || n == 0) {
+        return;
+    }
+    qsort(turns, n, sizeof *turns, by_size);
+    hours->spread_known = true;
+    hours->p10 = turns[(size_t)(0.1 * (double)(n - 1) + 0.5)];
+    hours->p90 = turns[(size_t)(0.9 * (double)(n - 1) + 0.5)];
+}
+
 /* The difference replaces the other way's last column, which nothing reads afterwards. */
 static void fill_versus(mf_versus *versus, const draws *d)
 {
@@ -103,6 +132,7 @@ static void fill_versus(mf_versus *versus, const draws *d)
     versus->p50 = percentile(d, differences, 0.5);
     versus->p90 = percentile(d, differences, 0.9);
     fill_ranks(versus, d, differences);
+    fill_turns(&versus->hours_per_day, &d->turns[versus->way * d->n_turns], d->n_turns);
 }
 
 mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *err)
@@ -112,8 +142,10 @@ mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *
     d.totals = calloc(MF_WAY_COUNT * d.n_points * d.n, sizeof *d.totals);
     d.inputs = calloc(MF_COST_INPUT_COUNT * d.n_ranked, sizeof *d.inputs);
     d.scratch = calloc(2 * d.n, sizeof *d.scratch);
+    d.n_turns = d.n < MOST_TURNS ? d.n : MOST_TURNS;
+    d.turns = calloc(MF_WAY_COUNT * d.n_turns, sizeof *d.turns);
     mf_drawer *drawer = NULL;
-    mf_status status = d.totals != NULL && d.inputs != NULL && d.scratch != NULL
+    mf_status status = d.totals != NULL && d.inputs != NULL && d.scratch != NULL && d.turns != NULL
                            ? mf_drawer_new(&drawer, model, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for %zu draws", d.n);
     if (status == MF_OK) {
@@ -128,5 +160,6 @@ mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *
     free(d.totals);
     free(d.inputs);
     free(d.scratch);
+    free(d.turns);
     return status;
 }

@@ -124,6 +124,47 @@ static double by_hours(double hours, const void *payload)
     return difference(q->model, &world, q->way, q->model->run->years);
 }
 
+double mf_cost_turn_hours(const mf_cost_model *model, const mf_world *world, mf_cost_way way)
+{
+    enum { STEPS = 12 };
+    static const double most = 24;
+    static const double least = 0.01;
+    const double years = model->run->years;
+    mf_world w = *world;
+    w.x[MF_COST_HOURS] = 1; /* the hours are what is asked for */
+    double low = least / model->hours_per_day;
+    double high = most / model->hours_per_day;
+    w.scale = low;
+    double below = difference(model, &w, way, years);
+    w.scale = high;
+    double above = difference(model, &w, way, years);
+    if (below >= 0) {
+        return 0;
+    }
+    if (above <= 0) {
+        return INFINITY;
+    }
+    /* Costs are nearly straight in the hours, but for minimum commitments: false position finds it at once (with
+       Illinois' halving, so that one end does not stay where it is). */
+    for (int i = 0; i < STEPS; i++) {
+        w.scale = low + (high - low) * below / (below - above);
+        const double here = difference(model, &w, way, years);
+        if (fabs(here) < 1e-6) {
+            break;
+        }
+        if (here < 0) {
+            low = w.scale;
+            below = here;
+            above /= 2;
+        } else {
+            high = w.scale;
+            above = here;
+            below /= 2;
+        }
+    }
+    return w.scale * model->hours_per_day;
+}
+
 static double by_days(double days, const void *payload)
 {
     const question *q = payload;

@@ -1,6 +1,7 @@
 /*
  * cost_figures.c - what stands behind the sentences of a cost comparison: its machines, its verdict, when it turns.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,8 +141,15 @@ void mf_cost_trace_turn(mf_document *document,
     (void)snprintf(id, sizeof id, "cost/%s/%s", mf_cost_way_key(v->way), what);
     mf_document_figure(document,
                        id,
-                       "where both ways cost the same, every input at its centre: docs/cost.md",
+                       turn->spread_known
+                           ? "where both ways cost the same, every input at its centre, "
+                             "with P10 and P90 of 1024 draws: docs/cost.md"
+                           : "where both ways cost the same, every input at its "
+                             "centre: docs/cost.md",
                        unit,
                        turn->value);
+    if (turn->spread_known && !isinf(turn->p90)) {
+        mf_document_interval(document, turn->p10, turn->p90);
+    }
     mf_document_input(document, 0, "against", "%s", mf_cost_way_title(v->way));
 }

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "report/cost.h"
@@ -130,6 +131,10 @@ write_turn(mf_json_writer *w, const char *key, const char *value, const mf_break
     mf_jw_open(w, key, '{');
     mf_jw_text(w, "buying_is_cheaper", names[b->turn]);
     mf_jw_number(w, value, b->turn == MF_TURN_AT || b->turn == MF_TURN_UNTIL, b->value);
+    if (b->spread_known) {
+        mf_jw_number(w, "p10", !isinf(b->p10), b->p10);
+        mf_jw_number(w, "p90", !isinf(b->p90), b->p90);
+    }
     mf_jw_close(w, '}');
 }
 

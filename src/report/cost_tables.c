@@ -217,6 +217,22 @@ static const char *turn_text(text out, const mf_break_even *b, const char *unit,
     return "never pays";
 }
 
+/* " (80 %: 1.9 to 9.2)"; nothing where the draws were not asked or say nothing. */
+static const char *turn_spread(text out, const mf_break_even *b)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    if (!b->spread_known || isinf(b->p10)) {
+        return "";
+    }
+    (void)snprintf(out,
+                   MF_WORDING_SIZE,
+                   " (80 %%: %s to %s)",
+                   b->p10 > 0 ? mf_number_text(low, b->p10, 2) : "any",
+                   isinf(b->p90) ? "never" : mf_number_text(high, b->p90, 2));
+    return out;
+}
+
 static void show_turns(mf_document *d, const mf_cost_shown *shown)
 {
     text line;
@@ -225,9 +241,11 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
     for (size_t i = 0; i < shown->cost->n_versus; i++) {
         const mf_versus *v = &shown->cost->versus[i];
         mf_document_cell(d, "than %s", mf_cost_way_title(v->way));
+        text spread;
         mf_document_cell(d,
-                         "%s, over %s",
+                         "%s%s, over %s",
                          turn_text(line, &v->hours_per_day, "hours a day of use", 1),
+                         turn_spread(spread, &v->hours_per_day),
                          mf_span_text(years, shown->plan->run.years));
         mf_cost_trace_turn(d, v, &v->hours_per_day, "turn-hours-per-day", "h");
         if (v->way == MF_WAY_RENT && shown->plan->renting.min_hours > 0) {

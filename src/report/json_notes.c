@@ -393,6 +393,7 @@ static const mf_json_note notes[] = {
      "hours of use a day at which the difference turns its sign, all inputs at their centre",
      "difference",
      NULL},
+    {COST, "break_even_hours_per_day.*", "the same over the first 1024 draws", "draws seed sampler", NULL},
     {COST, "break_even_days_per_week.days",
      "days of use a week, of as many hours as stated, at which the difference turns its sign, all inputs at their centre",
      "difference usage.days_per_week",

@@ -206,8 +206,11 @@ typedef enum mf_turn {
 } mf_turn;
 
 typedef struct mf_break_even {
-    mf_turn turn;
+    mf_turn turn; /* every input at its centre */
     double value;
+    bool spread_known; /* of hours a day, from which buying is cheaper: over the draws */
+    double p10;        /* 0: always */
+    double p90;        /* INFINITY: not within the range */
 } mf_break_even;
 
 typedef struct mf_swing {

@@ -42,6 +42,24 @@ Test(cost, at_the_break_even_hours_both_cost_the_same)
         epsilon_eq(dbl, turned.versus[0].difference, 0, 1e-3), "%g", turned.versus[0].difference);
 }
 
+/* With hours that are certain, the share of worlds in which buying is cheaper at the ends of the range. */
+Test(cost, at_the_ends_of_the_break_even_range_one_and_nine_of_ten_worlds_favour_buying)
+{
+    mf_cost_case run = a_case();
+    run.inputs[MF_COST_HOURS] = certain(1);
+    const mf_break_even hours = computed(&run).versus[0].hours_per_day;
+    cr_assert(hours.spread_known);
+    cr_assert(lt(dbl, hours.p10, hours.value));
+    cr_assert(gt(dbl, hours.p90, hours.value));
+    cr_assert(isfinite(hours.p90));
+    run.usage.hours_per_day = hours.p10;
+    const double few = computed(&run).versus[0].buy_cheaper;
+    cr_expect(epsilon_eq(dbl, few, 0.1, 0.03), "%g", few);
+    run.usage.hours_per_day = hours.p90;
+    const double most = computed(&run).versus[0].buy_cheaper;
+    cr_expect(epsilon_eq(dbl, most, 0.9, 0.03), "%g", most);
+}
+
 Test(cost, at_the_break_even_month_both_cost_the_same)
 {
     mf_cost_case run = a_case();
@@ -86,6 +104,7 @@ Test(cost, a_flat_rent_is_worth_it_only_for_those_who_use_it)
     run.inputs[MF_COST_TARIFF] = certain(1.5);
     const mf_break_even hours = computed(&run).versus[0].hours_per_day;
     cr_expect(eq(int, hours.turn, MF_TURN_UNTIL), "%d %g", (int)hours.turn, hours.value);
+    cr_expect(not(hours.spread_known), "a range of 'from' would say the opposite");
 }
 
 Test(cost, the_largest_swing_comes_first_and_nothing_idle_is_listed)
