@@ -308,13 +308,23 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
     mf_duration *times = calloc(study->n_machines * N_PROMPTS + 1, sizeof *times);
     mf_rate *effective = calloc(study->n_machines * N_PROMPTS + 1, sizeof *effective);
     double *warm = calloc(study->n_machines * N_PROMPTS + 1, sizeof *warm);
+    mf_str too_long = {0};
     mf_status status = p != NULL && times != NULL && effective != NULL && warm != NULL
                            ? MF_OK
                            : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
     for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
+        bool fits = true;
         for (size_t i = 0; status == MF_OK && i < n; i++) {
             const mf_case run = with_prompt(study, m, lengths[i]);
             status = mf_predict(p, &run, study->calibration, err);
+            if (status == MF_OK && fits && p->memory_known && !p->memory.fits) {
+                fits = false;
+                mf_str_printf(&too_long,
+                              "%s%s from %llu tokens on",
+                              too_long.size > 0 ? ", " : "",
+                              study->machines[m]->id,
+                              (unsigned long long)lengths[i]);
+            }
             if (status == MF_OK && p->memory.fits) {
                 times[m * n + i] = p->ttft;
                 effective[m * n + i] = p->effective;
@@ -339,6 +349,11 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
         draw_prompts(document, study, lengths, n, times);
         show_effective(document, study, lengths, n, effective);
     }
+    if (status == MF_OK && too_long.size > 0) {
+        mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(document, "- it does not fit with such a prompt: %s", too_long.data);
+    }
+    mf_str_free(&too_long);
     free(p);
     free(times);
     free(effective);
