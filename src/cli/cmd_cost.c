@@ -104,6 +104,22 @@ use_simulations(comparison *c, mf_cost_options *options, const mf_arguments *a, 
     return MF_OK;
 }
 
+/* The commonest reason for which there is no speed is said by its name, with the cure. */
+static mf_status check_fits(const mf_cli_case *c, const char *cure, mf_error *err)
+{
+    const mf_prediction *p = &c->prediction;
+    if (!p->memory_known || p->memory.fits || p->effective.known) {
+        return MF_OK;
+    }
+    return mf_fail(err,
+                   MF_E_USAGE,
+                   "%s does not fit %s, and no speed is known with parts in host memory: a smaller "
+                   "--quant%s",
+                   c->model->id,
+                   c->machine->id,
+                   cure);
+}
+
 static mf_status
 compute(comparison *c, const mf_database *database, const mf_arguments *a, mf_error *err)
 {
@@ -117,6 +133,13 @@ compute(comparison *c, const mf_database *database, const mf_arguments *a, mf_er
     }
     if (status == MF_OK) {
         status = use_simulations(c, &options, a, err);
+    }
+    if (status == MF_OK) {
+        status = check_fits(&c->buy, ", or a machine that holds it ('memfit plan')", err);
+    }
+    if (status == MF_OK && c->rents) {
+        status = check_fits(
+            &c->rent, ", or --rent-on a machine of several with its --rent-price an hour", err);
     }
     const mf_cost_place buy = {.machine = c->buy.machine, .prediction = &c->buy.prediction};
     const mf_cost_place rent = {.machine = c->rents ? c->rent.machine : NULL,
