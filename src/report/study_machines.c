@@ -300,6 +300,26 @@ static void show_effective(mf_document *d,
     }
 }
 
+/* From which prompt on a machine does not hold the model; `told`: that of a shorter one was said. */
+static void note_too_long(mf_str *out, const mf_case *run, const mf_prediction *p, bool told)
+{
+    if (!told && p->memory_known && !p->memory.fits) {
+        mf_str_printf(out,
+                      "%s%s from %llu tokens on",
+                      out->size > 0 ? ", " : "",
+                      run->machine->id,
+                      (unsigned long long)run->workload.n_prompt);
+    }
+}
+
+static void show_too_long(mf_document *d, const mf_str *too_long)
+{
+    if (too_long->size > 0) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(d, "- it does not fit with such a prompt: %s", too_long->data);
+    }
+}
+
 mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_error *err)
 {
     uint64_t lengths[N_PROMPTS];
@@ -313,17 +333,11 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
                            ? MF_OK
                            : mf_fail(err, MF_E_NOMEM, "out of memory for a study");
     for (size_t m = 0; status == MF_OK && m < study->n_machines; m++) {
-        bool fits = true;
         for (size_t i = 0; status == MF_OK && i < n; i++) {
             const mf_case run = with_prompt(study, m, lengths[i]);
             status = mf_predict(p, &run, study->calibration, err);
-            if (status == MF_OK && fits && p->memory_known && !p->memory.fits) {
-                fits = false;
-                mf_str_printf(&too_long,
-                              "%s%s from %llu tokens on",
-                              too_long.size > 0 ? ", " : "",
-                              study->machines[m]->id,
-                              (unsigned long long)lengths[i]);
+            if (status == MF_OK) {
+                note_too_long(&too_long, &run, p, i > 0 && !times[m * n + i - 1].known);
             }
             if (status == MF_OK && p->memory.fits) {
                 times[m * n + i] = p->ttft;
@@ -349,10 +363,7 @@ mf_status mf_study_prompts(mf_document *document, const mf_study *study, mf_erro
         draw_prompts(document, study, lengths, n, times);
         show_effective(document, study, lengths, n, effective);
     }
-    if (status == MF_OK && too_long.size > 0) {
-        mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-        mf_document_cell(document, "- it does not fit with such a prompt: %s", too_long.data);
-    }
+    show_too_long(document, &too_long);
     mf_str_free(&too_long);
     free(p);
     free(times);
