@@ -142,7 +142,7 @@ double mf_cost_turn_hours(const mf_cost_model *model, const mf_world *world, mf_
         return 0;
     }
     if (above <= 0) {
-        return INFINITY;
+        return (double)INFINITY;
     }
     /* Costs are nearly straight in the hours, but for minimum commitments: false position finds it at once (with
        Illinois' halving, so that one end does not stay where it is). */
