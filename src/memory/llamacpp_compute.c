@@ -8,27 +8,11 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "memory/compute_memo.h"
-#include "memory/graph_arch.h"
+#include "memory/compute_work.h"
 
-enum { MAX_PERIOD = 16, FEW_TOKENS = 32 };
+enum { FEW_TOKENS = 32 };
 
-typedef struct work {
-    const compute_setup *setup;
-    const graph_arch *arch;
-    graph_traits traits;
-    builder b;
-    compute_memo *memo;  /* NULL: nothing is remembered */
-    compute_form blank;  /* what a graph is built in */
-    compute_form *form;  /* what was replayed: that one or the memo's */
-    build_layer *layers; /* of the graph */
-    build_layer *all;    /* of the model */
-    int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
-    uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
-    galloc_buffer *buffers;
-} work;
-
-static void free_work(work *w)
+static void free_work(compute_work *w)
 {
     mf_compute_memo_give_blank(w->memo, &w->blank);
     free(w->layers);
@@ -38,7 +22,7 @@ static void free_work(work *w)
     free(w->buffers);
 }
 
-static bool allocate_work(work *w)
+static bool allocate_work(compute_work *w)
 {
     const size_t n = w->setup->footprint->n_run + 1;
     w->layers = calloc(n, sizeof *w->layers);
@@ -48,7 +32,7 @@ static bool allocate_work(work *w)
     return w->layers != NULL && w->all != NULL && w->kinds != NULL && w->part_places != NULL;
 }
 
-static bool allocate_form(work *w)
+static bool allocate_form(compute_work *w)
 {
     const size_t n = w->setup->footprint->n_run + 1;
     compute_form *f = &w->blank;
@@ -59,166 +43,8 @@ static bool allocate_form(work *w)
     return f->runs != NULL && f->first_ids != NULL;
 }
 
-/* Layers that read an earlier layer's cache find it where that layer put it: the last one of their kind that has a
-   cache (llama-model.cpp: layer_reuse_cb). */
-static int8_t cache_place(const compute_setup *setup, size_t index)
-{
-    const mf_layer *layers = setup->footprint->model->layers;
-    const mf_attention *a = &layers[index].attention;
-    size_t owner = index;
-    for (size_t i = index; a->shares_kv && i-- > 0;) {
-        if (!layers[i].attention.shares_kv && (layers[i].attention.window > 0) == (a->window > 0)) {
-            owner = i;
-            break;
-        }
-    }
-    return setup->workload->kv_offload ? setup->layer_places[owner] : (int8_t)(setup->n_places - 1);
-}
-
-static void place_layer(work *w, size_t index)
-{
-    const compute_setup *setup = w->setup;
-    const mf_footprint *f = setup->footprint;
-    const int8_t place = setup->layer_places[index];
-    const bool experts_apart = index < setup->workload->n_cpu_moe;
-    w->all[index] =
-        (build_layer){.shape = &f->model->layers[index],
-                      .parts = f->parts[index],
-                      .place = place,
-                      .expert_place = experts_apart ? (int8_t)(setup->n_places - 1) : place,
-                      .cache_place = cache_place(setup, index),
-                      .index = (uint32_t)index};
-    if (setup->tensor_places == NULL) {
-        return;
-    }
-    int8_t *places = &w->part_places[index * PART_COUNT];
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        const mf_tensor *t = f->parts[index][i];
-        places[i] = t != NULL ? setup->tensor_places[t - f->model->tensors] : place;
-    }
-    w->all[index].part_places = places;
-}
-
-static bool same_places(const build_layer *a, const build_layer *b)
-{
-    const bool apart = a->part_places != NULL && b->part_places != NULL; /* all layers or none */
-    return a->place == b->place && a->expert_place == b->expert_place &&
-           a->cache_place == b->cache_place &&
-           (!apart || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
-}
-
-static bool has_part_on_host(const work *w, const build_layer *l)
-{
-    const int8_t host = w->b.host_place;
-    return l->part_places != NULL || l->place == host || l->expert_place == host;
-}
-
-/* What a device takes along is as large as it is stored. */
-static bool same_stored(const work *w, size_t a, size_t b)
-{
-    const mf_footprint *f = w->setup->footprint;
-    const mf_tensor *first = f->model->tensors;
-    const bool compares = w->setup->offloads && has_part_on_host(w, &w->all[a]);
-    for (block_part i = 0; compares && i < PART_COUNT; i++) {
-        const mf_tensor *of_a = f->parts[a][i];
-        const mf_tensor *of_b = f->parts[b][i];
-        if (of_a != NULL && of_b != NULL && f->types[of_a - first] != f->types[of_b - first] &&
-            mf_build_place(&w->all[a], i) == w->b.host_place) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool same_layer(const work *w, size_t a, size_t b)
-{
-    const uint32_t *kinds = w->setup->footprint->kinds;
-    const uint32_t period = w->traits.rope_period;
-    const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
-    const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
-    return kinds[a] == kinds[b] && same_rope && same_gate && same_places(&w->all[a], &w->all[b]) &&
-           same_stored(w, a, b);
-}
-
-static void place_layers(work *w)
-{
-    const size_t n = w->setup->footprint->n_run;
-    for (size_t i = 0; i < n; i++) {
-        place_layer(w, i);
-        size_t first = i > 0 && same_layer(w, i - 1, i) ? w->kinds[i - 1] : 0;
-        while (first < i && (w->kinds[first] != first || !same_layer(w, first, i))) {
-            first++;
-        }
-        w->kinds[i] = (uint32_t)first;
-    }
-    if (n > 0) {
-        w->kinds[n - 1] = (uint32_t)(n - 1); /* it picks the output's rows */
-    }
-}
-
-/* Layers from `begin` on that repeat those `period` before them, the first period included. */
-static size_t run_length(const uint32_t *kinds, size_t n, size_t begin, size_t period)
-{
-    size_t end = begin + period;
-    while (end < n && kinds[end] == kinds[end - period]) {
-        end++;
-    }
-    return end > n ? 0 : end - begin;
-}
-
-/* All of a layer in one place: nothing is copied between its tensors. */
-static bool is_together(const work *w, size_t layer)
-{
-    const build_layer *l = &w->all[layer];
-    return l->part_places == NULL && l->expert_place == l->place && l->cache_place == l->place;
-}
-
-/* Runs of more periods than are kept of them at first; one period of several layers before many of one. */
-static void find_runs(work *w)
-{
-    const size_t n = w->setup->footprint->n_run;
-    size_t begin = 0;
-    w->blank.n_runs = 0;
-    while (begin < n) {
-        size_t period = 1;
-        while (period <= MAX_PERIOD &&
-               run_length(w->kinds, n, begin, period) / period <= COMPUTE_LEAST_KEPT) {
-            period++;
-        }
-        if (period > MAX_PERIOD) {
-            begin++;
-            continue;
-        }
-        const size_t n_periods = run_length(w->kinds, n, begin, period) / period;
-        w->blank.runs[w->blank.n_runs++] =
-            (layer_run){.begin = begin, .period = period, .n_periods = n_periods};
-        begin += n_periods * period;
-    }
-}
-
-/* Layers of the graph: all outside the runs, and of each run those of its first periods. */
-static size_t list_layers(work *w)
-{
-    const size_t n = w->setup->footprint->n_run;
-    size_t n_kept = 0;
-    size_t next = 0;
-    for (size_t i = 0; i < n;) {
-        layer_run *r = next < w->blank.n_runs && i == w->blank.runs[next].begin
-                           ? &w->blank.runs[next++]
-                           : NULL;
-        const size_t n_here = r != NULL ? r->n_kept * r->period : 1;
-        if (r != NULL) {
-            r->at = n_kept;
-        }
-        memcpy(&w->layers[n_kept], &w->all[i], n_here * sizeof *w->layers);
-        n_kept += n_here;
-        i += r != NULL ? r->n_periods * r->period : 1;
-    }
-    return n_kept;
-}
-
 /* The graph of the layers that are kept of each run, in its order. */
-static mf_status build_graph(work *w)
+static mf_status build_graph(compute_work *w)
 {
     enum { NODES_OF_LAYER = 320 }; /* of most; others take another step */
     builder *b = &w->b;
@@ -229,7 +55,7 @@ static mf_status build_graph(work *w)
     b->selected = GRAPH_NONE;
     b->first_ids = w->blank.first_ids;
     b->layers = w->layers;
-    b->n_layers = list_layers(w);
+    b->n_layers = mf_compute_list_layers(w);
     if (b->n_layers == 0) {
         return MF_E_DATA;
     }
@@ -240,7 +66,7 @@ static mf_status build_graph(work *w)
     return g->status;
 }
 
-static schedule_setup schedule_setup_of(const work *w)
+static schedule_setup schedule_setup_of(const compute_work *w)
 {
     return (schedule_setup){.n_places = w->setup->n_places,
                             .n_copies = w->setup->n_copies,
@@ -250,7 +76,7 @@ static schedule_setup schedule_setup_of(const work *w)
 }
 
 /* Scheduled as well, or as one of the same structure was before. */
-static mf_status build(work *w)
+static mf_status build(compute_work *w)
 {
     compute_form *blank = &w->blank;
     mf_compute_form_renew(blank);
@@ -277,10 +103,11 @@ static compute_places places_of(const compute_setup *setup)
                             .alignment = setup->alignment};
 }
 
-static size_t first_kept(const work *w, const layer_run *r, bool whole)
+static size_t first_kept(const compute_work *w, const layer_run *r, bool whole)
 {
     const size_t remembered = mf_compute_memo_kept(w->setup->footprint->memo, r);
-    const size_t least = is_together(w, r->begin) ? COMPUTE_LEAST_KEPT : COMPUTE_KEPT_WITH_COPIES;
+    const size_t least =
+        mf_compute_is_together(w, r->begin) ? COMPUTE_LEAST_KEPT : COMPUTE_KEPT_WITH_COPIES;
     const size_t n_kept = remembered > least ? remembered : least;
     return whole || n_kept > r->n_periods ? r->n_periods : n_kept;
 }
@@ -295,12 +122,12 @@ static void keep_more(compute_form *f)
     }
 }
 
-static mf_status begin_form(work *w, bool whole)
+static mf_status begin_form(compute_work *w, bool whole)
 {
     if (!allocate_form(w)) {
         return MF_E_NOMEM;
     }
-    find_runs(w);
+    mf_compute_find_runs(w);
     for (size_t i = 0; i < w->blank.n_runs; i++) {
         layer_run *r = &w->blank.runs[i];
         r->n_kept = first_kept(w, r, whole);
@@ -308,7 +135,7 @@ static mf_status begin_form(work *w, bool whole)
     return MF_OK;
 }
 
-static mf_status run(work *w, compute_way *way, bool whole)
+static mf_status run(compute_work *w, compute_way *way, bool whole)
 {
     const compute_places places = places_of(w->setup);
     mf_status status = begin_form(w, whole);
@@ -326,7 +153,7 @@ static mf_status run(work *w, compute_way *way, bool whole)
     return status;
 }
 
-static void begin_builder(work *w)
+static void begin_builder(compute_work *w)
 {
     const compute_setup *setup = w->setup;
     const mf_workload *load = setup->workload;
@@ -373,7 +200,7 @@ static bool is_apart(const compute_setup *setup)
             memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
 }
 
-static mf_status probe(work *w, uint64_t tokens_each)
+static mf_status probe(compute_work *w, uint64_t tokens_each)
 {
     builder *b = &w->b;
     b->n_tokens = tokens_each * b->n_sequences;
@@ -385,7 +212,7 @@ static mf_status probe(work *w, uint64_t tokens_each)
     return status == MF_OK ? mf_schedule_places(&w->blank.s, &w->blank.g, &setup) : status;
 }
 
-static bool runs_elsewhere(const work *w, fused_op op)
+static bool runs_elsewhere(const compute_work *w, fused_op op)
 {
     for (size_t i = 0; i < w->b.n_fused; i++) {
         const fused_tensor *t = &w->b.fused[i];
@@ -397,7 +224,7 @@ static bool runs_elsewhere(const work *w, fused_op op)
 }
 
 /* Short prompts are scheduled, one for each kernel (llama-context.cpp: resolve_fused_ops). */
-static mf_status resolve_fused(work *w)
+static mf_status resolve_fused(compute_work *w)
 {
     enum { MOST_OF_LAYER = 8 };
     static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
@@ -437,18 +264,18 @@ static mf_status resolve_fused(work *w)
 static const rows_picked all_rows[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
 
 /* Where llama.cpp's own graph is not known to the last tensor, the output rows may be picked anywhere. */
-static size_t count_ways(const work *w, bool whole)
+static size_t count_ways(const compute_work *w, bool whole)
 {
     return whole || w->arch->ground == GRAPH_EXACT ? 1 : sizeof all_rows / sizeof all_rows[0];
 }
 
 /* With a memo each way leaves its form there: NULL if there is no memory for it. */
 static mf_status
-run_ways(work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool whole)
+run_ways(compute_work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool whole)
 {
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
-        place_layers(w);
+        mf_compute_place_layers(w);
         status = begin_form(w, whole);
     }
     status = status == MF_OK ? resolve_fused(w) : status;
@@ -464,7 +291,7 @@ run_ways(work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool w
 
 /* The largest of the ways; packing may differ too, so that there is a margin. What exact graphs lose or gain when a
    residual is kept too long or an operation is not fused is a few per cent (tests/truth). */
-static compute_size join_ways(const work *w, const compute_way *ways, size_t n_ways)
+static compute_size join_ways(const compute_work *w, const compute_way *ways, size_t n_ways)
 {
     enum { MARGIN_SHARE = 3 };
     compute_size size = {.exact = w->arch->ground == GRAPH_EXACT,
@@ -517,7 +344,7 @@ static bool takes_along(const compute_setup *setup)
                                memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
 }
 
-static compute_key key_of(const work *w)
+static compute_key key_of(const compute_work *w)
 {
     const compute_setup *setup = w->setup;
     const mf_workload *load = setup->workload;
@@ -545,7 +372,7 @@ static compute_key key_of(const work *w)
 }
 
 /* From the memo, or by a replay that the memo then has. */
-static mf_status recall_ways(work *w, compute_way *ways, size_t n_ways, bool whole)
+static mf_status recall_ways(compute_work *w, compute_way *ways, size_t n_ways, bool whole)
 {
     compute_form *forms[COMPUTE_MAX_WAYS] = {NULL};
     const compute_key key = key_of(w);
@@ -563,10 +390,10 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
 {
     const mf_model *model = setup->footprint->model;
     const bool remembers = setup->tensor_places == NULL && !whole;
-    work w = {.setup = setup,
-              .arch = mf_graph_arch_get(model->architecture),
-              .memo = remembers ? setup->footprint->memo : NULL,
-              .buffers = malloc(setup->n_places * sizeof *w.buffers)};
+    compute_work w = {.setup = setup,
+                      .arch = mf_graph_arch_get(model->architecture),
+                      .memo = remembers ? setup->footprint->memo : NULL,
+                      .buffers = malloc(setup->n_places * sizeof *w.buffers)};
     compute_way ways[COMPUTE_MAX_WAYS] = {{.n_tensors = 0}};
     compute_size size = {0};
     w.traits = w.arch->traits;

@@ -1,0 +1,38 @@
+/*
+ * compute_work.h - one case's graphs while they are laid out (llamacpp_compute.c).
+ */
+#ifndef MF_MEMORY_COMPUTE_WORK_H
+#define MF_MEMORY_COMPUTE_WORK_H
+
+#include "memory/compute_memo.h"
+#include "memory/graph_arch.h"
+#include "memory/llamacpp_compute.h"
+
+typedef struct compute_work {
+    const compute_setup *setup;
+    const graph_arch *arch;
+    graph_traits traits;
+    builder b;
+    compute_memo *memo;  /* NULL: nothing is remembered */
+    compute_form blank;  /* what a graph is built in */
+    compute_form *form;  /* what was replayed: that one or the memo's */
+    build_layer *layers; /* of the graph */
+    build_layer *all;    /* of the model */
+    int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
+    uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
+    galloc_buffer *buffers;
+} compute_work;
+
+/* Fills `all`, `part_places` and `kinds`. */
+void mf_compute_place_layers(compute_work *w);
+
+/* Runs of layers alike, of more periods than are kept of them at first, into `blank`. */
+void mf_compute_find_runs(compute_work *w);
+
+/* All of a layer in one place: nothing is copied between its tensors. */
+bool mf_compute_is_together(const compute_work *w, size_t layer);
+
+/* Fills `layers`: all outside the runs, and of each run those of its first periods. Returns how many. */
+size_t mf_compute_list_layers(compute_work *w);
+
+#endif
