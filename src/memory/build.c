@@ -259,3 +259,8 @@ mf_build_norm(builder *b, const build_layer *l, block_part w, block_part bias, g
     }
     return with_weight(b, l, bias, with_weight(b, l, w, y));
 }
+
+graph_tensor mf_build_loose_norm(builder *b, const build_layer *l, block_part w, graph_tensor x)
+{
+    return with_weight(b, l, w, mf_build_rms(b, x));
+}

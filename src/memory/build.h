@@ -72,7 +72,8 @@ typedef struct graph_traits {
     bool bare_norms;     /* no weights (OLMo) */
     bool norm_embedding;
     bool late_rows;      /* picked behind the norm of attention's result */
-    bool loose_norms;    /* of results: not by build_norm, they run anywhere */
+    bool loose_norms;    /* of results: they run anywhere */
+    bool loose_ends;     /* of feed forward's results alone */
     bool norm_turned;    /* queries and keys are normed behind their rope */
     bool output_first;   /* a tied embedding is loaded as the output before it is for itself */
     uint32_t rope_depth; /* rope in models of so many layers only; 0: in all */
@@ -184,6 +185,9 @@ mf_build_linear(builder *b, const build_layer *l, block_part w, block_part bias,
 graph_tensor mf_build_rms(builder *b, graph_tensor x); /* no weight */
 graph_tensor
 mf_build_norm(builder *b, const build_layer *l, block_part w, block_part bias, graph_tensor x);
+
+/* llama.cpp names no layer for it: it runs anywhere. */
+graph_tensor mf_build_loose_norm(builder *b, const build_layer *l, block_part w, graph_tensor x);
 
 /* build_attention.c */
 typedef struct attention_case {

@@ -65,16 +65,33 @@ static bool goes_round(const compute_form *f, const layer_repeat *p, graph_tenso
                             : is_between(t, p->before, p->first + p->n);
 }
 
-/* Made in the two periods, so that the next one makes its own. */
-static bool is_made_in_time(const compute_form *f, const layer_run *r, graph_tensor copy)
+/* The period in whose steps a copy is made; periods of the run if in none of the first three. */
+static size_t period_of(const compute_form *f, const layer_run *r, graph_tensor copy)
 {
-    const size_t end = f->s.begins[r->at + 2 * r->period];
+    const size_t end = f->s.begins[r->at + COMPUTE_KEPT_WITH_COPIES * r->period];
+    size_t k = 0;
     for (size_t i = f->s.begins[r->at]; i < end; i++) {
+        while (i >= f->s.begins[r->at + (k + 1) * r->period]) {
+            k++;
+        }
         if (f->s.steps.items[i].tensor == copy) {
-            return true;
+            return k;
         }
     }
-    return f->g.nodes[copy].output;
+    return r->n_periods;
+}
+
+/* The next period makes its own, a period later; a split that spans many makes all of theirs at its beginning. */
+static bool
+is_made_in_time(const compute_form *f, const layer_run *r, const layer_repeat *p, graph_tensor copy)
+{
+    const graph_node *node = &f->g.nodes[copy];
+    const graph_tensor next = node->copy_of < p->first + p->n
+                                  ? mf_schedule_copy(&f->g, node->copy_of + p->n, node->place)
+                                  : GRAPH_NONE;
+    const size_t made = period_of(f, r, copy);
+    return node->output || (next != GRAPH_NONE && made + 1 < COMPUTE_KEPT_WITH_COPIES &&
+                            period_of(f, r, next) == made + 1);
 }
 
 /* What a step of the period reads. False if it is a copy that the next period may not have likewise: of two periods the last
@@ -92,7 +109,7 @@ look_at_step(layer_repeat *p, const compute_form *f, const layer_run *r, graph_t
         const graph_tensor owner = mf_graph_owner(&f->g, source);
         if (!goes_round(f, p, owner)) {
             p->outside[p->n_outside++] = owner;
-        } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, r, source))) {
+        } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, r, p, source))) {
             return false;
         }
     }

@@ -208,8 +208,9 @@ static void size_copy(const graph *g, graph_node *copy)
     copy->shape = of->shape;
     copy->element_bytes = of->element_bytes;
     copy->bytes = of->bytes;
-    copy->scratch_bytes =
-        g->nodes[mf_graph_owner(g, copy->copy_of)].external ? of->scratch_bytes : 0;
+    const bool lasts =
+        of->copy_of != GRAPH_NONE || g->nodes[mf_graph_owner(g, copy->copy_of)].external;
+    copy->scratch_bytes = lasts ? of->scratch_bytes : 0;
 }
 
 graph_tensor mf_graph_copy(graph *g, graph_tensor of)

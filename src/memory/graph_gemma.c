@@ -108,7 +108,7 @@ void mf_graph_gemma(builder *b)
         y = mf_build_norm(b, l, PART_ATTN_POST_NORM, PART_COUNT, y);
         residual = mf_build_in_place(b, y, residual);
         y = feed_forward(b, l, residual);
-        y = mf_build_norm(b, l, PART_FFN_POST_NORM, PART_COUNT, y);
+        y = mf_build_loose_norm(b, l, PART_FFN_POST_NORM, y);
         x = mf_build_in_place(b, y, residual);
         x = inputs != GRAPH_NONE ? add_per_layer(b, l, x, inputs) : x;
         x = mf_build_has(l, PART_LAYER_OUT_SCALE)

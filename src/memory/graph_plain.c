@@ -145,10 +145,9 @@ norm_input(builder *b, const build_layer *l, block_part w, block_part bias, grap
 
 static graph_tensor norm_result(builder *b, const build_layer *l, block_part w, graph_tensor x)
 {
-    if (!b->traits->loose_norms) {
-        return mf_build_norm(b, l, w, PART_COUNT, x);
-    }
-    return mf_build_in_place(b, mf_build_rms(b, x), mf_build_weight(b, l, w));
+    const bool end = w == PART_FFN_POST_NORM && b->traits->loose_ends;
+    return b->traits->loose_norms || end ? mf_build_loose_norm(b, l, w, x)
+                                         : mf_build_norm(b, l, w, PART_COUNT, x);
 }
 
 static bool is_sandwich(const build_layer *l)

@@ -2,6 +2,8 @@
  * llamacpp_bound.c - compute buffers of a model whose blocks hold other tensors than the known graphs read: the pieces
  * of the widest layer as if all were alive together, with the output beside them. Far above what a graph takes.
  */
+#include <string.h>
+
 #include "base/checked.h"
 #include "memory/llamacpp_compute.h"
 
@@ -35,6 +37,35 @@ static uint64_t layer_elements(const mf_layer *layer, uint64_t hidden, uint64_t 
            STATE_COPIES * layer->recurrent.conv_elements;
 }
 
+/* The widest layer's cache copied to where it is attended, and unpacked there; a weight of the host taken along. */
+static mf_status
+count_copies(uint64_t *bytes, const compute_setup *setup, uint64_t cells, uint64_t tokens)
+{
+    enum { COPIES = 2, OFFLOAD_TOKENS = 32 };
+    const size_t n = setup->footprint->model->n_layers + 1;
+    const bool takes_along = setup->offloads && tokens >= OFFLOAD_TOKENS &&
+                             (setup->tensor_places != NULL || setup->workload->n_cpu_moe > 0 ||
+                              memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
+    const mf_footprint *f = setup->footprint;
+    uint64_t widest = 0;
+    uint64_t heaviest = 0;
+    for (size_t i = 0; i < f->model->n_layers; i++) {
+        const mf_attention *a = &f->model->layers[i].attention;
+        widest = larger(widest, (uint64_t)a->n_kv_heads * ((uint64_t)a->key_dim + a->value_dim));
+    }
+    for (size_t i = 0; takes_along && i < f->model->n_tensors; i++) {
+        uint64_t one = 0;
+        const mf_status status = mf_footprint_tensor(&one, f, i, BUFFER_CUDA, NULL);
+        if (status != MF_OK) {
+            return status;
+        }
+        heaviest = larger(heaviest, one);
+    }
+    return mf_mul(bytes, COPIES * F32_BYTES * widest, cells) && mf_add(bytes, *bytes, heaviest)
+               ? MF_OK
+               : MF_E_OVERFLOW;
+}
+
 mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *setup)
 {
     enum { STATE_COPIES = 3 };
@@ -54,11 +85,17 @@ mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *set
     uint64_t body = 0;
     uint64_t output = 0;
     uint64_t states = 0;
+    uint64_t copies = 0;
+    const mf_status status = count_copies(&copies, setup, cells, tokens);
+    if (status != MF_OK) {
+        return status;
+    }
     const uint64_t per_token = F32_BYTES * (widest + cells + 2 * model->hidden);
     if (!mf_mul(&body, per_token, tokens) ||
         !mf_mul(&output, F32_BYTES * (model->vocabulary + 2 * model->hidden), tokens) ||
         !mf_mul(&states, (uint64_t)STATE_COPIES * F32_BYTES * state, w->n_parallel) ||
-        !mf_add(&body, body, states) || !mf_add(&body, body, output)) {
+        !mf_add(&body, body, states) || !mf_add(&body, body, output) ||
+        !mf_add(&body, body, copies)) {
         return MF_E_OVERFLOW;
     }
     for (size_t i = 0; i < setup->n_places; i++) {
