@@ -61,7 +61,8 @@ count_copies(uint64_t *bytes, const compute_setup *setup, uint64_t cells, uint64
         }
         heaviest = larger(heaviest, one);
     }
-    return mf_mul(bytes, COPIES * F32_BYTES * widest, cells) && mf_add(bytes, *bytes, heaviest)
+    return mf_mul(bytes, (uint64_t)COPIES * F32_BYTES * widest, cells) &&
+                   mf_add(bytes, *bytes, heaviest)
                ? MF_OK
                : MF_E_OVERFLOW;
 }
@@ -102,4 +103,13 @@ mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *set
         size->bytes[i] = body;
     }
     return MF_OK;
+}
+
+bool mf_llamacpp_is_apart(const compute_setup *setup)
+{
+    const size_t n = setup->footprint->model->n_layers;
+    const mf_workload *load = setup->workload;
+    return setup->n_places > 1 &&
+           (setup->tensor_places != NULL || !load->kv_offload || load->n_cpu_moe > 0 ||
+            memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
 }

@@ -190,16 +190,6 @@ static void begin_builder(compute_work *w)
     }
 }
 
-/* A kernel may run elsewhere than its layer lies only where something of a layer does. */
-static bool is_apart(const compute_setup *setup)
-{
-    const size_t n = setup->footprint->model->n_layers;
-    const mf_workload *load = setup->workload;
-    return setup->n_places > 1 &&
-           (setup->tensor_places != NULL || !load->kv_offload || load->n_cpu_moe > 0 ||
-            memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
-}
-
 static mf_status probe(compute_work *w, uint64_t tokens_each)
 {
     builder *b = &w->b;
@@ -236,7 +226,7 @@ static mf_status resolve_fused(compute_work *w)
     builder *b = &w->b;
     bool has[FUSED_OPS] = {false};
     uint64_t built = 0;
-    if (!is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
+    if (!mf_llamacpp_is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
         return MF_OK;
     }
     for (size_t i = 0; i < w->blank.n_runs; i++) {

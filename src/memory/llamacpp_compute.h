@@ -39,6 +39,9 @@ mf_status mf_llamacpp_compute(compute_size *size, const compute_setup *setup, mf
 /* Without a graph: every piece of the widest layer at once, generously. llamacpp_bound.c */
 mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *setup);
 
+/* Something of a layer may lie elsewhere than the layer: only then may what it computes. llamacpp_bound.c */
+bool mf_llamacpp_is_apart(const compute_setup *setup);
+
 /* The same as mf_llamacpp_compute with every layer in the graph: what tests hold the shortened one against. */
 mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err);
 
