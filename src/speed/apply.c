@@ -191,7 +191,7 @@ static void apply_cpu(applier *a)
     const mf_record_result *launch = mf_record_find(a->record, MF_PROBE_LAUNCH);
     draw(a, MF_KNOB_ETA, CPU_ETA_OF_READ * mf_record_rate(a->record, MF_PROBE_READ) / bandwidth, 0);
     if (cache > 0) {
-        const double flop = FLOP_PER_CACHED_BYTE * cache;
+        const double flop = MF_FLOP_PER_CACHED_BYTE * cache;
         draw(a, MF_KNOB_KV, CPU_CACHE * bandwidth / cache, 0);
         draw(a, MF_KNOB_ATTENTION, CPU_ATTENTION * a->peaks.matrix_flop_per_s / flop, 0);
     }

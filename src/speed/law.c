@@ -18,6 +18,9 @@
 #define CACHE_OVERLAP 4.0 /* of that reading and the products */
 /* Experts in 16 bits are multiplied one by one by a library with larger tiles than the kernels for packed ones have. */
 #define WIDE_PADDING 4.0
+/* Two R9700 with 64 MiB read Devstral 2's cache, 12 query heads a KV head, at 1.1 times its bytes; a Strix Halo reads at three
+   times (MiniMax M2, 6 query heads). */
+#define KEEPING_CACHE_BYTES (32.0 * 1024 * 1024)
 #define REFERENCE_CLOCK_HZ 1.4e9
 #define APPLE_FLOP_PER_CORE_AND_CLOCK 256.0 /* 128 lanes, FMA = 2 */
 #define REFERENCE_W_PER_FLOP_PER_S 1.4e-12  /* RTX 4090, RTX 5090 */
@@ -117,7 +120,11 @@ mf_knobs mf_knobs_start(const mf_setting *setting)
 {
     const bool mlx = setting->runtime == MF_RUNTIME_MLX;
     const bool tiles = setting->runtime == MF_RUNTIME_ROCM && setting->flash_attention;
+    const mf_cache_reading reading = mlx                              ? MF_READ_BY_HEAD
+                                     : tiles && !setting->keeps_reads ? MF_READ_BY_TILE
+                                                                      : MF_READ_ONCE;
     return (mf_knobs){.skips_tail = mlx, /* it computes lazily: of a chunk what fills the caches */
+                      .reading = reading,
                       .mapped_bytes_per_s = mlx ? MLX_MAPPED_BYTES_PER_S : 0,
                       .query_tile = tiles ? ROCM_QUERY_TILE : 0,
                       .keeps_scores = !setting->flash_attention};
@@ -155,7 +162,9 @@ mf_setting mf_setting_of(const mf_device *device,
                           .chip_class = device->chip_class,
                           .generation = mf_generation_of(device->architecture),
                           .runtime = runtime,
-                          .flash_attention = flash_attention};
+                          .flash_attention = flash_attention,
+                          .keeps_reads = device->cache_bytes.known &&
+                                         device->cache_bytes.value >= KEEPING_CACHE_BYTES};
     /* Apple's cores are alike but for their clock, and a kernel's launch takes so many clocks. */
     if (device->vendor == MF_VENDOR_APPLE && device->cores.known && device->cores.value > 0 &&
         device->fp32_flop_per_s.known) {
@@ -201,8 +210,8 @@ mf_law_decode(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs,
     t.weights_s = joined(t.memory_s, t.lanes_s, peaks->overlap);
     /* llama.cpp's CPU kernels walk the cache once a query head: time follows the products (README of cpu_speed.csv). */
     const double kv_bytes = peaks->attention_by_flop
-                                ? mf_work_attention_flop(work, n, false) / FLOP_PER_CACHED_BYTE
-                                : mf_work_kv_time_bytes(work, step.cache, n);
+                                ? mf_work_attention_flop(work, n, false) / MF_FLOP_PER_CACHED_BYTE
+                                : mf_work_kv_time_bytes(work, step.cache, knobs->reading, n);
     t.kv_s = knobs->value[MF_KNOB_KV] * kv_bytes / bandwidth;
     t.layer_s = work->n_layers * knobs->value[MF_KNOB_LAYER];
     t.moe_s = work->n_moe_layers * knobs->value[MF_KNOB_MOE];

@@ -20,8 +20,6 @@
 #include "memfit/machine.h"
 #include "speed/work.h"
 
-#define FLOP_PER_CACHED_BYTE 4.0 /* of an F16 cache with 4 query heads a KV head */
-
 typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
     double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
@@ -52,6 +50,7 @@ typedef struct mf_knobs {
     double scale[MF_TEST_COUNT]; /* of the time, by the model's architecture */
     bool skips_tail;             /* the engine computes of a prompt what the caches need */
     bool keeps_scores;           /* flash attention is off */
+    mf_cache_reading reading;
     double query_tile; /* queries that read the cache at once; 0: so many that it is no matter */
     double
         mapped_bytes_per_s; /* at which a prompt's first chunk maps the weights; 0: it does not */

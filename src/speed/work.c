@@ -13,6 +13,19 @@ static bool same_group(const mf_attention_group *a, const mf_attention_group *b)
     return a->latent == b->latent && apart < 0.5;
 }
 
+/* How often a KV head is read where tiles of query heads read it; one head alone has a kernel of its own, which reads it once. */
+static double readings_by_tile(const mf_attention *a)
+{
+    static const uint32_t tiles[] = {8, 4, 2};
+    const uint32_t n_queries = a->n_kv_heads > 0 ? a->n_heads / a->n_kv_heads : 1;
+    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
+        if (n_queries % tiles[i] == 0) {
+            return (double)n_queries / tiles[i];
+        }
+    }
+    return fmax(1, n_queries);
+}
+
 /* FLOP: QK^T and the weighted sum of V, 2 each per multiply-add. Absorbed MLA attends in the latent space: keys of
    rank + rope, values of rank (science: 2 h (2 r + p)); llama.cpp and mlx-lm both run it so. */
 static mf_attention_group group_of(const mf_attention *a)
@@ -29,6 +42,7 @@ static mf_attention_group group_of(const mf_attention *a)
     }
     group.keys = (double)a->n_kv_heads * a->key_dim;
     group.values = a->value_is_key ? 0 : (double)a->n_kv_heads * a->value_dim;
+    group.again = (readings_by_tile(a) - 1) * (group.keys + group.values);
     group.flop = 2.0 * a->n_heads * ((double)a->key_dim + a->value_dim);
     return group;
 }
@@ -52,6 +66,7 @@ static mf_status add_group(mf_work *work, const mf_attention_group *group, mf_er
     }
     work->groups[i].keys += group->keys;
     work->groups[i].values += group->values;
+    work->groups[i].again += group->again;
     work->groups[i].index += group->index;
     work->groups[i].flop += group->flop;
     return MF_OK;
@@ -252,6 +267,7 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     for (size_t g = 0; g < scaled.n_groups; g++) {
         scaled.groups[g].keys *= share;
         scaled.groups[g].values *= share;
+        scaled.groups[g].again *= share;
         scaled.groups[g].index *= share;
         scaled.groups[g].flop *= share;
     }
@@ -316,11 +332,39 @@ double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_toke
     return bytes;
 }
 
-double mf_work_kv_time_bytes(const mf_work *work, mf_cache_width width, double n_tokens)
+/* Bytes a visible token that a kernel reads beyond reading each cache once. */
+static double
+read_more(const mf_attention_group *group, mf_cache_width width, mf_cache_reading reading)
+{
+    const double once = group->keys * width.key_bytes + group->values * width.value_bytes;
+    const double element_bytes = (width.key_bytes + width.value_bytes) / 2;
+    switch (reading) {
+    case MF_READ_BY_TILE:
+        return group->again * element_bytes;
+    case MF_READ_BY_HEAD:
+        return group->latent
+                   ? 0
+                   : fmax(0,
+                          group->flop / MF_FLOP_PER_CACHED_BYTE * element_bytes / F16_BYTES - once);
+    case MF_READ_ONCE:
+        break;
+    }
+    return 0;
+}
+
+double mf_work_kv_time_bytes(const mf_work *work,
+                             mf_cache_width width,
+                             mf_cache_reading reading,
+                             double n_tokens)
 {
     const mf_cache_width unpacked = {.key_bytes = fmax(F16_BYTES, width.key_bytes),
                                      .value_bytes = fmax(F16_BYTES, width.value_bytes)};
-    return mf_work_kv_bytes(work, unpacked, n_tokens);
+    double bytes = mf_work_kv_bytes(work, unpacked, n_tokens);
+    for (size_t g = 0; reading != MF_READ_ONCE && g < work->n_groups; g++) {
+        const mf_attention_group *group = &work->groups[g];
+        bytes += read_more(group, unpacked, reading) * visible(group, n_tokens);
+    }
+    return bytes;
 }
 
 double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent)

@@ -11,6 +11,7 @@
 #include "memfit/memory.h"
 
 #define MF_MAX_ATTENTION_GROUPS 16
+#define MF_FLOP_PER_CACHED_BYTE 4.0 /* of an F16 cache with 4 query heads a KV head */
 
 /* Layers whose attention sees the same tokens, summed. */
 typedef struct mf_attention_group {
@@ -20,6 +21,7 @@ typedef struct mf_attention_group {
     double ratio;  /* compressed entries: one per this many tokens beside the window; 0: none */
     double keys;   /* elements of K read per visible token */
     double values; /* elements of V */
+    double again;  /* elements of both that tiles of query heads read once more (MF_READ_BY_TILE) */
     double index;  /* elements of index keys read per token in the context */
     double flop;   /* attention FLOP per query and visible token */
 } mf_attention_group;
@@ -74,9 +76,19 @@ mf_cache_width mf_cache_width_of(const mf_workload *workload);
 /* Bytes of KV cache read for one token with n tokens in the context. */
 double mf_work_kv_bytes(const mf_work *work, mf_cache_width width, double n_tokens);
 
+/* How one token's attention reads the cache. Query heads have KV heads in common, but not every kernel reads them once. */
+typedef enum mf_cache_reading {
+    MF_READ_ONCE,
+    MF_READ_BY_TILE, /* once for 8, 4 or 2 query heads, the most that divide a KV head's */
+    MF_READ_BY_HEAD  /* once for each; counted in such as 4 query heads read */
+} mf_cache_reading;
+
 /* The same as it takes time: a cache below 16 bits is unpacked in the attention kernel, and no published row shows it faster
    than F16's (tests/truth/speed.csv has no decode at a depth with one), so it counts as that. */
-double mf_work_kv_time_bytes(const mf_work *work, mf_cache_width width, double n_tokens);
+double mf_work_kv_time_bytes(const mf_work *work,
+                             mf_cache_width width,
+                             mf_cache_reading reading,
+                             double n_tokens);
 
 /* FLOP of the attention of one query with n tokens in the context: latent layers or the others. */
 double mf_work_attention_flop(const mf_work *work, double n_tokens, bool latent);

@@ -137,6 +137,7 @@ typedef struct mf_setting {
     mf_generation generation;
     mf_runtime runtime;
     bool flash_attention;
+    bool keeps_reads;  /* the last level cache holds what several kernels read at once */
     double clock_log;  /* of the GPU's clock over 1.4 GHz; 0: not known, or no matter */
     double extra_dies; /* joined with the first: 1 for Apple's Ultra chips */
     double

@@ -283,6 +283,41 @@ Test(law, rocm_reads_the_cache_once_for_16_queries)
     cr_assert(epsilon_eq(dbl, mf_attending_s(&bound), 1e6 * expected, 1e-3 * expected * 1e6));
 }
 
+/* Share of a token's attention that 6 query heads of 2 KV heads read again. */
+static double readings(mf_runtime runtime, bool flash_attention)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.depth = 5000;
+    const double once = mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step).kv_s;
+    const mf_setting setting = {.runtime = runtime, .flash_attention = flash_attention};
+    b.knobs.reading = mf_knobs_start(&setting).reading;
+    return mf_law_decode(&b.work, &b.peaks, &b.knobs, b.step).kv_s / once;
+}
+
+Test(law, query_heads_read_the_cache_together_where_the_kernel_lets_them)
+{
+    cr_expect(epsilon_eq(dbl, readings(MF_RUNTIME_CUDA, true), 1, 1e-12));
+    cr_expect(epsilon_eq(dbl, readings(MF_RUNTIME_METAL, true), 1, 1e-12));
+    cr_expect(epsilon_eq(dbl, readings(MF_RUNTIME_ROCM, true), 3, 1e-12));
+    cr_expect(epsilon_eq(dbl, readings(MF_RUNTIME_ROCM, false), 1, 1e-12));
+    cr_expect(epsilon_eq(dbl, readings(MF_RUNTIME_ROCM_2025, true), 1, 1e-12));
+}
+
+Test(law, a_large_last_level_cache_keeps_what_tiles_read_again)
+{
+    mf_device card = sample_card();
+    card.cache_bytes = (mf_fact){.known = true, .value = 64.0 * (1 << 20)};
+    const mf_setting large = mf_setting_of(&card, MF_RUNTIME_ROCM, true, "llama");
+    card.cache_bytes.value = 6.0 * (1 << 20);
+    const mf_setting small = mf_setting_of(&card, MF_RUNTIME_ROCM, true, "llama");
+    card.cache_bytes.known = false;
+    const mf_setting unknown = mf_setting_of(&card, MF_RUNTIME_ROCM, true, "llama");
+    cr_expect(eq(int, mf_knobs_start(&large).reading, MF_READ_ONCE));
+    cr_expect(eq(int, mf_knobs_start(&small).reading, MF_READ_BY_TILE));
+    cr_expect(eq(int, mf_knobs_start(&unknown).reading, MF_READ_BY_TILE));
+}
+
 Test(law, mlx_maps_the_weights_once_a_prompt)
 {
     bench b;

@@ -83,6 +83,8 @@ static const notes_case notes_cases[] = {
      2048                                                                                                                 },
     {"amd-strix-halo-8060s", "2025-10",          "tuned rocWMMA fork; FA on",        MF_RUNTIME_ROCM,          true,  512 },
     {"amd-rx-7900-xt",       "2025-08..2026-04", "FA off; ROCm",                     MF_RUNTIME_ROCM,          false, 512 },
+    {"amd-rx-7900-xt",       "2025-08..10",      "FA on; ROCm",                      MF_RUNTIME_ROCM_2025,     true,  512 },
+    {"amd-rx-7900-xt",       "2025-08",          "FA on; Vulkan",                    MF_RUNTIME_VULKAN,        true,  512 },
     {"nvidia-gb10",          "2025-10",          "FA on",                            MF_RUNTIME_CUDA_2025,     true,  512 },
     {"intel-arc-a770-16gb",  "2025-08",          "FA off; Vulkan",                   MF_RUNTIME_VULKAN,        false, 512 },
 };
@@ -103,6 +105,28 @@ Test(measurement, notes_tell_runtime_flash_attention_and_micro_batch)
         cr_expect(eq(int, m.runtime, c->runtime), "case %zu: %s", i, mf_runtime_name(m.runtime));
         cr_expect(eq(int, m.flash_attention, c->flash), "case %zu", i);
         cr_expect(epsilon_eq(dbl, m.ubatch_tokens, c->ubatch, 1e-9), "case %zu", i);
+        mf_measurements_free(&all);
+    }
+}
+
+Test(measurement, early_rocm_builds_multiply_a_prompt_as_today_s_where_the_card_was_known)
+{
+    static const struct {
+        const char *device;
+        mf_runtime runtime;
+    } cases[] = {
+        {"amd-rx-7900-xt",       MF_RUNTIME_ROCM     },
+        {"amd-strix-halo-8060s", MF_RUNTIME_ROCM_2025},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        snprintf(text,
+                 sizeof text,
+                 HEADER "%s,llama.cpp,m,q,pp,9,512,0,high,2025-08,ROCm\n",
+                 cases[i].device);
+        mf_measurements all;
+        const mf_measurement m = only(&all, text);
+        cr_expect(eq(int, m.runtime, cases[i].runtime), "case %zu", i);
         mf_measurements_free(&all);
     }
 }

@@ -100,6 +100,59 @@ Test(work, a_window_stops_the_cache_reads_from_growing)
     cr_assert(epsilon_eq(dbl, mf_work_kv_bytes(&work, f16, 1000), (1000 + 100) * per_token, 1e-6));
 }
 
+Test(work, kernels_differ_in_how_often_query_heads_read_a_kv_head)
+{
+    static const struct {
+        uint32_t n_heads; /* of 2 KV heads */
+        double by_tile;
+        double by_head;
+    } cases[] = {
+        {2,  1, 1  }, /* one head reads at least what is there */
+        {4,  1, 1  },
+        {6,  3, 1  }, /* 3 a KV head: no tile divides them */
+        {8,  1, 1  },
+        {12, 3, 1.5},
+        {16, 1, 2  },
+        {32, 2, 4  },
+        {40, 5, 5  },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sample s;
+        sample_fill(&s);
+        s.layers[0].attention.n_heads = s.layers[1].attention.n_heads = cases[i].n_heads;
+        const mf_work work = work_of(&s, (mf_work_part){0});
+        const mf_cache_width f16 = {2, 2};
+        const double once = mf_work_kv_bytes(&work, f16, 1000);
+        cr_expect(
+            epsilon_eq(dbl, mf_work_kv_time_bytes(&work, f16, MF_READ_ONCE, 1000), once, 1e-6));
+        cr_expect(epsilon_eq(dbl,
+                             mf_work_kv_time_bytes(&work, f16, MF_READ_BY_TILE, 1000),
+                             cases[i].by_tile * once,
+                             1e-6),
+                  "%u heads",
+                  cases[i].n_heads);
+        cr_expect(epsilon_eq(dbl,
+                             mf_work_kv_time_bytes(&work, f16, MF_READ_BY_HEAD, 1000),
+                             cases[i].by_head * once,
+                             1e-6),
+                  "%u heads",
+                  cases[i].n_heads);
+    }
+}
+
+Test(work, a_latent_cache_is_read_once_whoever_reads_it)
+{
+    sample s;
+    sample_fill(&s);
+    s.layers[0].attention = s.layers[1].attention = (mf_attention){
+        .kind = MF_ATTENTION_MLA, .n_heads = 24, .n_kv_heads = 1, .kv_rank = 40, .rope_dim = 8};
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    const mf_cache_width f16 = {2, 2};
+    const double once = mf_work_kv_bytes(&work, f16, 300);
+    cr_expect(epsilon_eq(dbl, mf_work_kv_time_bytes(&work, f16, MF_READ_BY_HEAD, 300), once, 1e-6));
+    cr_expect(epsilon_eq(dbl, mf_work_kv_time_bytes(&work, f16, MF_READ_BY_TILE, 300), once, 1e-6));
+}
+
 Test(work, a_quantized_cache_is_narrower)
 {
     const mf_workload w = {.kv_type_k = MF_TYPE_Q8_0, .kv_type_v = MF_TYPE_F16};
