@@ -140,6 +140,14 @@ static void show_ways_of_prompt(mf_document *d, const mf_audited *to)
     mf_document_cell(d, "units: a time in ms for s, tokens of several prompts");
 }
 
+/* Split by layers, devices read one after the other; by tensors at once. */
+static bool tensors_would_do(const mf_audited *to)
+{
+    const mf_case *run = &to->loaded.run;
+    return run->machine && run->workload.split == MF_SPLIT_LAYER &&
+           to->audit.least_tokens_per_step <= (double)mf_machine_count_devices(run->machine);
+}
+
 static void show_ways(mf_document *d, const mf_audited *to)
 {
     char text[MF_NUMBER_SIZE + 16];
@@ -161,6 +169,9 @@ static void show_ways(mf_document *d, const mf_audited *to)
     mf_document_cell(d,
                      "speculation that gives at least %s tokens a step",
                      mf_number_text(text, times * fmax(1, to->claim.tokens_per_step), 2));
+    if (tensors_would_do(to)) {
+        mf_document_cell(d, "the model split by tensors over the devices (--split tensor)");
+    }
     if (to->ground.bytes_per_s > 0) {
         show_other_hardware(d, to, times);
     }
