@@ -112,12 +112,21 @@ static const family families[] = {
      PROPERTY_ONE                                                                                                             },
     {"attention_mla",                    BIT(MF_KNOB_ATTENTION_MLA), {KEY_NONE},                  1,      0.7,  PROPERTY_ONE  },
     {"attention_mla_by_vendor",          BIT(MF_KNOB_ATTENTION_MLA), {KEY_VENDOR},                1,      0.5,  PROPERTY_ONE  },
+    {"attention_wide",                   BIT(MF_KNOB_WIDE),          {KEY_NONE},                  1,      0.5,  PROPERTY_ONE  },
+    {"attention_wide_by_runtime",        BIT(MF_KNOB_WIDE),          {KEY_MATURE},                1,      0.5,  PROPERTY_ONE  },
+    {"attention_wide_by_class_runtime",
+     BIT(MF_KNOB_WIDE),
+     {KEY_CLASS, KEY_MATURE},
+     1,                                                                                                   0.3,
+     PROPERTY_ONE                                                                                                             },
     {"pass",                             BIT(MF_KNOB_PASS),          {KEY_NONE},                  500e-6, 0.5,  PROPERTY_ONE  },
     {"pass_by_runtime",                  BIT(MF_KNOB_PASS),          {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
     {"padding",                          BIT(MF_KNOB_PADDING),       {KEY_NONE},                  8,      1,    PROPERTY_ONE  },
     {"padding_by_runtime",               BIT(MF_KNOB_PADDING),       {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
     {"scan",                             BIT(MF_KNOB_SCAN),          {KEY_NONE},                  0.3e-6, 1.5,  PROPERTY_ONE  },
     {"scan_by_runtime",                  BIT(MF_KNOB_SCAN),          {KEY_RUNTIME},               1,      0.5,  PROPERTY_ONE  },
+    {"stream",                           BIT(MF_KNOB_STREAM),        {KEY_NONE},                  2,      0.7,  PROPERTY_ONE  },
+    {"stream_by_runtime",                BIT(MF_KNOB_STREAM),        {KEY_MATURE},                1,      0.5,  PROPERTY_ONE  },
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 

@@ -121,6 +121,8 @@ static bool uses_knob(const mf_speed_row *row, mf_knob knob)
     case MF_KNOB_MLA:
     case MF_KNOB_ATTENTION_MLA:
         return mf_work_attention_flop(work, 1, true) > 0;
+    case MF_KNOB_WIDE:
+        return mf_work_prompt_wide_flop(work, 0, 1) > 0;
     case MF_KNOB_KV:
     case MF_KNOB_ATTENTION:
         return work->n_groups > 0;
@@ -129,6 +131,7 @@ static bool uses_knob(const mf_speed_row *row, mf_knob knob)
     case MF_KNOB_LAYER:
     case MF_KNOB_WORK:
     case MF_KNOB_PASS:
+    case MF_KNOB_STREAM:
     case MF_KNOB_COUNT:
         break;
     }

@@ -21,6 +21,8 @@
 /* Two R9700 with 64 MiB read Devstral 2's cache, 12 query heads a KV head, at 1.1 times its bytes; a Strix Halo reads at three
    times (MiniMax M2, 6 query heads). */
 #define KEEPING_CACHE_BYTES (32.0 * 1024 * 1024)
+#define ACTIVATION_BYTES                                                                           \
+    4.0 /* llama.cpp keeps them in F32; MLX, in 16 bits, has a factor of its own */
 #define REFERENCE_CLOCK_HZ 1.4e9
 #define APPLE_FLOP_PER_CORE_AND_CLOCK 256.0 /* 128 lanes, FMA = 2 */
 #define REFERENCE_W_PER_FLOP_PER_S 1.4e-12  /* RTX 4090, RTX 5090 */
@@ -263,8 +265,10 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
         t.padding_s[f] = experts * rows * per_row * (is_wide((mf_format)f) ? WIDE_PADDING : 1);
         t.compute_s += t.dense_s[f] + t.expert_s[f] + t.padding_s[f];
     }
-    t.attention_s =
-        attention * mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
+    const double wide = mf_work_prompt_wide_flop(work, step.depth, step.n_tokens);
+    const double all = mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, false);
+    t.wide_s = attention * knobs->value[MF_KNOB_WIDE] * wide;
+    t.attention_s = attention * (all - wide) + t.wide_s;
     t.latent_s = attention * knobs->value[MF_KNOB_ATTENTION_MLA] *
                  mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, true);
     t.touch_s = n_batches * mf_work_touched_bytes(work, in_batch) / peaks->bandwidth_bytes_per_s;
@@ -277,7 +281,10 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
                     ? mf_work_prompt_cache_bytes(work, step.cache, step.depth, step.n_tokens) /
                           knobs->query_tile / peaks->bandwidth_bytes_per_s
                     : 0;
-    t.total_s = t.compute_s + mf_attending_s(&t) + t.touch_s + t.pass_s + t.scan_s;
+    t.stream_s = step.n_tokens * ACTIVATION_BYTES *
+                 (work->passed_elements - (knobs->skips_tail ? work->tail_passed_elements : 0)) *
+                 knobs->value[MF_KNOB_STREAM] / peaks->bandwidth_bytes_per_s;
+    t.total_s = t.compute_s + mf_attending_s(&t) + t.touch_s + t.pass_s + t.scan_s + t.stream_s;
     t.total_s = fmax(t.total_s * knobs->scale[MF_TEST_PREFILL],
                      LEAST_SLOWDOWN * mf_ceiling_prefill_s(work, peaks, step));
     return t;
@@ -328,9 +335,11 @@ mf_shares mf_prefill_shares(const mf_prefill_time *time, const mf_knobs *knobs)
     const double slope =
         time->cache_s > 0 ? pow(attention / mf_attending_s(time), CACHE_OVERLAP - 1) : 1;
     shares.value[MF_KNOB_ATTENTION] = knobs->ease[MF_KNOB_ATTENTION] * part * slope * attention;
+    shares.value[MF_KNOB_WIDE] = part * slope * time->wide_s;
     shares.value[MF_KNOB_ATTENTION_MLA] = part * slope * time->latent_s;
     shares.value[MF_KNOB_PASS] = part * time->pass_s;
     shares.value[MF_KNOB_SCAN] = part * time->scan_s;
+    shares.value[MF_KNOB_STREAM] = part * time->stream_s;
     return shares;
 }
 

@@ -8,6 +8,7 @@
  *            (on a CPU FLOP(n) / 4 instead of KV(n): the bytes of an F16 cache with 4 queries a KV head)
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
  *   t = F_dense c / P + F_expert c m / P + a F_attention / P_att + batches touched / BW + batches layers t_pass
+ *       + n passes 4 (inputs + outputs of all products) / BW
  *   P differs for 16 bit and for packed weights, P_att with and without flash attention (mf_peaks).
  *
  * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking
@@ -109,11 +110,13 @@ typedef struct mf_prefill_time {
     double padding_s[MF_FORMAT_COUNT];
     double compute_s; /* these three, all formats */
     double attention_s;
+    double wide_s; /* of it, heads wider than 128 */
     double latent_s;
     double cache_s; /* reading the cache while attending: joined with these two */
     double touch_s; /* reading weights, and mapping them */
     double pass_s;
     double scan_s;
+    double stream_s; /* activations through memory */
 } mf_prefill_time;
 
 /* A prompt's attention: its products, and the reading of the cache beside them. */

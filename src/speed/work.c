@@ -10,7 +10,7 @@ static bool same_group(const mf_attention_group *a, const mf_attention_group *b)
 {
     const double apart =
         fabs(a->window - b->window) + fabs(a->top_k - b->top_k) + fabs(a->ratio - b->ratio);
-    return a->latent == b->latent && apart < 0.5;
+    return a->latent == b->latent && a->wide == b->wide && apart < 0.5;
 }
 
 /* How often a KV head is read where tiles of query heads read it; one head alone has a kernel of its own, which reads it once. */
@@ -31,6 +31,8 @@ static double readings_by_tile(const mf_attention *a)
 static mf_attention_group group_of(const mf_attention *a)
 {
     mf_attention_group group = {.latent = a->kind == MF_ATTENTION_MLA,
+                                .wide = a->kind != MF_ATTENTION_MLA &&
+                                        a->key_dim > MF_WIDEST_NARROW_HEAD,
                                 .window = a->window,
                                 .top_k = a->index_top_k,
                                 .ratio = a->compress_ratio,
@@ -113,10 +115,22 @@ static double used_share(const mf_model *model, const mf_tensor *tensor)
     return ffn->n_experts > 0 ? (double)ffn->n_experts_used / ffn->n_experts : 1;
 }
 
+/* A product's inputs and outputs for one token, of all experts that it picks; a vector multiplies nothing. */
+static double passed_elements(const mf_model *model, const mf_tensor *tensor)
+{
+    if (tensor->n_dims < 2) {
+        return 0;
+    }
+    const bool expert = tensor->role == MF_ROLE_EXPERT && tensor->n_dims > 2;
+    const double times = expert ? model->layers[tensor->layer].ffn.n_experts_used : 1;
+    return ((double)tensor->dims[0] + (double)tensor->dims[1]) * times;
+}
+
 typedef struct tensor_load {
     double bytes;
     double weights;
     double share;
+    double passed; /* inputs and outputs of its product for one token */
     mf_format format;
     bool tail;
 } tensor_load;
@@ -147,6 +161,8 @@ static void add_tensor(mf_work *work, const mf_tensor *tensor, tensor_load load)
         work->tail_weights[load.format] += load.tail ? weights : 0;
         work->dense_bytes += load.bytes;
     }
+    work->passed_elements += load.passed;
+    work->tail_passed_elements += load.tail ? load.passed : 0;
 }
 
 /* The head: read for every decoded token, but for one row only of a prompt. */
@@ -209,6 +225,7 @@ static mf_status add_tensors(mf_work *work,
         const tensor_load load = {.bytes = (double)bytes,
                                   .weights = (double)elements,
                                   .share = used_share(model, tensor),
+                                  .passed = passed_elements(model, tensor),
                                   .format = mf_format_of(types[i]),
                                   .tail = tensor->layer >= 0 && (size_t)tensor->layer >= tail};
         if (tensor->role == MF_ROLE_OUTPUT || tensor->role == MF_ROLE_TOKEN_EMBEDDING) {
@@ -254,6 +271,8 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     scaled.dense_bytes *= share;
     scaled.expert_bytes *= share;
     scaled.state_bytes *= share;
+    scaled.passed_elements *= share;
+    scaled.tail_passed_elements *= share;
     scaled.n_layers *= share;
     scaled.n_moe_layers *= share;
     scaled.n_linear_layers *= share;
@@ -423,6 +442,16 @@ mf_work_prompt_attention_flop(const mf_work *work, double depth, double n_tokens
     for (size_t g = 0; g < work->n_groups; g++) {
         const mf_attention_group *group = &work->groups[g];
         flop += group->latent == latent ? group->flop * prompt_pairs(group, depth, n_tokens) : 0;
+    }
+    return flop;
+}
+
+double mf_work_prompt_wide_flop(const mf_work *work, double depth, double n_tokens)
+{
+    double flop = 0;
+    for (size_t g = 0; g < work->n_groups; g++) {
+        const mf_attention_group *group = &work->groups[g];
+        flop += group->wide ? group->flop * prompt_pairs(group, depth, n_tokens) : 0;
     }
     return flop;
 }

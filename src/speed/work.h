@@ -12,10 +12,12 @@
 
 #define MF_MAX_ATTENTION_GROUPS 16
 #define MF_FLOP_PER_CACHED_BYTE 4.0 /* of an F16 cache with 4 query heads a KV head */
+#define MF_WIDEST_NARROW_HEAD 128
 
 /* Layers whose attention sees the same tokens, summed. */
 typedef struct mf_attention_group {
     bool latent;   /* MLA */
+    bool wide;     /* heads wider than MF_WIDEST_NARROW_HEAD: other kernels */
     double window; /* tokens; 0: all */
     double top_k;  /* sparse attention: tokens attended after selection; 0: all */
     double ratio;  /* compressed entries: one per this many tokens beside the window; 0: none */
@@ -37,6 +39,9 @@ typedef struct mf_work {
     double state_bytes;                     /* recurrent state of one sequence */
     double bf16_experts;                  /* all layers' experts whose weights are BF16, counted */
     double tail_weights[MF_FORMAT_COUNT]; /* dense, of layers behind the last that fills a cache */
+    double
+        passed_elements; /* a prompt's token: inputs and outputs of all products but the head's */
+    double tail_passed_elements; /* of these, in layers behind the last that fills a cache */
     double n_layers;
     double n_moe_layers;
     double n_linear_layers;
@@ -102,6 +107,9 @@ double mf_work_prompt_cache_bytes(const mf_work *work,
                                   mf_cache_width width,
                                   double depth,
                                   double n_tokens);
+
+/* The part of those that are not latent that wide heads have. */
+double mf_work_prompt_wide_flop(const mf_work *work, double depth, double n_tokens);
 
 /* Bytes of weights touched by a batch: experts picked at random leave E (1 - k/E)^T untouched (arXiv 2505.19645). */
 double mf_work_touched_bytes(const mf_work *work, double n_tokens);

@@ -118,7 +118,9 @@ typedef enum mf_generation {
     X(MF_KNOB_ATTENTION_MLA, "attention_mla", "times the work of other attention")                 \
     X(MF_KNOB_PASS, "pass", "seconds per layer and micro-batch")                                   \
     X(MF_KNOB_PADDING, "padding", "rows computed in vain per touched expert and micro-batch")      \
-    X(MF_KNOB_SCAN, "scan", "seconds per recurrent layer and token of a prompt")
+    X(MF_KNOB_SCAN, "scan", "seconds per recurrent layer and token of a prompt")                   \
+    X(MF_KNOB_WIDE, "attention_wide", "times the work of heads of 128 or fewer")                   \
+    X(MF_KNOB_STREAM, "stream", "times that products' inputs and outputs pass through memory")
 
 typedef enum mf_knob {
 #define MF_KNOB_ENUM(name, text, unit) name,

@@ -263,6 +263,38 @@ Test(law, without_flash_attention_scores_go_through_memory)
     cr_assert(epsilon_eq(dbl, kept[1], 2 * kept[0], 1e-12));
 }
 
+Test(law, activations_pass_through_memory)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 700;
+    const mf_prefill_time t = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    const double passes = b.knobs.value[MF_KNOB_STREAM];
+    const double bytes = 700 * 4.0 * b.work.passed_elements;
+    cr_assert(gt(dbl, b.work.passed_elements, 0));
+    cr_assert(epsilon_eq(dbl, t.stream_s, passes * bytes / 1000e9, 1e-12));
+    b.knobs.skips_tail = true;
+    b.work.tail_passed_elements = 0.25 * b.work.passed_elements;
+    const mf_prefill_time skipped = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, skipped.stream_s, 0.75 * t.stream_s, 1e-12));
+}
+
+Test(law, wide_heads_have_kernels_of_their_own)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 300;
+    const double narrow = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s;
+    b.knobs.value[MF_KNOB_WIDE] = 1.75;
+    const double unmoved = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s;
+    cr_assert(epsilon_eq(dbl, unmoved, narrow, 1e-15));
+    for (size_t g = 0; g < b.work.n_groups; g++) {
+        b.work.groups[g].wide = true;
+    }
+    const double wide = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s;
+    cr_assert(epsilon_eq(dbl, wide, 1.75 * narrow, 1e-12));
+}
+
 Test(law, rocm_reads_the_cache_once_for_16_queries)
 {
     bench b;
@@ -505,8 +537,13 @@ Test(law, shares_of_decode_are_its_derivatives)
 
 static void check_prefill_shares(const bench *b)
 {
-    static const mf_knob knobs[] = {
-        MF_KNOB_EXPERT, MF_KNOB_ATTENTION, MF_KNOB_PASS, MF_KNOB_PADDING, MF_KNOB_SCAN};
+    static const mf_knob knobs[] = {MF_KNOB_EXPERT,
+                                    MF_KNOB_ATTENTION,
+                                    MF_KNOB_WIDE,
+                                    MF_KNOB_PASS,
+                                    MF_KNOB_PADDING,
+                                    MF_KNOB_SCAN,
+                                    MF_KNOB_STREAM};
     const mf_prefill_time t = mf_law_prefill(&b->work, &b->peaks, &b->knobs, b->step);
     const mf_shares shares = mf_prefill_shares(&t, &b->knobs);
     for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
@@ -521,6 +558,7 @@ Test(law, shares_of_prefill_are_its_derivatives)
 {
     bench b;
     bench_fill(&b);
+    b.work.groups[1].wide = true;
     check_prefill_shares(&b);
     setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
     b.step.n_tokens = 512;

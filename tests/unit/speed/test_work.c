@@ -189,6 +189,38 @@ Test(work, attention_over_a_prompt_is_the_sum_over_its_tokens)
     cr_assert(epsilon_eq(dbl, whole / sum, 1, 1e-3));
 }
 
+Test(work, heads_above_128_are_counted_apart)
+{
+    sample s;
+    sample_fill(&s);
+    s.layers[0].attention.key_dim = s.layers[0].attention.value_dim = 128;
+    const mf_work narrow = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, mf_work_prompt_wide_flop(&narrow, 20, 30), 0, 1e-12));
+    s.layers[0].attention.key_dim = s.layers[0].attention.value_dim = 192;
+    const mf_work wide = work_of(&s, (mf_work_part){0});
+    const double pairs = (50.0 * 50 - 20 * 20) / 2;
+    cr_assert(epsilon_eq(
+        dbl, mf_work_prompt_wide_flop(&wide, 20, 30), 2.0 * 6 * (192 + 192) * pairs, 1e-6));
+}
+
+Test(work, a_token_passes_what_its_products_read_and_write)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    double sum = 0;
+    for (size_t i = 0; i < SAMPLE_TENSORS; i++) {
+        const mf_tensor *t = &s.tensors[i];
+        const bool table = t->role == MF_ROLE_OUTPUT || t->role == MF_ROLE_TOKEN_EMBEDDING;
+        const double times = t->role == MF_ROLE_EXPERT ? 2 : 1;
+        sum += table || t->n_dims < 2 ? 0 : times * (double)(t->dims[0] + t->dims[1]);
+    }
+    cr_assert(gt(dbl, sum, 0));
+    cr_assert(epsilon_eq(dbl, work.passed_elements, sum, 1e-9));
+    const mf_work half = mf_work_scaled(&work, 0.5);
+    cr_assert(epsilon_eq(dbl, half.passed_elements, sum / 2, 1e-9));
+}
+
 Test(work, more_tokens_touch_more_experts_up_to_all)
 {
     sample s;
