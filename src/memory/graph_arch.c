@@ -135,6 +135,7 @@ static const graph_arch archs[] = {
     GRAPH(.name = "minicpm3",
           .build = mf_graph_latent,
           .traits = {.scale_embedding = true, .scale_residual = true, .scale_hidden = true}),
+    GRAPH(.name = "minimax-m1", .build = mf_graph_plain, .ground = GRAPH_ABSENT),
     GRAPH(.name = "minimax-m2", .build = mf_graph_plain, .traits = {.gating = GATE_SIGMOID}),
     GRAPH(.name = "minimax-m3", .build = mf_graph_blocks, .traits = {.gating = GATE_SIGMOID}),
     GRAPH(.name = "mistral3", .build = mf_graph_plain),

@@ -10,6 +10,7 @@
 typedef enum graph_ground {
     GRAPH_EXACT,    /* tests/truth holds it to llama.cpp's own bytes */
     GRAPH_COMPOSED, /* put together from pieces that other graphs have */
+    GRAPH_ABSENT, /* llama.cpp has no such architecture (src/llama-arch.cpp), so that nothing of it runs there */
 } graph_ground;
 
 typedef struct graph_arch {

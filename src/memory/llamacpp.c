@@ -304,10 +304,23 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
     return status;
 }
 
+static mf_status check_architecture(const mf_model *model, mf_error *err)
+{
+    if (mf_graph_arch_get(model->architecture)->ground != GRAPH_ABSENT) {
+        return MF_OK;
+    }
+    return mf_fail(err,
+                   MF_E_USAGE,
+                   "llama.cpp has no architecture '%s' and does not run this model: choose another "
+                   "--engine",
+                   model->architecture);
+}
+
 /* All but the compute buffers, which come last and are what takes time. */
 static mf_status begin_need(filler *fill, mf_cache_size *cache, mf_error *err)
 {
-    mf_status status = check_cache_types(fill->run, err);
+    mf_status status = check_architecture(fill->run->model, err);
+    status = status == MF_OK ? check_cache_types(fill->run, err) : status;
     status = status == MF_OK
                  ? mf_llamacpp_place(&fill->plan, fill->memory, fill->run, fill->at, err)
                  : status;

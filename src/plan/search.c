@@ -6,6 +6,7 @@
  * back to.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,7 @@ typedef enum ladder_id { LADDER_EXPERTS, LADDER_LAYERS, N_LADDERS } ladder_id;
 typedef struct search {
     mf_planner *planner;
     mf_plan_result *result;
+    mf_error *refusal; /* the first one */
     mf_ready_machine machine;
     size_t engine;
     size_t n_kv;
@@ -205,6 +207,14 @@ static mf_workload workload_of(const search *s, size_t kv, uint64_t n_ctx)
     return w;
 }
 
+/* Where nothing is left to choose from, the first refusal is the answer. */
+static void note_refusal(search *s, mf_status status, const mf_error *why)
+{
+    if (status != MF_OK && s->refusal->message[0] == '\0') {
+        *s->refusal = *why;
+    }
+}
+
 /* Formats that the model's heads can't take, or the engine, are left out. */
 static mf_status fill_rest(search *s, const mf_ready_model *any, mf_error *err)
 {
@@ -217,6 +227,7 @@ static mf_status fill_rest(search *s, const mf_ready_model *any, mf_error *err)
             mf_error why = {0};
             const mf_status status = mf_ready_rest(&s->rest[k][c], &s->machine, any, &w, &why);
             s->known[k][c] = status == MF_OK;
+            note_refusal(s, status, &why);
             if (status == MF_E_NOMEM || status == MF_E_INTERNAL) {
                 return mf_fail(err, status, "%s", why.message);
             }
@@ -405,7 +416,9 @@ static mf_status search_engine(search *s, const mf_machine *machine, mf_error *e
                                                          ready,
                                                          &why);
             if (made != MF_OK) {
-                return made == MF_E_UNSUPPORTED ? MF_OK : mf_fail(err, made, "%s", why.message);
+                note_refusal(s, made, &why);
+                const bool refused = made == MF_E_UNSUPPORTED || made == MF_E_USAGE;
+                return refused ? MF_OK : mf_fail(err, made, "%s", why.message);
             }
             started = true;
             status = fill_rest(s, ready, err);
@@ -423,11 +436,13 @@ mf_status mf_plan_search(mf_plan_result *result,
                          mf_error *err)
 {
     mf_plan_result found = {0};
+    mf_error refusal = {0};
     search *s = calloc(1, sizeof *s);
     mf_status status = s != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
     if (s != NULL) {
         s->planner = planner;
         s->result = &found;
+        s->refusal = &refusal;
     }
     for (size_t e = 0; status == MF_OK && e < planner->request.n_engines; e++) {
         s->engine = e;
@@ -439,6 +454,9 @@ mf_status mf_plan_search(mf_plan_result *result,
         return status;
     }
     mf_plan_judge(&found, &planner->request);
+    if (found.n_choices == 0 && refusal.message[0] != '\0') {
+        (void)snprintf(found.reason, sizeof found.reason, "%.300s", refusal.message);
+    }
     *result = found;
     return MF_OK;
 }

@@ -189,7 +189,7 @@ static mf_status prepare(mf_sweep *s, const mf_ready_model *any, mf_error *err)
                                                        s->calibration,
                                                        any,
                                                        &why);
-        if (status == MF_E_UNSUPPORTED) {
+        if (status == MF_E_UNSUPPORTED || status == MF_E_USAGE) {
             ready->places.n_places = 0;
         } else if (status != MF_OK) {
             return mf_fail(err, status, "%s: %s", s->machines[i]->id, why.message);

@@ -186,8 +186,10 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (r->pick >= r->n_choices) {
         mf_document_tone(d, MF_TONE_BAD);
-        mf_document_cell(d, "NOTHING FITS");
-        mf_document_cell(d, "not even the smallest scheme at the wished context");
+        const bool none = r->n_choices == 0;
+        mf_document_cell(d, none ? "NOTHING RUNS" : "NOTHING FITS");
+        mf_document_cell(
+            d, "%s", none ? r->reason : "not even the smallest scheme at the wished context");
         return;
     }
     const mf_choice *c = &r->choices[r->pick];

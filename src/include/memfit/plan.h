@@ -105,9 +105,10 @@ MF_API void mf_planner_free(mf_planner *planner); /* NULL is fine */
 typedef struct mf_plan_result {
     mf_choice *choices; /* by engine, quant, KV type and context; then offloaded ones */
     size_t n_choices;
-    size_t pick;      /* index of the choice; n_choices if nothing fits */
-    bool pick_meets;  /* it grants every wish; otherwise it is the nearest to them */
-    char reason[320]; /* why this one */
+    size_t pick;     /* index of the choice; n_choices if nothing fits */
+    bool pick_meets; /* it grants every wish; otherwise it is the nearest to them */
+    /* Why this one; without choices why nothing runs. */
+    char reason[320];
 } mf_plan_result;
 
 /* Every quantization x KV type x context x placement on a machine. Not for two threads with one planner. The caller frees
