@@ -78,6 +78,24 @@ static uint64_t chunk_bytes(const mf_case *run)
            recurrent_bytes(run, tokens);
 }
 
+/* mlx_lm.convert: the weights as published, and those that are made of them. */
+static mf_status
+convert_peak(uint64_t *bytes, const mf_case *run, uint64_t converted, mf_error *err)
+{
+    mf_model_counts counts;
+    if (run->quant == NULL || run->quant->family != MF_QUANT_MLX) {
+        return MF_OK;
+    }
+    const mf_status status = mf_model_count(&counts, run->model, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    if (!mf_mul(bytes, counts.parameters, HALF_BYTES) || !mf_add(bytes, *bytes, converted)) {
+        return mf_fail(err, MF_E_OVERFLOW, "the weights exceed 64 bits");
+    }
+    return MF_OK;
+}
+
 /* mlx_lm/models/cache.py: RotatingKVCache.to_quantized is not implemented. */
 static mf_status check_windows(const mf_case *run, mf_error *err)
 {
@@ -114,6 +132,8 @@ static mf_status mlx_need(mf_memory *memory, const mf_case *run, const layout *a
     w.n_ubatch = PREFILL_CHUNK;
     w.n_batch = PREFILL_CHUNK;
     status = mf_weight_bytes(&weights, run->model, run->footprint->types, err);
+    status =
+        status == MF_OK ? convert_peak(&memory->convert_peak_bytes, run, weights, err) : status;
     status = status == MF_OK ? mf_cache_bytes(&cache, run->model, &w, err) : status;
     const uint64_t terms[MF_TERM_COUNT] = {[MF_TERM_WEIGHTS] = weights,
                                            [MF_TERM_KV_CACHE] = cache.kv_bytes,

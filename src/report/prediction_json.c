@@ -90,6 +90,11 @@ static void write_memory(mf_json_writer *w, const mf_shown *shown)
     mf_jw_uint(w, "total_bytes", m->total_bytes);
     write_limit(w, m->limit_bytes, m->total_bytes);
     mf_jw_uint(w, "load_peak_bytes", m->load_peak_bytes);
+    if (m->convert_peak_bytes > 0) {
+        mf_jw_uint(w, "convert_peak_bytes", m->convert_peak_bytes);
+    } else {
+        mf_jw_null(w, "convert_peak_bytes");
+    }
     mf_jw_bool(w, "fits", m->fits);
     mf_jw_number(w, "fits_probability", true, m->fits_probability);
     mf_jw_uint(w, "max_context_tokens", p->max_context_tokens);

@@ -374,6 +374,21 @@ static mf_status predict_server(mf_prediction *p, const mf_case *run, mf_error *
     return MF_OK;
 }
 
+static void warn_of_conversion(mf_prediction *p)
+{
+    char text[MF_NUMBER_SIZE + 16];
+    const mf_memory *m = &p->memory;
+    if (p->memory_known && m->convert_peak_bytes > 0) {
+        warn(p,
+             "making these weights of the 16 bit ones (mlx_lm.convert) may hold up to %s, both at "
+             "once%s",
+             mf_bytes_text(text, (double)m->convert_peak_bytes, 3),
+             m->convert_peak_bytes > m->limit_bytes
+                 ? ": more than may be used here, so take converted ones"
+                 : "");
+    }
+}
+
 static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *err)
 {
     mf_error why = {0};
@@ -386,6 +401,7 @@ static mf_status predict_memory(mf_prediction *p, const mf_case *run, mf_error *
         warn(p, "memory not known: %s", why.message);
         return MF_OK;
     }
+    warn_of_conversion(p);
     if (run->projector) {
         warn(p,
              "a picture takes up to %llu tokens of the context",

@@ -116,6 +116,8 @@ typedef struct mf_memory {
     uint64_t
         shared_limit_bytes; /* what all places may hold together where they share one memory, otherwise 0 */
     uint64_t load_peak_bytes; /* highest need while loading */
+    uint64_t
+        convert_peak_bytes; /* MLX: at most so much while 16 bit weights become this scheme, both held; 0: nothing is converted */
     mf_place places[MF_MAX_PLACES];
     size_t n_places;
     bool fits;

@@ -250,16 +250,36 @@ Test(need, blocks_of_a_cache_may_cut_heads_without_flash_attention)
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
 }
 
+static void put_on_a_mac(small *s)
+{
+    small_build(s);
+    s->engine = (mf_engine){.id = MF_ENGINE_MLX, .name = "mlx"};
+    s->run.backend = MF_BACKEND_METAL;
+    s->pools[0].kind = MF_POOL_UNIFIED;
+    s->machine.n_pools = 1;
+}
+
+Test(need, who_makes_an_mlx_scheme_holds_the_16_bit_weights_as_well)
+{
+    static char id[] = "mlx-8bit";
+    const mf_quant quant = {.id = id, .mix = id, .family = MF_QUANT_MLX, .base = MF_TYPE_MLX_Q8};
+    small s;
+    mf_model_counts counts;
+    put_on_a_mac(&s);
+    cr_expect(eq(u64, need_of(&s).convert_peak_bytes, (uint64_t)0), "as stored");
+    s.run.quant = &quant;
+    const mf_memory m = need_of(&s);
+    cr_assert(eq(int, mf_model_count(&counts, &s.model, NULL), MF_OK));
+    cr_expect(eq(u64, m.convert_peak_bytes, m.terms[MF_TERM_WEIGHTS] + 2 * counts.parameters));
+    cr_expect(eq(u64, m.load_peak_bytes, m.total_bytes));
+}
+
 Test(need, mlx_does_not_quantize_the_caches_of_windows)
 {
     small s;
-    small_build(&s);
     mf_memory memory;
     mf_error err = {0};
-    s.engine = (mf_engine){.id = MF_ENGINE_MLX, .name = "mlx"};
-    s.run.backend = MF_BACKEND_METAL;
-    s.pools[0].kind = MF_POOL_UNIFIED;
-    s.machine.n_pools = 1;
+    put_on_a_mac(&s);
     cr_assert(eq(int, mf_memory_need(&memory, &s.run, &err), MF_OK), "%s", err.message);
     s.run.workload.kv_type_v = MF_TYPE_MLX_Q8;
     cr_expect(eq(int, mf_memory_need(&memory, &s.run, &err), MF_E_USAGE));
