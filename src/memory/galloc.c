@@ -212,7 +212,7 @@ static void count_readers(galloc *a, const graph *g, const galloc_step *step)
 {
     const graph_node *node = &g->nodes[step->tensor];
     for (size_t i = 0; i < node->n_src; i++) {
-        a->states[mf_graph_memory_of(g, node->src[i])].n_readers++;
+        a->states[mf_graph_owner(g, node->src[i])].n_readers++;
     }
 }
 
@@ -239,7 +239,7 @@ void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
     const graph_node *node = &g->nodes[step->tensor];
     allocate(a, g, step->tensor, step->buffer);
     for (size_t i = 0; i < node->n_src; i++) {
-        const graph_tensor owner = mf_graph_memory_of(g, node->src[i]);
+        const graph_tensor owner = mf_graph_owner(g, node->src[i]);
         if (--a->states[owner].n_readers == 0) {
             release(a, g, owner);
         }

@@ -110,13 +110,6 @@ static inline graph_tensor mf_graph_owner(const graph *g, graph_tensor t)
     return view_src != GRAPH_NONE ? view_src : t;
 }
 
-/* The same in a graph that is complete: every index is one of its tensors. */
-static inline graph_tensor mf_graph_memory_of(const graph *g, graph_tensor t)
-{
-    const graph_tensor view_src = g->nodes[t].view_src;
-    return view_src != GRAPH_NONE ? view_src : t;
-}
-
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape);
 /* A tensor that nothing has written yet. */
 graph_tensor mf_graph_unset(graph *g, uint8_t element_bytes, graph_shape shape);

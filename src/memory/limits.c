@@ -4,7 +4,6 @@
  */
 #include "memory/footprint.h"
 #include "memory/internal.h"
-#include "memory/llamacpp_place.h"
 
 /* What the compute buffers take at an amount. */
 typedef struct laid_out {

@@ -42,10 +42,8 @@ static mf_status
 count_copies(uint64_t *bytes, const compute_setup *setup, uint64_t cells, uint64_t tokens)
 {
     enum { COPIES = 2, OFFLOAD_TOKENS = 32 };
-    const size_t n = setup->footprint->model->n_layers + 1;
-    const bool takes_along = setup->offloads && tokens >= OFFLOAD_TOKENS &&
-                             (setup->tensor_places != NULL || setup->workload->n_cpu_moe > 0 ||
-                              memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
+    const bool takes_along =
+        setup->offloads && tokens >= OFFLOAD_TOKENS && mf_llamacpp_has_host_weights(setup);
     const mf_footprint *f = setup->footprint;
     uint64_t widest = 0;
     uint64_t heaviest = 0;
@@ -105,11 +103,20 @@ mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *set
     return MF_OK;
 }
 
+/* Of so many of its places, the output's behind those of the layers. */
+static bool has_on_host(const compute_setup *setup, size_t n_layer_places)
+{
+    return setup->tensor_places != NULL || setup->workload->n_cpu_moe > 0 ||
+           memchr(setup->layer_places, setup->n_places - 1, n_layer_places) != NULL;
+}
+
+bool mf_llamacpp_has_host_weights(const compute_setup *setup)
+{
+    return has_on_host(setup, setup->footprint->model->n_layers + 1);
+}
+
 bool mf_llamacpp_is_apart(const compute_setup *setup)
 {
-    const size_t n = setup->footprint->model->n_layers;
-    const mf_workload *load = setup->workload;
     return setup->n_places > 1 &&
-           (setup->tensor_places != NULL || !load->kv_offload || load->n_cpu_moe > 0 ||
-            memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
+           (!setup->workload->kv_offload || has_on_host(setup, setup->footprint->model->n_layers));
 }

@@ -214,7 +214,7 @@ static bool runs_elsewhere(const compute_work *w, fused_op op)
 }
 
 /* Short prompts are scheduled, one for each kernel (llama-context.cpp: resolve_fused_ops). */
-static mf_status resolve_fused(compute_work *w)
+static mf_status resolve_fused(compute_work *w, bool whole)
 {
     enum { MOST_OF_LAYER = 8 };
     static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
@@ -229,12 +229,12 @@ static mf_status resolve_fused(compute_work *w)
     if (!mf_llamacpp_is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
         return MF_OK;
     }
-    for (size_t i = 0; i < w->blank.n_runs; i++) {
+    b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
+    mf_status status = b->fused != NULL ? begin_form(w, whole) : MF_E_NOMEM;
+    for (size_t i = 0; !whole && i < w->blank.n_runs; i++) {
         layer_run *r = &w->blank.runs[i];
         r->n_kept = r->n_kept > COMPUTE_LEAST_KEPT ? COMPUTE_LEAST_KEPT : r->n_kept;
     }
-    b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
-    mf_status status = b->fused != NULL ? MF_OK : MF_E_NOMEM;
     for (fused_op op = 0; status == MF_OK && op < FUSED_OPS; op++) {
         if (has[op] && built != tokens_each[op]) {
             status = probe(w, tokens_each[op]);
@@ -266,9 +266,8 @@ run_ways(compute_work *w, compute_way *ways, compute_form **forms, size_t n_ways
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
         mf_compute_place_layers(w);
-        status = begin_form(w, whole);
+        status = resolve_fused(w, whole);
     }
-    status = status == MF_OK ? resolve_fused(w) : status;
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
         status = run(w, &ways[i], whole);
@@ -327,13 +326,6 @@ static uint64_t cell_step(const mf_model *model)
     return step;
 }
 
-static bool takes_along(const compute_setup *setup)
-{
-    const size_t n = setup->footprint->model->n_layers + 1;
-    return setup->offloads && (setup->workload->n_cpu_moe > 0 ||
-                               memchr(setup->layer_places, setup->n_places - 1, n) != NULL);
-}
-
 static compute_key key_of(const compute_work *w)
 {
     const compute_setup *setup = w->setup;
@@ -358,7 +350,9 @@ static compute_key key_of(const compute_work *w)
                          .scratch = setup->scratch,
                          .norms_stay = w->b.norms_stay,
                          .attends_on_host = w->b.attends_on_host,
-                         .host_types = takes_along(setup) ? setup->footprint->types_hash : 0};
+                         .host_types = setup->offloads && mf_llamacpp_has_host_weights(setup)
+                                           ? setup->footprint->types_hash
+                                           : 0};
 }
 
 /* From the memo, or by a replay that the memo then has. */

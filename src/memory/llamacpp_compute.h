@@ -41,6 +41,8 @@ mf_status mf_llamacpp_compute_bound(compute_size *size, const compute_setup *set
 
 /* Something of a layer may lie elsewhere than the layer: only then may what it computes. llamacpp_bound.c */
 bool mf_llamacpp_is_apart(const compute_setup *setup);
+/* A layer, its experts, the output or some tensor may lie on the host. llamacpp_bound.c */
+bool mf_llamacpp_has_host_weights(const compute_setup *setup);
 
 /* The same as mf_llamacpp_compute with every layer in the graph: what tests hold the shortened one against. */
 mf_status mf_llamacpp_compute_whole(compute_size *size, const compute_setup *setup, mf_error *err);

@@ -1,6 +1,5 @@
 #include "base/checked.h"
 #include "memory/internal.h"
-#include "memory/llamacpp_place.h"
 
 #include <math.h>
 

@@ -61,7 +61,7 @@ static uint64_t rows_of(const graph_node *node, size_t weight)
 static int8_t place_at_hand(const maker *m, graph_tensor t)
 {
     const graph_node *node = &m->g->nodes[t];
-    const graph_node *owner = &m->g->nodes[mf_graph_memory_of(m->g, t)];
+    const graph_node *owner = &m->g->nodes[mf_graph_owner(m->g, t)];
     if (node->runs_at != GRAPH_ANYWHERE) {
         return node->runs_at;
     }
