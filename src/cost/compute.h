@@ -15,7 +15,12 @@ void mf_cost_swings(mf_versus *versus, const mf_cost_model *model);
 /* Break-even hours and months of one comparison. */
 mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error *err);
 
-/* Hours a day of use from which buying is cheaper in one world; 0: always, INFINITY: not within a day. */
-double mf_cost_turn_hours(const mf_cost_model *model, const mf_world *world, mf_cost_way way);
+/* Hours a day of use from which buying is cheaper in one world; 0: always, INFINITY: not within a day. MF_E_NOMEM,
+   MF_E_INTERNAL if the solver fails. */
+mf_status mf_cost_turn_hours(double *hours,
+                             const mf_cost_model *model,
+                             const mf_world *world,
+                             mf_cost_way way,
+                             mf_error *err);
 
 #endif

@@ -34,9 +34,26 @@ static double *column(const draws *d, size_t way, size_t point)
     return d->totals + (way * d->n_points + point) * d->n;
 }
 
-static void draw_all(draws *d, const mf_cost *cost, const mf_cost_model *model, mf_drawer *drawer)
+static mf_status draw_turns(draws *d,
+                            size_t draw,
+                            const mf_cost *cost,
+                            const mf_cost_model *model,
+                            const mf_world *world,
+                            mf_error *err)
 {
-    for (size_t i = 0; i < d->n; i++) {
+    mf_status status = MF_OK;
+    for (size_t v = 0; status == MF_OK && v < cost->n_versus; v++) {
+        const mf_cost_way way = cost->versus[v].way;
+        status = mf_cost_turn_hours(&d->turns[way * d->n_turns + draw], model, world, way, err);
+    }
+    return status;
+}
+
+static mf_status draw_all(
+    draws *d, const mf_cost *cost, const mf_cost_model *model, mf_drawer *drawer, mf_error *err)
+{
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < d->n; i++) {
         mf_world world;
         double uniforms[MF_COST_INPUT_COUNT];
         mf_drawer_next(&world, uniforms, drawer);
@@ -47,24 +64,29 @@ static void draw_all(draws *d, const mf_cost *cost, const mf_cost_model *model, 
             }
         }
         d->n_overloaded += mf_model_busy_hours(model, &world, MF_WAY_BUY) > HOURS_PER_DAY ? 1 : 0;
-        for (size_t v = 0; i < d->n_turns && v < cost->n_versus; v++) {
-            const mf_cost_way way = cost->versus[v].way;
-            d->turns[way * d->n_turns + i] = mf_cost_turn_hours(model, &world, way);
+        if (i < d->n_turns) {
+            status = draw_turns(d, i, cost, model, &world, err);
         }
         for (size_t k = 0; i < d->n_ranked && k < MF_COST_INPUT_COUNT; k++) {
             d->inputs[k * d->n_ranked + i] = uniforms[k];
         }
     }
+    return status;
 }
 
 /* gsl_stats_select takes the k-th smallest in linear time and stirs what it is given. */
-static double percentile(const draws *d, const double *values, double p)
+static double percentile_of(const draws *d, const double *values, size_t n, double p)
 {
-    const size_t k = (size_t)(p * (double)(d->n - 1) + 0.5);
-    for (size_t i = 0; i < d->n; i++) {
+    const size_t k = (size_t)(p * (double)(n - 1) + 0.5);
+    for (size_t i = 0; i < n; i++) {
         d->scratch[i] = values[i];
     }
-    return gsl_stats_select(d->scratch, 1, d->n, k);
+    return gsl_stats_select(d->scratch, 1, n, k);
+}
+
+static double percentile(const draws *d, const double *values, double p)
+{
+    return percentile_of(d, values, d->n, p);
 }
 
 static void fill_totals(mf_cost *cost, const draws *d)
@@ -97,24 +119,17 @@ static void fill_ranks(mf_versus *versus, const draws *d, double *differences)
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return x < y ? -1 : x > y ? 1 : 0;
-}
-
 /* From so many hours on buying is cheaper: where it is so below them, a range would say the opposite. */
-static void fill_turns(mf_break_even *hours, double *turns, size_t n)
+static void fill_turns(mf_break_even *hours, const draws *d, mf_cost_way way)
 {
+    const double *turns = &d->turns[way * d->n_turns];
     const bool rises = hours->turn == MF_TURN_AT || hours->turn == MF_TURN_NEVER;
-    if (!rises || n == 0) {
+    if (!rises || d->n_turns == 0) {
         return;
     }
-    qsort(turns, n, sizeof *turns, by_size);
     hours->spread_known = true;
-    hours->p10 = turns[(size_t)(0.1 * (double)(n - 1) + 0.5)];
-    hours->p90 = turns[(size_t)(0.9 * (double)(n - 1) + 0.5)];
+    hours->p10 = percentile_of(d, turns, d->n_turns, 0.1);
+    hours->p90 = percentile_of(d, turns, d->n_turns, 0.9);
 }
 
 /* The difference replaces the other way's last column, which nothing reads afterwards. */
@@ -132,7 +147,7 @@ static void fill_versus(mf_versus *versus, const draws *d)
     versus->p50 = percentile(d, differences, 0.5);
     versus->p90 = percentile(d, differences, 0.9);
     fill_ranks(versus, d, differences);
-    fill_turns(&versus->hours_per_day, &d->turns[versus->way * d->n_turns], d->n_turns);
+    fill_turns(&versus->hours_per_day, d, versus->way);
 }
 
 mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *err)
@@ -149,7 +164,9 @@ mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *
                            ? mf_drawer_new(&drawer, model, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for %zu draws", d.n);
     if (status == MF_OK) {
-        draw_all(&d, cost, model, drawer);
+        status = draw_all(&d, cost, model, drawer, err);
+    }
+    if (status == MF_OK) {
         fill_totals(cost, &d);
         for (size_t i = 0; i < cost->n_versus; i++) {
             fill_versus(&cost->versus[i], &d);

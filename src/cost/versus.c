@@ -109,9 +109,12 @@ void mf_cost_swings(mf_versus *versus, const mf_cost_model *model)
     }
 }
 
+static const mf_range hours_asked = {.low = 0.01, .high = 24};
+
 typedef struct question {
     const mf_cost_model *model;
     mf_cost_way way;
+    mf_world world;
     bool unsold;
 } question;
 
@@ -119,80 +122,53 @@ typedef struct question {
 static double by_hours(double hours, const void *payload)
 {
     const question *q = payload;
-    mf_world world = mf_world_centre(q->model);
+    mf_world world = q->world;
     world.scale = hours / q->model->hours_per_day;
     return difference(q->model, &world, q->way, q->model->run->years);
 }
 
-double mf_cost_turn_hours(const mf_cost_model *model, const mf_world *world, mf_cost_way way)
+mf_status mf_cost_turn_hours(double *hours,
+                             const mf_cost_model *model,
+                             const mf_world *world,
+                             mf_cost_way way,
+                             mf_error *err)
 {
-    enum { STEPS = 12 };
-    static const double most = 24;
-    static const double least = 0.01;
-    const double years = model->run->years;
-    mf_world w = *world;
-    w.x[MF_COST_HOURS] = 1; /* the hours are what is asked for */
-    double low = least / model->hours_per_day;
-    double high = most / model->hours_per_day;
-    w.scale = low;
-    double below = difference(model, &w, way, years);
-    w.scale = high;
-    double above = difference(model, &w, way, years);
-    if (below >= 0) {
-        return 0;
-    }
-    if (above <= 0) {
-        return (double)INFINITY;
-    }
-    /* Costs are nearly straight in the hours, but for minimum commitments: false position finds it at once (with
-       Illinois' halving, so that one end does not stay where it is). */
-    for (int i = 0; i < STEPS; i++) {
-        w.scale = low + (high - low) * below / (below - above);
-        const double here = difference(model, &w, way, years);
-        if (fabs(here) < 1e-6) {
-            break;
-        }
-        if (here < 0) {
-            low = w.scale;
-            below = here;
-            above /= 2;
-        } else {
-            high = w.scale;
-            above = here;
-            below /= 2;
-        }
-    }
-    return w.scale * model->hours_per_day;
+    mf_break_even found = {0};
+    question q = {.model = model, .way = way, .world = *world};
+    q.world.x[MF_COST_HOURS] = 1; /* the hours are what is asked for */
+    const mf_status status = mf_turn_find(&found, by_hours, &q, hours_asked, 1, err);
+    *hours = found.turn == MF_TURN_AT      ? found.value
+             : found.turn == MF_TURN_NEVER ? (double)INFINITY
+                                           : 0;
+    return status;
 }
 
 static double by_days(double days, const void *payload)
 {
     const question *q = payload;
     mf_cost_model model = *q->model;
-    const mf_world world = mf_world_centre(q->model);
     model.days_per_year *= days / q->model->run->usage.days_per_week;
-    return difference(&model, &world, q->way, q->model->run->years);
+    return difference(&model, &q->world, q->way, q->model->run->years);
 }
 
 static double by_months(double months, const void *payload)
 {
     const question *q = payload;
-    const mf_world world = mf_world_centre(q->model);
     const double years = months / MONTHS_PER_YEAR;
     double parts[MF_PART_COUNT];
-    const double buy = mf_model_total(parts, q->model, &world, MF_WAY_BUY, years);
-    const double other = mf_model_total(NULL, q->model, &world, q->way, years);
+    const double buy = mf_model_total(parts, q->model, &q->world, MF_WAY_BUY, years);
+    const double other = mf_model_total(NULL, q->model, &q->world, q->way, years);
     return other - (q->unsold ? buy - parts[MF_PART_RESALE] : buy);
 }
 
 mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error *err)
 {
     enum { HOUR_STEPS = 96, DAY_STEPS = 28, MONTH_STEPS = MF_COST_MAX_YEARS * 12 };
-    static const mf_range hours = {.low = 0.01, .high = 24};
     static const mf_range days = {.low = 0.05, .high = 7};
     static const mf_range months = {.low = 0.1, .high = MF_COST_MAX_YEARS * MONTHS_PER_YEAR};
-    question q = {.model = model, .way = versus->way};
-    mf_status status = mf_turn_find(&versus->hours_per_day, by_hours, &q, hours, HOUR_STEPS, err);
+    question q = {.model = model, .way = versus->way, .world = mf_world_centre(model)};
+    mf_status status =
+        mf_turn_find(&versus->hours_per_day, by_hours, &q, hours_asked, HOUR_STEPS, err);
     if (status == MF_OK) {
         status = mf_turn_find(&versus->days_per_week, by_days, &q, days, DAY_STEPS, err);
     }
