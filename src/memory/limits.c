@@ -2,6 +2,8 @@
  * limits.c - limits inverted: what is the most that fits, by search over the whole breakdown, never by division, as
  * paddings and buffers don't grow evenly.
  */
+#include <string.h>
+
 #include "memory/footprint.h"
 #include "memory/internal.h"
 
@@ -231,8 +233,11 @@ mf_status mf_memory_largest_quant(size_t *best,
         if (status != MF_OK) {
             return status;
         }
-        if (need.fits && need.terms[MF_TERM_WEIGHTS] > most) {
-            most = need.terms[MF_TERM_WEIGHTS];
+        const uint64_t bytes = need.fits ? need.terms[MF_TERM_WEIGHTS] : 0;
+        const bool asked =
+            run->quant != NULL && quants[i] != NULL && strcmp(quants[i]->id, run->quant->id) == 0;
+        if (bytes > most || (asked && bytes > 0 && bytes == most)) {
+            most = bytes;
             found = i;
         }
     }

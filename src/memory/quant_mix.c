@@ -355,14 +355,19 @@ lift_shared_parts(mf_tensor_type *types, const mf_model *model, const name_trait
     }
 }
 
-/* gpt-oss is published with experts in MXFP4; every file of it keeps them. */
-static void keep_native(mf_tensor_type *types, const mf_model *model, const name_traits *names)
+bool mf_model_keeps_experts(const mf_model *model)
 {
-    if (strcmp(model->architecture, "gpt-oss") != 0) {
-        return;
-    }
+    return model->published != NULL && strcmp(model->published, "MXFP4") == 0 &&
+           strcmp(model->architecture, "gpt-oss") == 0;
+}
+
+static void keep_experts(mf_tensor_type *types, const mf_model *model, const name_traits *names)
+{
+    const bool all = mf_model_keeps_experts(model);
     for (size_t i = 0; i < model->n_tensors; i++) {
-        if (model->tensors[i].role == MF_ROLE_EXPERT && !names[i].stays) {
+        const mf_tensor *tensor = &model->tensors[i];
+        const bool kept = all || tensor->type == MF_TYPE_MXFP4;
+        if (kept && tensor->role == MF_ROLE_EXPERT && !names[i].stays) {
             types[i] = MF_TYPE_MXFP4;
         }
     }
@@ -469,14 +474,15 @@ mf_status mf_quant_types_named(mf_tensor_type *types,
         switch (quant->family) {
         case MF_QUANT_GGUF:
             status = mix_types(types, model, quant, names, err);
+            keep_experts(types, model, names);
             break;
         case MF_QUANT_UD:
             guess = true;
             status = mix_types(types, model, quant, names, err);
             if (status == MF_OK && mf_model_has_experts(model)) {
                 lift_shared_parts(types, model, names);
-                keep_native(types, model, names);
             }
+            keep_experts(types, model, names);
             break;
         case MF_QUANT_MLX:
         case MF_QUANT_TENSOR:

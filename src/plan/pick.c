@@ -134,6 +134,13 @@ static double loss_of(const mf_choice *c)
     return c->loss.divergence <= MF_PLAN_NO_LOSS ? 0 : c->loss.divergence;
 }
 
+/* The Q8_0 file of gpt-oss is the one that people know as MXFP4. */
+static bool is_named_as_published(const mf_choice *c, const mf_plan_request *r)
+{
+    const mf_quant *quant = r->quants[c->quant];
+    return quant != NULL && quant->base == MF_TYPE_MXFP4;
+}
+
 /* Is a the better pick? `fast`: speed counts once the loss is small; otherwise quality counts first. */
 static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request *r, bool fast)
 {
@@ -165,7 +172,10 @@ static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request
     if (fabs(kv_width(a) - kv_width(b)) > 1e-9) {
         return kv_width(a) > kv_width(b);
     }
-    return speed_of(a) > speed_of(b) * (1 + 1e-9);
+    if (fabs(speed_of(a) - speed_of(b)) <= 1e-9 * speed_of(b)) {
+        return is_named_as_published(a, r) && !is_named_as_published(b, r);
+    }
+    return speed_of(a) > speed_of(b);
 }
 
 /* Nearest to a wish is not what gives up all quality for it, where nobody spoke of quality. */

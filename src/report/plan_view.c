@@ -355,7 +355,7 @@ static double bytes_per_element(mf_tensor_type type)
 }
 
 /* A row that says little beside another one of the same context and placement: the same scheme with a coarser cache
-   than it needs, or a mix whose loss is only estimated from the plain scheme's. */
+   than it needs, a mix whose loss is only estimated from the plain scheme's, or another name of the same file. */
 static bool is_twin(const mf_choice *c, const mf_choice *of)
 {
     const double cache = bytes_per_element(c->workload.kv_type_v);
@@ -366,6 +366,9 @@ static bool is_twin(const mf_choice *c, const mf_choice *of)
     }
     if (of->quant == c->quant) {
         return finer > cache;
+    }
+    if (c->loss.native && of->loss.native && of->need_bytes == c->need_bytes) {
+        return of->quant > c->quant;
     }
     return c->loss.estimated && !of->loss.estimated &&
            fabs(c->loss.divergence - of->loss.divergence) < 1e-9;
@@ -394,8 +397,10 @@ static size_t list_front(const mf_choice **rows, size_t *n_left_out, const mf_pl
     qsort((void *)rows, n, sizeof *rows, by_speed);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
+        const bool fastest = i + 1 == n && (i == 0 || rows[i]->decode.tok_s >
+                                                          rows[i - 1]->decode.tok_s * (1 + 1e-9));
         bool twin = false;
-        for (size_t k = 0; i + 1 < n && k < r->n_choices; k++) {
+        for (size_t k = 0; !fastest && k < r->n_choices; k++) {
             twin =
                 twin || (is_front_row(shown, &r->choices[k]) && is_twin(rows[i], &r->choices[k]));
         }

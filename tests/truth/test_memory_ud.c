@@ -1,5 +1,6 @@
 /*
- * test_memory_ud.c - sizes of published dynamic quantizations against what is predicted without the file, and its range.
+ * test_memory_ud.c - sizes of published files against what is predicted without them: dynamic quantizations with their range, and
+ * gpt-oss, whose experts stay as published.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -11,13 +12,13 @@
 #include "truth/table.h"
 
 /* Every tensor once, as in the file. */
-static double predicted_bytes(const mf_model *model, const mf_quant *quant)
+static double predicted_bytes(const mf_model *model, const mf_quant *quant, bool estimated)
 {
     mf_footprint *footprint = NULL;
     mf_error err = {0};
     uint64_t sum = 0;
     cr_assert(mf_footprint_new(&footprint, model, quant, &err) == MF_OK, "%s", err.message);
-    cr_expect(footprint->estimated);
+    cr_expect(eq(int, footprint->estimated, estimated));
     for (size_t i = 0; i < model->n_tensors; i++) {
         uint64_t bytes = 0;
         cr_assert(mf_footprint_tensor(&bytes, footprint, i, BUFFER_HOST, &err) == MF_OK);
@@ -46,7 +47,7 @@ static ud_file read_file(mf_database *database, const table *t)
     (void)snprintf(file.quant, sizeof file.quant, "%s", table_text(t, "quant"));
     cr_assert(mf_database_model(&model, database, file.model, NULL) == MF_OK);
     cr_assert(mf_database_quant(&quant, database, file.quant, NULL) == MF_OK);
-    const double ours = predicted_bytes(model, quant);
+    const double ours = predicted_bytes(model, quant, true);
     const double off = ours / (double)table_number(t, "bytes") - 1;
     const double spread = mf_quant_size_spread(quant);
     file.share = mf_quant_size_share(quant) / (1 + off);
@@ -125,4 +126,37 @@ Test(ud, nine_of_ten_files_lie_where_files_of_other_models_say)
     }
     printf("dynamic quantizations: %zu of %zu by the other models' files\n", inside, n);
     cr_expect(ge(sz, 100 * inside, SHARE * n));
+}
+
+/* Tensors alone to the byte (precision 0); a file as rounded, with the 13 MB of its vocabulary before them. */
+Test(ud, files_of_gpt_oss_keep_its_experts)
+{
+    static const double header_bytes = 15e6;
+    const char *const folders[] = {MF_SOURCE_DIR};
+    mf_database *database = NULL;
+    table t;
+    size_t n = 0;
+    cr_assert(mf_database_open(&database, folders, 1, NULL) == MF_OK);
+    table_open(&t, "native_sizes.csv");
+    for (; table_next(&t); n++) {
+        mf_model *model = NULL;
+        mf_quant *quant = NULL;
+        const double precision = (double)table_number(&t, "precision");
+        cr_assert(mf_database_model(&model, database, table_text(&t, "model"), NULL) == MF_OK);
+        cr_assert(mf_database_quant(&quant, database, table_text(&t, "quant"), NULL) == MF_OK);
+        const double more =
+            (double)table_number(&t, "bytes") - predicted_bytes(model, quant, false);
+        cr_expect(ge(dbl, more, -precision), "%s %s: %g", model->id, quant->id, more);
+        cr_expect(le(dbl, more, precision > 0 ? precision + header_bytes : 0),
+                  "%s %s: %g",
+                  model->id,
+                  quant->id,
+                  more);
+        mf_quant_free(quant);
+        mf_model_free(model);
+    }
+    printf("files of gpt-oss: %zu with the published experts\n", n);
+    cr_expect(eq(sz, n, (size_t)15));
+    table_close(&t);
+    mf_database_close(database);
 }

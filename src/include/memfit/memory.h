@@ -41,6 +41,11 @@ typedef enum mf_memory_term {
 MF_API const char *mf_memory_term_key(mf_memory_term term);
 MF_API const char *mf_memory_term_title(mf_memory_term term);
 
+/* gpt-oss as published, with experts in MXFP4: llama.cpp's converter keeps them and llama-quantize takes no quantized tensor
+   again unless told to, so that every GGUF file of it has them, whatever its scheme is called (15 published files,
+   tests/truth/native_sizes.csv). */
+MF_API bool mf_model_keeps_experts(const mf_model *model);
+
 /* The format of every tensor of a model: GGUF files keep their own, otherwise the scheme's mix decides. `types` has
    model->n_tensors entries and is written on success only. Exact for llama-quantize without an importance matrix; UD
    schemes are estimates and set *estimated. MF_E_UNSUPPORTED if the scheme can't hold the model. Thread-safe. */
@@ -197,7 +202,8 @@ MF_API mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_e
 MF_API mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_error *err);
 
 /* Of these quantizations the one with most bytes of weights that fits; *best is n_quants if none does. Those that can't
-   hold the model are passed over. The case's own quant and footprint don't count. weight_bytes may be NULL. */
+   hold the model are passed over. The case's footprint does not count, its quant only among those of as many bytes.
+   weight_bytes may be NULL. */
 MF_API mf_status mf_memory_largest_quant(size_t *best,
                                          uint64_t *weight_bytes,
                                          const mf_quant *const *quants,

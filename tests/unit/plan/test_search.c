@@ -422,6 +422,22 @@ Test(search, a_loss_is_that_of_the_published_tables)
     freed(&f);
 }
 
+/* Every file of gpt-oss has the published experts; of what else is quantized only 8 bits are known to lose nothing. */
+Test(search, what_files_of_gpt_oss_lose_is_known_of_eight_bits_on)
+{
+    static const char *const names[] = {"F16", "Q8_0", "MXFP4_MOE", "UD-Q8_K_XL", "Q6_K", "Q4_K_M"};
+    facts f = loaded("gpt-oss-20b", "pc-rtx-3060-12gb");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        mf_quant *q = NULL;
+        cr_assert(eq(int, mf_database_quant(&q, f.database, names[i], NULL), MF_OK));
+        const mf_loss loss = mf_plan_loss(&f.qualities, q, f.model);
+        cr_expect(eq(int, loss.known &&loss.native, i < 4), "%s", names[i]);
+        cr_expect(eq(int, loss.known, loss.native), "%s", names[i]);
+        mf_quant_free(q);
+    }
+    freed(&f);
+}
+
 Test(search, nothing_to_search_is_an_error)
 {
     mf_planner *planner = NULL;
