@@ -128,6 +128,16 @@ static void mark_front(mf_plan_result *r)
     }
 }
 
+bool mf_plan_is_held_well(const mf_choice *c, const mf_plan_request *r)
+{
+    return c->fits && !c->offloaded && (r->fixed_kv || kv_width(c) >= 1);
+}
+
+static bool has_small_loss(const mf_choice *c)
+{
+    return c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS;
+}
+
 /* Loss as far as it weighs. */
 static double loss_of(const mf_choice *c)
 {
@@ -144,18 +154,18 @@ static bool is_named_as_published(const mf_choice *c, const mf_plan_request *r)
 /* Is a the better pick? `fast`: speed counts once the loss is small; otherwise quality counts first. */
 static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request *r, bool fast)
 {
-    const bool small_a = a->loss.known && a->loss.divergence <= MF_PLAN_SMALL_LOSS;
-    const bool small_b = b->loss.known && b->loss.divergence <= MF_PLAN_SMALL_LOSS;
+    const bool small_a = has_small_loss(a);
+    const bool small_b = has_small_loss(b);
     if (a->loss.known != b->loss.known) {
         return a->loss.known;
     }
     if (fast && (small_a != small_b)) {
         return small_a;
     }
-    /* Parts in host memory are for what does not lose little whole. */
-    const bool whole_a = small_a && !a->offloaded;
-    const bool whole_b = small_b && !b->offloaded;
-    if (!fast && whole_a != whole_b) {
+    /* Parts in host memory are for what does not lose little whole, with a cache that is not the coarsest. */
+    const bool whole_a = small_a && mf_plan_is_held_well(a, r);
+    const bool whole_b = small_b && mf_plan_is_held_well(b, r);
+    if (whole_a != whole_b) {
         return whole_a;
     }
     /* What a coarser cache loses nobody measured: it is not paid for weights that lose a little less. */
@@ -285,6 +295,12 @@ mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice
     return out;
 }
 
+/* Among the wished context's choices: larger contexts of a scheme only repeat it. */
+static bool is_candidate(const mf_choice *c, const mf_plan_request *r)
+{
+    return c->fits && c->workload.n_ctx == wished_context(r);
+}
+
 /* Something with parts in host memory grants the wishes too, at whatever loss. */
 static const char *whole_words(const mf_plan_result *r)
 {
@@ -295,11 +311,27 @@ static const char *whole_words(const mf_plan_result *r)
     return any && !r->choices[r->pick].offloaded ? " with the whole model on the GPU" : "";
 }
 
+/* The fastest of which: of all with a small loss, unless one of them with a coarser cache is faster still. */
+static const char *fastest_words(const mf_plan_result *r, const mf_plan_request *request)
+{
+    const mf_choice *pick = &r->choices[r->pick];
+    bool faster = false;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const mf_choice *c = &r->choices[i];
+        faster = faster || (is_candidate(c, request) && c->meets && has_small_loss(c) &&
+                            speed_of(c) > speed_of(pick) * (1 + 1e-9));
+    }
+    if (!faster) {
+        return "";
+    }
+    return kv_width(pick) < 2 ? " held whole with an 8 bit cache" : " with a 16 bit cache";
+}
+
 static void explain(mf_plan_result *r, const mf_plan_request *request)
 {
     char number[MF_NUMBER_SIZE];
     const mf_choice *c = &r->choices[r->pick];
-    const bool small = c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS;
+    const bool small = has_small_loss(c);
     if (!r->pick_meets) {
         mf_str text = {0};
         mf_str_add(&text, "not every wish is granted");
@@ -317,7 +349,8 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
     } else if (by_speed(request) && small) {
         (void)snprintf(r->reason,
                        sizeof r->reason,
-                       "the fastest whose loss is small (divergence up to %s, about Q4_K_M's)",
+                       "the fastest%s whose loss is small (divergence up to %s, about Q4_K_M's)",
+                       fastest_words(r, request),
                        mf_number_text(number, MF_PLAN_SMALL_LOSS, 2));
     } else if (by_speed(request)) {
         (void)snprintf(r->reason, sizeof r->reason, "the least loss of those that fit");
@@ -343,12 +376,6 @@ static void add_doubt(mf_plan_result *r, const mf_plan_request *request)
     if (r->pick_meets && mf_plan_doubt(doubt, &request->wish, &r->choices[r->pick])[0] != '\0') {
         (void)snprintf(r->reason + n, sizeof r->reason - n, "; %s", doubt);
     }
-}
-
-/* Among the wished context's choices: larger contexts of a scheme only repeat it. */
-static bool is_candidate(const mf_choice *c, const mf_plan_request *r)
-{
-    return c->fits && c->workload.n_ctx == wished_context(r);
 }
 
 static void choose(mf_plan_result *r, const mf_plan_request *request)

@@ -15,6 +15,10 @@
 /* Fills meets, on_front, pick and reason. */
 void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request);
 
+/* Whole on the GPU, with a cache of 8 bits or more unless a format was asked for: what a coarser one loses nobody measured, and
+   parts in host memory may be the better way. */
+bool mf_plan_is_held_well(const mf_choice *choice, const mf_plan_request *request);
+
 /* The engine reads files of this kind, and the model has something to write in it; NULL is a GGUF file as stored.
    search.c */
 bool mf_plan_takes(mf_engine_id engine, const mf_model *model, const mf_quant *quant);

@@ -354,13 +354,14 @@ static bool has_host(const mf_machine *machine)
     return host;
 }
 
-static bool fits_whole(const search *s, size_t quant)
+static bool is_held_well(const search *s, size_t quant)
 {
     const mf_plan_request *r = &s->planner->request;
     const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
     for (size_t i = 0; i < s->result->n_choices; i++) {
         const mf_choice *c = &s->result->choices[i];
-        if (c->engine == s->engine && c->quant == quant && c->fits && c->workload.n_ctx >= n_ctx) {
+        if (c->engine == s->engine && c->quant == quant && c->workload.n_ctx >= n_ctx &&
+            mf_plan_is_held_well(c, r)) {
             return true;
         }
     }
@@ -376,7 +377,7 @@ static mf_status try_offload(search *s, mf_error *err)
     for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
         if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->model, r->quants[q]) ||
-            !mf_plan_is_usual(r->quants[q]) || fits_whole(s, q)) {
+            !mf_plan_is_usual(r->quants[q]) || is_held_well(s, q)) {
             continue;
         }
         status = scheme_of(&ready, s->planner, q, err);

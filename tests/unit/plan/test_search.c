@@ -199,8 +199,8 @@ static bool fits_whole(const mf_plan_result *r, size_t quant, uint64_t n_ctx)
     bool whole = false;
     for (size_t i = 0; i < r->n_choices; i++) {
         const mf_choice *c = &r->choices[i];
-        whole =
-            whole || (c->quant == quant && c->fits && !c->offloaded && c->workload.n_ctx >= n_ctx);
+        whole = whole || (c->quant == quant && c->fits && !c->offloaded &&
+                          c->workload.kv_type_v != MF_TYPE_Q4_0 && c->workload.n_ctx >= n_ctx);
     }
     return whole;
 }
@@ -330,6 +330,25 @@ Test(search, a_pick_is_held_whole_where_that_loses_little)
     cr_assert(any_offloaded);
     cr_expect(not(r.choices[r.pick].offloaded));
     cr_expect(strstr(r.reason, "with the whole model on the GPU") != NULL, "%s", r.reason);
+    mf_plan_result_free(&r);
+    freed(&f);
+}
+
+/* 16 bits of cache are not worth a sixth of the speed, and 4 bits are not taken where parts in host memory are an answer. */
+Test(search, a_pick_is_held_whole_with_an_8_bit_cache_before_parts_go_to_the_host)
+{
+    facts f = loaded("qwen3-32b", "pc-rtx-4090");
+    mf_plan_result r = searched(&f, 0, (mf_wish){.n_ctx = 24576});
+    cr_expect(eq(int, r.pick_meets, 1));
+    cr_expect(not(r.choices[r.pick].offloaded));
+    cr_expect(eq(int, r.choices[r.pick].workload.kv_type_v, MF_TYPE_Q8_0));
+    mf_plan_result_free(&r);
+    freed(&f);
+    f = loaded("gpt-oss-20b", "pc-rtx-3060-12gb");
+    r = searched(&f, 0, (mf_wish){.n_ctx = 65536});
+    cr_expect(eq(int, r.choices[r.pick].offloaded, 1));
+    cr_expect(eq(int, r.choices[r.pick].workload.kv_type_v, MF_TYPE_F16));
+    cr_expect(strstr(r.reason, "the fastest with a 16 bit cache whose") != NULL, "%s", r.reason);
     mf_plan_result_free(&r);
     freed(&f);
 }
