@@ -24,6 +24,7 @@ static const struct {
     {"quants",   MF_ENTRY_QUANT  },
     {"engines",  MF_ENTRY_ENGINE },
     {"rentals",  MF_ENTRY_RENTAL },
+    {"releases", MF_ENTRY_RELEASE},
 };
 
 static mf_status
@@ -72,11 +73,11 @@ static mf_status db_list(mf_str *out, const mf_arguments *a, bool *fine, mf_erro
             }
         }
         if (status == MF_E_USAGE) {
-            (void)mf_fail(
-                err,
-                status,
-                "no list '%s': models, machines, devices, links, quants, engines or rentals",
-                a->positional[1]);
+            (void)mf_fail(err,
+                          status,
+                          "no list '%s': models, machines, devices, links, quants, engines, "
+                          "rentals or releases",
+                          a->positional[1]);
         }
     }
     mf_database_close(database);

@@ -18,6 +18,7 @@ typedef struct checker {
     mf_error *err;
     mf_names devices;
     mf_names machines;
+    mf_names models;
     mf_names links;
     mf_names seen; /* ids of the kind at hand */
 } checker;
@@ -260,6 +261,22 @@ static void check_rentals(const file *at)
     each_row(at, check_rental);
 }
 
+/* Of a model that is there, and not called like one. */
+static void check_release(const file *at, const mf_node *row)
+{
+    check_row_id(at, row);
+    check_reference(at, mf_node_get(row, "of"), &at->check->models, "model");
+    const mf_node *id = mf_node_get(row, "id");
+    if (mf_node_string(id) != NULL && has_name(&at->check->models, mf_node_string(id))) {
+        complain(at, id, "'%s' is a model's id already", mf_node_string(id));
+    }
+}
+
+static void check_releases(const file *at)
+{
+    each_row(at, check_release);
+}
+
 static void check_purchase(const file *at, const mf_node *row)
 {
     check_hardware(at, mf_node_get(row, "item"));
@@ -292,6 +309,7 @@ static void (*const further[MF_FILE_KIND_COUNT])(const file *at) = {
     [MF_FILE_ECONOMICS] = check_economics,
     [MF_FILE_ASSUMPTIONS] = check_ids,
     [MF_FILE_QUANTS] = check_ids,
+    [MF_FILE_RELEASES] = check_releases,
 };
 
 static void check_file_id(const file *at, const char *name)
@@ -417,6 +435,9 @@ static mf_status load_names(checker *check)
         status = mf_database_list(&check->machines, check->database, MF_ENTRY_MACHINE, check->err);
     }
     if (status == MF_OK) {
+        status = mf_database_list(&check->models, check->database, MF_ENTRY_MODEL, check->err);
+    }
+    if (status == MF_OK) {
         /* A links.json that does not parse is a problem to report when its turn comes, not the end. */
         const mf_status links =
             mf_database_list(&check->links, check->database, MF_ENTRY_LINK, NULL);
@@ -429,6 +450,7 @@ static void free_names(checker *check)
 {
     mf_names_free(&check->devices);
     mf_names_free(&check->machines);
+    mf_names_free(&check->models);
     mf_names_free(&check->links);
     mf_names_free(&check->seen);
 }

@@ -111,18 +111,6 @@ static mf_status require_entry(
     return status;
 }
 
-mf_status
-mf_database_model(mf_model **out, const mf_database *database, const char *id, mf_error *err)
-{
-    mf_json *json = NULL;
-    mf_status status = require_entry(&json, database, MF_ENTRY_MODEL, id, err);
-    if (status == MF_OK) {
-        status = mf_model_read(out, json, err);
-    }
-    mf_json_free(json);
-    return status;
-}
-
 static mf_status load_kernels(mf_device *device, const mf_database *database, mf_error *err)
 {
     char *path = NULL;
@@ -202,6 +190,55 @@ static mf_status find_row(mf_json **json,
         index++;
     }
     return MF_OK;
+}
+
+/* A model of its own file; MF_E_UNKNOWN without a word if there is none. */
+static mf_status
+read_model(mf_model **out, const mf_database *database, const char *id, mf_error *err)
+{
+    mf_json *json = NULL;
+    mf_status status = open_entry(&json, database, MF_ENTRY_MODEL, id, err);
+    if (status == MF_OK) {
+        status = json != NULL ? mf_model_read(out, json, err) : MF_E_UNKNOWN;
+    }
+    mf_json_free(json);
+    return status;
+}
+
+static mf_status
+read_release(mf_model **out, const mf_database *database, const char *id, mf_error *err)
+{
+    mf_json *json = NULL;
+    mf_row row = {0};
+    mf_release release = {0};
+    mf_model *model = NULL;
+    mf_status status = find_row(&json, &row, database, MF_ENTRY_RELEASE, id, err);
+    if (status == MF_OK) {
+        status = row.node == NULL ? mf_store_unknown(database, MF_ENTRY_MODEL, id, err)
+                                  : mf_release_read(&release, json, row, err);
+    }
+    if (status == MF_OK && release.of != NULL) {
+        status = read_model(&model, database, release.of, err);
+        if (status == MF_E_UNKNOWN) {
+            status = mf_store_unknown(database, MF_ENTRY_MODEL, release.of, err);
+        }
+    }
+    status = status == MF_OK && model != NULL ? mf_release_apply(model, &release, err) : status;
+    mf_release_clear(&release);
+    mf_json_free(json);
+    if (status != MF_OK) {
+        mf_model_free(model);
+        return status;
+    }
+    *out = model;
+    return MF_OK;
+}
+
+mf_status
+mf_database_model(mf_model **out, const mf_database *database, const char *id, mf_error *err)
+{
+    const mf_status status = read_model(out, database, id, err);
+    return status == MF_E_UNKNOWN ? read_release(out, database, id, err) : status;
 }
 
 mf_status

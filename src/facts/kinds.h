@@ -21,6 +21,7 @@ typedef enum mf_file_kind {
     MF_FILE_ECONOMICS,
     MF_FILE_ASSUMPTIONS,
     MF_FILE_QUANTS,
+    MF_FILE_RELEASES,
     MF_FILE_RECORD,
     MF_FILE_KIND_COUNT,
 } mf_file_kind;

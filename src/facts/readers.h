@@ -25,6 +25,7 @@ extern const mf_table mf_electricity_table;
 extern const mf_table mf_economics_table;
 extern const mf_table mf_assumptions_table;
 extern const mf_table mf_quants_table;
+extern const mf_table mf_releases_table;
 
 mf_status mf_device_read(mf_device **out, const mf_json *json, mf_error *err);
 
@@ -46,6 +47,20 @@ mf_status mf_link_read(mf_link **out, const mf_json *json, mf_row row, mf_error 
 void mf_link_clear(mf_link *link); /* frees what it owns */
 mf_status mf_quant_read(mf_quant **out, const mf_json *json, mf_row row, mf_error *err);
 mf_status mf_qualities_read(mf_qualities *out, const mf_json *json, mf_error *err);
+
+/* A row of releases.json. */
+typedef struct mf_release {
+    char *id;
+    char *of;
+    char *name;
+    uint32_t context;
+    mf_sources sources;
+} mf_release;
+
+mf_status mf_release_read(mf_release *release, const mf_json *json, mf_row row, mf_error *err);
+void mf_release_clear(mf_release *release); /* frees what it owns */
+/* Gives the model the release's id, name and context, with the source of that. */
+mf_status mf_release_apply(mf_model *model, const mf_release *release, mf_error *err);
 
 /* A row of gpu_limits.json. The caller frees its sources. */
 typedef struct mf_gpu_limit {

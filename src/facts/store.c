@@ -1,6 +1,5 @@
 #include "facts/store.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +8,6 @@
 #include <unistd.h>
 
 #include "facts/fields.h"
-
-enum { MAX_SUGGESTIONS = 3 };
 
 #define MODELS_FOLDER "modeldb/models"
 
@@ -28,12 +25,18 @@ static const struct {
     [MF_ENTRY_QUANT] = {"quantization", "quants",   NULL,            "modeldb/quants.json"     },
     [MF_ENTRY_ENGINE] = {"engine",       "engines",  "hwdb/engines",  NULL                      },
     [MF_ENTRY_RENTAL] = {"rental",       "rentals",  NULL,            "hwdb/prices/rentals.json"},
+    [MF_ENTRY_RELEASE] = {"release",      "releases", NULL,            "modeldb/releases.json"   },
     [MF_ENTRY_RECORD] = {"calibration",  "records",  "hwdb/records",  NULL                      },
 };
 
 const char *mf_entry_kind_name(mf_entry_kind kind)
 {
     return kinds[kind].name;
+}
+
+const char *mf_entry_list_name(mf_entry_kind kind)
+{
+    return kinds[kind].list;
 }
 
 const char *mf_entry_rows_file(mf_entry_kind kind)
@@ -285,221 +288,4 @@ mf_database_list(mf_names *names, const mf_database *database, mf_entry_kind kin
     mf_names_sort(&found);
     *names = found;
     return MF_OK;
-}
-
-enum { MAX_SQUEEZED = 128 };
-
-/* Small letters and digits alone: "RTX 4090" and "rtx-4090" are the same. */
-static void squeeze(char out[MAX_SQUEEZED], const char *text)
-{
-    size_t n = 0;
-    for (; *text != '\0' && n + 1 < MAX_SQUEEZED; text++) {
-        if (isalnum((unsigned char)*text)) {
-            out[n++] = (char)tolower((unsigned char)*text);
-        }
-    }
-    out[n] = '\0';
-}
-
-/* How many words of a text a squeezed name holds, wherever. */
-typedef struct held_words {
-    size_t n;    /* of the text */
-    size_t held; /* in the name */
-    bool
-        all_types; /* those with a digit, which tell one chip or size from another, are all in it, and there is one */
-} held_words;
-
-static held_words words_held(const char *name, const char *text)
-{
-    char word[MAX_SQUEEZED];
-    held_words words = {.all_types = strpbrk(text, "0123456789") != NULL};
-    while (*text != '\0') {
-        size_t n = 0;
-        while (isalnum((unsigned char)*text) && n + 1 < MAX_SQUEEZED) {
-            word[n++] = (char)tolower((unsigned char)*text++);
-        }
-        word[n] = '\0';
-        const bool held = n > 0 && strstr(name, word) != NULL;
-        words.n++;
-        words.held += held ? 1 : 0;
-        words.all_types = words.all_types && (held || strpbrk(word, "0123456789") == NULL);
-        text += strspn(text, " -_.:/");
-        text += n == 0 && *text != '\0' && !isalnum((unsigned char)*text) ? 1 : 0;
-    }
-    return words;
-}
-
-static bool has_words(const char *name, const char *text)
-{
-    const held_words words = words_held(name, text);
-    return words.held == words.n;
-}
-
-typedef struct suggestions {
-    const char *names[MAX_SUGGESTIONS];
-    size_t n;
-} suggestions;
-
-static void add_suggestion(suggestions *list, const char *name)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        if (list->names[i] == name) {
-            return;
-        }
-    }
-    if (name != NULL && list->n < MAX_SUGGESTIONS) {
-        list->names[list->n++] = name;
-    }
-}
-
-/* The next longer name, in the order of the list among those alike, that holds the text, is held by it or (words) has all of
-   its words. */
-static const char *next_alike(const mf_names *names, const char *id, const char *after, bool words)
-{
-    char wanted[MAX_SQUEEZED];
-    char name[MAX_SQUEEZED];
-    const char *best = NULL;
-    bool behind = after == NULL;
-    squeeze(wanted, id);
-    for (size_t i = 0; wanted[0] != '\0' && i < names->n_items; i++) {
-        const char *item = names->items[i];
-        const size_t size = strlen(item);
-        const bool later =
-            after == NULL || size > strlen(after) || (behind && size == strlen(after));
-        behind = behind || item == after;
-        squeeze(name, item);
-        if (later && (best == NULL || size < strlen(best)) &&
-            (strstr(name, wanted) != NULL || strstr(wanted, name) != NULL ||
-             (words && has_words(name, id)))) {
-            best = item;
-        }
-    }
-    return best;
-}
-
-/* The name that holds most of the words and all those with a digit, the shortest of equal ones, among those that are not
-   suggested yet; NULL: none holds half of them. */
-static const char *most_words(const mf_names *names, const char *id, const suggestions *list)
-{
-    char name[MAX_SQUEEZED];
-    const char *best = NULL;
-    size_t most = 0;
-    for (size_t i = 0; i < names->n_items; i++) {
-        const char *item = names->items[i];
-        bool listed = false;
-        for (size_t k = 0; k < list->n; k++) {
-            listed = listed || list->names[k] == item;
-        }
-        squeeze(name, item);
-        const held_words words = words_held(name, id);
-        const bool enough = !listed && words.all_types && 2 * words.held >= words.n;
-        const bool as_many = best != NULL && words.held == most;
-        if (enough &&
-            (best == NULL || words.held > most || (as_many && strlen(item) < strlen(best)))) {
-            best = item;
-            most = words.held;
-        }
-    }
-    return best;
-}
-
-static const char *same_letters(const mf_names *names, const char *id)
-{
-    char wanted[MAX_SQUEEZED];
-    char name[MAX_SQUEEZED];
-    squeeze(wanted, id);
-    for (size_t i = 0; wanted[0] != '\0' && i < names->n_items; i++) {
-        squeeze(name, names->items[i]);
-        if (strcmp(name, wanted) == 0) {
-            return names->items[i];
-        }
-    }
-    return NULL;
-}
-
-/* The same letters; else a slip of the fingers, then what is alike, the shortest first, and the nearest by spelling. */
-static suggestions suggest(const mf_names *names, const char *id)
-{
-    enum { SLIP = 2 };
-    suggestions list = {0};
-    mf_nearest nearest = {.text = id};
-    add_suggestion(&list, same_letters(names, id));
-    if (list.n > 0) {
-        return list;
-    }
-    for (size_t i = 0; i < names->n_items; i++) {
-        mf_nearest_try(&nearest, names->items[i]);
-    }
-    if (nearest.distance <= SLIP) {
-        add_suggestion(&list, nearest.best);
-    }
-    const bool words = list.n == 0;
-    const char *alike = next_alike(names, id, NULL, words);
-    while (alike != NULL && list.n < MAX_SUGGESTIONS) {
-        add_suggestion(&list, alike);
-        alike = next_alike(names, id, alike, words);
-    }
-    add_suggestion(&list, nearest.best);
-    for (bool more = list.n == 0; more && list.n < MAX_SUGGESTIONS;) {
-        const char *name = most_words(names, id, &list);
-        add_suggestion(&list, name);
-        more = name != NULL;
-    }
-    return list;
-}
-
-static mf_status unknown_among(
-    const mf_database *database, mf_entry_kind kind, bool or_device, const char *id, mf_error *err)
-{
-    mf_names names = {0};
-    mf_names devices = {0};
-    mf_status status = mf_database_list(&names, database, kind, err);
-    if (status == MF_OK && or_device) {
-        status = mf_database_list(&devices, database, MF_ENTRY_DEVICE, err);
-    }
-    for (size_t i = 0; status == MF_OK && i < devices.n_items; i++) {
-        status = mf_names_add(&names, devices.items[i], strlen(devices.items[i]), err);
-    }
-    if (status == MF_OK) {
-        const suggestions list = suggest(&names, id);
-        const size_t n = list.n;
-        mf_str text = {0};
-        for (size_t i = 0; i < n; i++) {
-            mf_str_printf(&text,
-                          "%s'%s'",
-                          i == 0       ? ", did you mean "
-                          : i + 1 == n ? " or "
-                                       : ", ",
-                          list.names[i]);
-        }
-        if (n == 0) {
-            mf_str_printf(&text,
-                          ", 'memfit db list %s'%s the %zu there are",
-                          kinds[kind].list,
-                          or_device ? " and 'memfit db list devices' have" : " has",
-                          names.n_items);
-        }
-        status = mf_fail(err,
-                         MF_E_UNKNOWN,
-                         "unknown %s '%.100s'%s%s",
-                         kinds[kind].name,
-                         id,
-                         text.data != NULL ? text.data : "",
-                         n > 0 ? "?" : "");
-        mf_str_free(&text);
-    }
-    mf_names_free(&names);
-    mf_names_free(&devices);
-    return status;
-}
-
-mf_status
-mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err)
-{
-    return unknown_among(database, kind, kind == MF_ENTRY_MACHINE, id, err);
-}
-
-mf_status mf_store_no_machine(const mf_database *database, const char *id, mf_error *err)
-{
-    return unknown_among(database, MF_ENTRY_MACHINE, false, id, err);
 }

@@ -1,5 +1,5 @@
 /*
- * store.h - the folders behind a database: where an entry's file is, what there is, what an unknown name may mean.
+ * store.h - the folders behind a database: where an entry's file is, what there is, what an unknown name may mean (suggest.c).
  */
 #ifndef MF_FACTS_STORE_H
 #define MF_FACTS_STORE_H
@@ -32,6 +32,7 @@ mf_status mf_store_device_machine(mf_machine **out,
 
 /* "model", "machine", ... and for kinds kept as rows "hwdb/links.json", ...; NULL for the others. */
 const char *mf_entry_kind_name(mf_entry_kind kind);
+const char *mf_entry_list_name(mf_entry_kind kind); /* "models", as in `db list` */
 const char *mf_entry_rows_file(mf_entry_kind kind);
 
 /* Path of a file or folder inside the first folder that has it, NULL in *path if none has. */

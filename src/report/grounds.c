@@ -4,6 +4,7 @@
 #include "report/prediction.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static size_t
 add(mf_ground *grounds, size_t n, const char *what, const mf_sources *sources, int source)
@@ -53,12 +54,25 @@ static size_t add_device(mf_ground *grounds, size_t n, const mf_device *device)
     return n;
 }
 
+/* What was said of the model, and of a release what was said of its context. */
+static size_t add_model(mf_ground *grounds, const mf_sources *sources)
+{
+    size_t n = add(grounds, 0, "model", sources, 0);
+    for (size_t i = 1; i < sources->n_items; i++) {
+        const char *covers = sources->items[i].covers;
+        if (covers != NULL && strcmp(covers, "context") == 0) {
+            n = add(grounds, n, "model.context", sources, (int)i);
+        }
+    }
+    return n;
+}
+
 size_t mf_grounds(mf_ground grounds[MF_MAX_GROUNDS], const mf_shown *shown)
 {
     const mf_machine *machine = shown->run->machine;
     const mf_engine *engine = shown->run->engine;
     const mf_sources *sources = &machine->sources;
-    size_t n = add(grounds, 0, "model", &shown->run->model->sources, 0);
+    size_t n = add_model(grounds, &shown->run->model->sources);
     for (size_t i = 0; i < machine->n_pools; i++) {
         const mf_pool *pool = &machine->pools[i];
         if (i == 0) {

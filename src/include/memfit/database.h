@@ -26,7 +26,8 @@ typedef enum mf_entry_kind {
     MF_ENTRY_QUANT,
     MF_ENTRY_ENGINE,
     MF_ENTRY_RENTAL,
-    MF_ENTRY_RECORD, /* calibrations of own machines; only listed, mf_record_load reads one */
+    MF_ENTRY_RELEASE, /* models by another name; mf_database_model reads one */
+    MF_ENTRY_RECORD,  /* calibrations of own machines; only listed, mf_record_load reads one */
 } mf_entry_kind;
 
 /* folders are searched in order; at least one must hold hwdb/ and modeldb/. MF_E_IO. The caller frees *out. */
@@ -40,6 +41,7 @@ MF_API void mf_database_set_macos(mf_database *database, uint32_t major);
 MF_API void mf_database_close(mf_database *database); /* NULL is fine */
 
 /* Each reads one entry; the caller frees it. MF_E_UNKNOWN suggests the nearest names; MF_E_DATA has file:line:column. */
+/* A model's id, or that of a release: the model that it is of, with its own name and context. */
 MF_API mf_status mf_database_model(mf_model **out,
                                    const mf_database *database,
                                    const char *id,

@@ -95,6 +95,12 @@ static const fault faults[] = {
     {"modeldb/models/toy/toy-7m.json",
      "attn_k.weight 24x16",                                    "attn_k.weight 24x17",
      "attn_k.weight"                                                                                                             },
+    {"modeldb/releases.json",
+     "\"toy-7m\"",                                             "\"toy-8m\"",
+     "'of' names the unknown model 'toy-8m', did you mean 'toy-7m'?"                                                             },
+    {"modeldb/releases.json",
+     "\"toy-7m-tuned\"",                                       "\"sample-7m\"",
+     "'sample-7m' is a model's id already"                                                                                       },
     {"modeldb/models/toy/toy-7m.json",       "\"a*3\"",        "\"b*3\"",                              "'layers' has 'b*3'"      },
 };
 
@@ -159,11 +165,12 @@ Test(check, the_fixtures_are_clean_and_counted)
 {
     mf_check_counts counts = {0};
     expect_clean(FIXTURES, &counts);
-    cr_expect(eq(sz, counts.n_files, 12));
+    cr_expect(eq(sz, counts.n_files, 13));
     cr_expect(eq(sz, counts.n_entries[MF_FILE_DEVICE], 2));
     cr_expect(eq(sz, counts.n_entries[MF_FILE_MACHINE], 3));
     cr_expect(eq(sz, counts.n_entries[MF_FILE_LINKS], 2));
     cr_expect(eq(sz, counts.n_entries[MF_FILE_MODEL], 2));
+    cr_expect(eq(sz, counts.n_entries[MF_FILE_RELEASES], 1));
 }
 
 Test(check, the_committed_database_is_clean)

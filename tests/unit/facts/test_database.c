@@ -47,6 +47,25 @@ Test(database, a_model_is_found_in_any_family)
     mf_database_close(database);
 }
 
+Test(database, a_release_is_its_model_with_another_name_and_context)
+{
+    mf_database *database = opened();
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_assert(eq(int, mf_database_model(&model, database, "toy-7m-tuned", &err), MF_OK),
+              "%s",
+              err.message);
+    cr_expect(eq(str, model->id, "toy-7m-tuned"));
+    cr_expect(eq(str, model->name, "Toy 7M tuned"));
+    cr_expect(eq(u64, model->context_max, (uint64_t)98304));
+    cr_expect(eq(sz, model->n_layers, 3));
+    const mf_source *said = &model->sources.items[model->sources.n_items - 1];
+    cr_expect(eq(str, said->covers, "context"));
+    cr_expect(eq(str, said->title, "its longest"));
+    mf_model_free(model);
+    mf_database_close(database);
+}
+
 Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
 {
     mf_database *database = opened();
@@ -55,11 +74,14 @@ Test(database, an_unknown_model_suggests_the_nearest_and_those_that_contain_it)
     cr_expect(eq(int, mf_database_model(&model, database, "toy-8m", &err), MF_E_UNKNOWN));
     cr_expect(eq(str, err.message, "unknown model 'toy-8m', did you mean 'toy-7m'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "7M", &err), MF_E_UNKNOWN));
-    cr_expect(eq(str, err.message, "unknown model '7M', did you mean 'toy-7m' or 'sample-7m'?"));
+    cr_expect(eq(str,
+                 err.message,
+                 "unknown model '7M', did you mean 'toy-7m', 'sample-7m' or 'toy-7m-tuned'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "qqqqqqqqqq", &err), MF_E_UNKNOWN));
     cr_expect(eq(str,
                  err.message,
-                 "unknown model 'qqqqqqqqqq', 'memfit db list models' has the 2 there are"));
+                 "unknown model 'qqqqqqqqqq', 'memfit db list models' and 'memfit db list "
+                 "releases' have the 3 there are"));
     cr_expect(model == NULL);
     mf_database_close(database);
 }
@@ -74,8 +96,10 @@ Test(database, the_same_letters_written_otherwise_are_the_one_suggestion)
     cr_expect(eq(int, mf_database_model(&model, database, "7m_Sample", &err), MF_E_UNKNOWN));
     cr_expect(eq(str, err.message, "unknown model '7m_Sample', did you mean 'sample-7m'?"));
     cr_expect(eq(int, mf_database_model(&model, database, "7m, big", &err), MF_E_UNKNOWN));
-    cr_expect(eq(
-        str, err.message, "unknown model '7m, big', 'memfit db list models' has the 2 there are"));
+    cr_expect(eq(str,
+                 err.message,
+                 "unknown model '7m, big', 'memfit db list models' and 'memfit db list releases' "
+                 "have the 3 there are"));
     mf_database_close(database);
 }
 
@@ -100,7 +124,8 @@ Test(database, a_name_with_most_words_and_all_numbers_is_suggested_last)
     cr_expect(eq(int, mf_database_model(&model, database, "my toy 9m", &err), MF_E_UNKNOWN));
     cr_expect(eq(str,
                  err.message,
-                 "unknown model 'my toy 9m', 'memfit db list models' has the 2 there are"));
+                 "unknown model 'my toy 9m', 'memfit db list models' and 'memfit db list releases' "
+                 "have the 3 there are"));
     mf_database_close(database);
 }
 
@@ -136,6 +161,22 @@ static void close_with(mf_database *database, const char *folder, const char *re
         (void)rmdir(path);
     }
     mf_database_close(database);
+}
+
+Test(database, a_release_of_a_model_that_is_not_there_names_that)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    mf_database *database = opened_with(folder,
+                                        "modeldb/releases.json",
+                                        "{\"schema\": 1, \"rows\": [{\"id\": \"lost\", \"of\": "
+                                        "\"toy-8m\", \"name\": \"Lost\", \"context\": 4096, "
+                                        "\"source\": null, \"note\": null}], \"sources\": []}");
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_model(&model, database, "lost", &err), MF_E_UNKNOWN));
+    cr_expect(eq(str, err.message, "unknown model 'toy-8m', did you mean 'toy-7m'?"));
+    cr_expect(model == NULL);
+    close_with(database, folder, "modeldb/releases.json");
 }
 
 Test(database, a_file_with_another_id_inside_is_refused)
@@ -401,6 +442,7 @@ Test(database, every_kind_is_listed_in_order)
         {MF_ENTRY_QUANT,   2, "FP8"                },
         {MF_ENTRY_ENGINE,  1, "llama.cpp"          },
         {MF_ENTRY_RENTAL,  1, "cloud-toy-on-demand"},
+        {MF_ENTRY_RELEASE, 1, "toy-7m-tuned"       },
     };
     mf_database *database = opened();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
