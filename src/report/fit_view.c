@@ -342,9 +342,25 @@ static void draw_depths(mf_document *d, const mf_prediction *p)
     }
 }
 
-static void show_depths(mf_document *d, const mf_prediction *p)
+/* A prompt of many micro-batches keeps several devices at work at once, one of them does not. */
+static void note_overlap(mf_document *d, const mf_shown *shown)
+{
+    static const double much = 1.05;
+    const mf_prediction *p = shown->prediction;
+    const mf_rate *one = &p->depths[0].prefill;
+    if (p->prefill.known && one->known && p->prefill.tok_s > much * one->tok_s) {
+        mf_document_begin(d, MF_BLOCK_LIST, 1, NULL);
+        mf_document_cell(d,
+                         "- prefill here: of %" PRIu32 " tokens more, which pass one device after "
+                         "the other; in a whole prompt, above, the devices work at once",
+                         shown->run->workload.n_ubatch);
+    }
+}
+
+static void show_depths(mf_document *d, const mf_shown *shown)
 {
     char text[MF_WORDING_SIZE];
+    const mf_prediction *p = shown->prediction;
     if (p->n_depths == 0 || !p->depths[0].decode.known) {
         return;
     }
@@ -359,6 +375,7 @@ static void show_depths(mf_document *d, const mf_prediction *p)
         mf_document_cell(d, "%s", mf_range_text(text, &p->depths[i].decode));
         mf_document_cell(d, "%s", mf_rate_text(text, &p->depths[i].prefill));
     }
+    note_overlap(d, shown);
     draw_depths(d, p);
 }
 
@@ -417,7 +434,7 @@ void mf_show_fit(mf_document *document, const mf_shown *shown)
     show_memory(document, shown);
     show_speed(document, shown);
     show_speculation(document, shown);
-    show_depths(document, shown->prediction);
+    show_depths(document, shown);
     show_notes(document, shown->prediction);
     show_sources(document, shown);
     mf_show_check_commands(document, shown);
