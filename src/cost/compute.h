@@ -15,12 +15,21 @@ void mf_cost_swings(mf_versus *versus, const mf_cost_model *model);
 /* Break-even hours and months of one comparison. */
 mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error *err);
 
-/* Hours a day of use from which buying is cheaper in one world; 0: always, INFINITY: not within a day. MF_E_NOMEM,
+/* What turns in each world. */
+typedef enum mf_turn_kind {
+    MF_TURN_HOURS,
+    MF_TURN_MONTHS,
+    MF_TURN_UNSOLD,
+    MF_TURN_KINDS
+} mf_turn_kind;
+
+/* Hours a day of use from which buying is cheaper in one world, months from which it is if the machine is sold then, and if it
+   is kept; 0: always, INFINITY: not within a day, or within the years of the case, for which worlds are drawn. MF_E_NOMEM,
    MF_E_INTERNAL if the solver fails. */
-mf_status mf_cost_turn_hours(double *hours,
-                             const mf_cost_model *model,
-                             const mf_world *world,
-                             mf_cost_way way,
-                             mf_error *err);
+mf_status mf_cost_world_turns(double turns[MF_TURN_KINDS],
+                              const mf_cost_model *model,
+                              const mf_world *world,
+                              mf_cost_way way,
+                              mf_error *err);
 
 #endif

@@ -11,7 +11,7 @@
 /* Ranks need a sort per input: so many of the first draws are enough for two digits. */
 enum { MOST_RANKED = 4096 };
 
-/* Break-even hours take a root each: so many of the first draws give their percentiles to a few per cent. */
+/* Break-even points take a root each: so many of the first draws give their percentiles to a few per cent. */
 enum { MOST_TURNS = 1024 };
 
 #define HOURS_PER_DAY 24.0
@@ -24,7 +24,7 @@ typedef struct draws {
     double *totals; /* [way][point][draw] */
     double *inputs; /* [input][draw], the first n_ranked */
     size_t n_turns;
-    double *turns; /* [way][draw], the first n_turns: break-even hours */
+    double *turns; /* [way][kind][draw], the first n_turns: break-even hours and months */
     double *scratch;
     size_t n_overloaded;
 } draws;
@@ -32,6 +32,11 @@ typedef struct draws {
 static double *column(const draws *d, size_t way, size_t point)
 {
     return d->totals + (way * d->n_points + point) * d->n;
+}
+
+static double *turns_of(const draws *d, size_t way, size_t kind)
+{
+    return d->turns + (way * MF_TURN_KINDS + kind) * d->n_turns;
 }
 
 static mf_status draw_turns(draws *d,
@@ -43,8 +48,12 @@ static mf_status draw_turns(draws *d,
 {
     mf_status status = MF_OK;
     for (size_t v = 0; status == MF_OK && v < cost->n_versus; v++) {
+        double turns[MF_TURN_KINDS] = {0};
         const mf_cost_way way = cost->versus[v].way;
-        status = mf_cost_turn_hours(&d->turns[way * d->n_turns + draw], model, world, way, err);
+        status = mf_cost_world_turns(turns, model, world, way, err);
+        for (size_t k = 0; status == MF_OK && k < MF_TURN_KINDS; k++) {
+            turns_of(d, way, k)[draw] = turns[k];
+        }
     }
     return status;
 }
@@ -119,17 +128,17 @@ static void fill_ranks(mf_versus *versus, const draws *d, double *differences)
     }
 }
 
-/* From so many hours on buying is cheaper: where it is so below them, a range would say the opposite. */
-static void fill_turns(mf_break_even *hours, const draws *d, mf_cost_way way)
+/* From so much on buying is cheaper: where it is so below that, a range would say the opposite. */
+static void fill_turn(mf_break_even *turn, const draws *d, mf_cost_way way, mf_turn_kind kind)
 {
-    const double *turns = &d->turns[way * d->n_turns];
-    const bool rises = hours->turn == MF_TURN_AT || hours->turn == MF_TURN_NEVER;
+    const double *turns = turns_of(d, way, kind);
+    const bool rises = turn->turn == MF_TURN_AT || turn->turn == MF_TURN_NEVER;
     if (!rises || d->n_turns == 0) {
         return;
     }
-    hours->spread_known = true;
-    hours->p10 = percentile_of(d, turns, d->n_turns, 0.1);
-    hours->p90 = percentile_of(d, turns, d->n_turns, 0.9);
+    turn->spread_known = true;
+    turn->p10 = percentile_of(d, turns, d->n_turns, 0.1);
+    turn->p90 = percentile_of(d, turns, d->n_turns, 0.9);
 }
 
 /* The difference replaces the other way's last column, which nothing reads afterwards. */
@@ -147,7 +156,9 @@ static void fill_versus(mf_versus *versus, const draws *d)
     versus->p50 = percentile(d, differences, 0.5);
     versus->p90 = percentile(d, differences, 0.9);
     fill_ranks(versus, d, differences);
-    fill_turns(&versus->hours_per_day, d, versus->way);
+    fill_turn(&versus->hours_per_day, d, versus->way, MF_TURN_HOURS);
+    fill_turn(&versus->months, d, versus->way, MF_TURN_MONTHS);
+    fill_turn(&versus->months_unsold, d, versus->way, MF_TURN_UNSOLD);
 }
 
 mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *err)
@@ -158,7 +169,7 @@ mf_status mf_cost_simulate(mf_cost *cost, const mf_cost_model *model, mf_error *
     d.inputs = calloc(MF_COST_INPUT_COUNT * d.n_ranked, sizeof *d.inputs);
     d.scratch = calloc(2 * d.n, sizeof *d.scratch);
     d.n_turns = d.n < MOST_TURNS ? d.n : MOST_TURNS;
-    d.turns = calloc(MF_WAY_COUNT * d.n_turns, sizeof *d.turns);
+    d.turns = calloc(d.n_turns * MF_WAY_COUNT * MF_TURN_KINDS, sizeof *d.turns);
     mf_drawer *drawer = NULL;
     mf_status status = d.totals != NULL && d.inputs != NULL && d.scratch != NULL && d.turns != NULL
                            ? mf_drawer_new(&drawer, model, err)

@@ -127,22 +127,6 @@ static double by_hours(double hours, const void *payload)
     return difference(q->model, &world, q->way, q->model->run->years);
 }
 
-mf_status mf_cost_turn_hours(double *hours,
-                             const mf_cost_model *model,
-                             const mf_world *world,
-                             mf_cost_way way,
-                             mf_error *err)
-{
-    mf_break_even found = {0};
-    question q = {.model = model, .way = way, .world = *world};
-    q.world.x[MF_COST_HOURS] = 1; /* the hours are what is asked for */
-    const mf_status status = mf_turn_find(&found, by_hours, &q, hours_asked, 1, err);
-    *hours = found.turn == MF_TURN_AT      ? found.value
-             : found.turn == MF_TURN_NEVER ? (double)INFINITY
-                                           : 0;
-    return status;
-}
-
 static double by_days(double days, const void *payload)
 {
     const question *q = payload;
@@ -159,6 +143,42 @@ static double by_months(double months, const void *payload)
     const double buy = mf_model_total(parts, q->model, &q->world, MF_WAY_BUY, years);
     const double other = mf_model_total(NULL, q->model, &q->world, q->way, years);
     return other - (q->unsold ? buy - parts[MF_PART_RESALE] : buy);
+}
+
+/* What is found as a number: 0 always, INFINITY never; what only pays below a number always does. */
+static double turn_of(const mf_break_even *found)
+{
+    return found->turn == MF_TURN_AT      ? found->value
+           : found->turn == MF_TURN_NEVER ? (double)INFINITY
+                                          : 0;
+}
+
+mf_status mf_cost_world_turns(double turns[MF_TURN_KINDS],
+                              const mf_cost_model *model,
+                              const mf_world *world,
+                              mf_cost_way way,
+                              mf_error *err)
+{
+    enum { STEPS_A_YEAR = 4 };
+    const double years = model->run->years;
+    const size_t n_steps = (size_t)ceil(years * STEPS_A_YEAR);
+    const mf_range months = {.low = 0.1, .high = years * MONTHS_PER_YEAR};
+    mf_break_even found[MF_TURN_KINDS] = {{0}};
+    question asked = {.model = model, .way = way, .world = *world};
+    question q = asked;
+    asked.world.x[MF_COST_HOURS] = 1; /* the hours are what is asked for */
+    mf_status status = mf_turn_find(&found[MF_TURN_HOURS], by_hours, &asked, hours_asked, 1, err);
+    if (status == MF_OK) {
+        status = mf_turn_find(&found[MF_TURN_MONTHS], by_months, &q, months, n_steps, err);
+    }
+    q.unsold = true;
+    if (status == MF_OK) {
+        status = mf_turn_find(&found[MF_TURN_UNSOLD], by_months, &q, months, n_steps, err);
+    }
+    for (size_t k = 0; status == MF_OK && k < MF_TURN_KINDS; k++) {
+        turns[k] = turn_of(&found[k]);
+    }
+    return status;
 }
 
 mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error *err)

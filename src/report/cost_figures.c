@@ -135,15 +135,25 @@ void mf_cost_trace_turn(mf_document *document,
                         const char *unit)
 {
     char id[96];
+    (void)snprintf(id, sizeof id, "cost/%s/%s", mf_cost_way_key(v->way), what);
+    if (turn->turn == MF_TURN_NEVER && turn->spread_known && !isinf(turn->p10)) {
+        mf_document_figure(
+            document,
+            id,
+            "from where on a tenth of the first draws, 1024 at most, favours buying: "
+            "docs/cost.md",
+            unit,
+            turn->p10);
+        mf_document_input(document, 0, "against", "%s", mf_cost_way_title(v->way));
+    }
     if (turn->turn != MF_TURN_AT && turn->turn != MF_TURN_UNTIL) {
         return;
     }
-    (void)snprintf(id, sizeof id, "cost/%s/%s", mf_cost_way_key(v->way), what);
     mf_document_figure(document,
                        id,
                        turn->spread_known
                            ? "where both ways cost the same, every input at its centre, "
-                             "with P10 and P90 of 1024 draws: docs/cost.md"
+                             "with P10 and P90 of the first draws, 1024 at most: docs/cost.md"
                            : "where both ways cost the same, every input at its "
                              "centre: docs/cost.md",
                        unit,

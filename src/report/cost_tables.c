@@ -218,7 +218,8 @@ static const char *turn_text(text out, const mf_break_even *b, const char *unit,
 }
 
 /* " (80 %: 1.9 to 9.2)"; nothing where the draws were not asked or say nothing. */
-static const char *turn_spread(text out, const mf_break_even *b)
+static const char *
+turn_spread(text out, const mf_break_even *b, const char *unit, const char *beyond)
 {
     char low[MF_NUMBER_SIZE];
     char high[MF_NUMBER_SIZE];
@@ -227,25 +228,31 @@ static const char *turn_spread(text out, const mf_break_even *b)
     }
     (void)snprintf(out,
                    MF_WORDING_SIZE,
-                   " (80 %%: %s to %s)",
+                   " (80 %%: %s%s%s to %.80s)",
                    b->p10 > 0 ? mf_number_text(low, b->p10, 2) : "any",
-                   isinf(b->p90) ? "never" : mf_number_text(high, b->p90, 2));
+                   b->turn == MF_TURN_NEVER ? " " : "",
+                   b->turn == MF_TURN_NEVER ? unit : "",
+                   isinf(b->p90) ? beyond : mf_number_text(high, b->p90, 2));
     return out;
 }
 
+/* The centre looks ten years ahead, the draws as far as the comparison goes. */
 static void show_turns(mf_document *d, const mf_cost_shown *shown)
 {
     text line;
     text years;
+    text beyond;
+    text spread;
+    (void)snprintf(
+        beyond, sizeof beyond, "not within %s", mf_span_text(years, shown->plan->run.years));
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, "When buying is cheaper");
     for (size_t i = 0; i < shown->cost->n_versus; i++) {
         const mf_versus *v = &shown->cost->versus[i];
         mf_document_cell(d, "than %s", mf_cost_way_title(v->way));
-        text spread;
         mf_document_cell(d,
                          "%s%s, over %s",
                          turn_text(line, &v->hours_per_day, "hours a day of use", 1),
-                         turn_spread(spread, &v->hours_per_day),
+                         turn_spread(spread, &v->hours_per_day, "hours a day", "never"),
                          mf_span_text(years, shown->plan->run.years));
         mf_cost_trace_turn(d, v, &v->hours_per_day, "turn-hours-per-day", "h");
         if (v->way == MF_WAY_RENT && shown->plan->renting.min_hours > 0) {
@@ -254,14 +261,18 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
             mf_cost_trace_turn(d, v, &v->days_per_week, "turn-days-per-week", "days");
         }
         mf_document_cell(d, "  if sold then");
-        mf_document_cell(d, "%s", turn_text(line, &v->months, "months", 1));
+        mf_document_cell(d,
+                         "%s%s",
+                         turn_text(line, &v->months, "months", 1),
+                         turn_spread(spread, &v->months, "months", beyond));
         mf_cost_trace_turn(d, v, &v->months, "turn-months", "months");
         mf_document_cell(d, "  if never sold");
         mf_document_cell(d,
-                         "%s",
+                         "%s%s",
                          v->months_unsold.turn == MF_TURN_NEVER
                              ? "not within 10 years"
-                             : turn_text(line, &v->months_unsold, "months", 1));
+                             : turn_text(line, &v->months_unsold, "months", 1),
+                         turn_spread(spread, &v->months_unsold, "months", beyond));
         mf_cost_trace_turn(d, v, &v->months_unsold, "turn-months-unsold", "months");
     }
 }

@@ -208,9 +208,10 @@ typedef enum mf_turn {
 typedef struct mf_break_even {
     mf_turn turn; /* every input at its centre */
     double value;
-    bool spread_known; /* of hours a day, from which buying is cheaper: over the draws */
-    double p10;        /* 0: always */
-    double p90;        /* INFINITY: not within the range */
+    bool
+        spread_known; /* from which buying is cheaper, of hours a day and of months: over the draws */
+    double p10;       /* 0: always */
+    double p90;       /* INFINITY: not within a day; of months: not within the years of the case */
 } mf_break_even;
 
 typedef struct mf_swing {

@@ -71,6 +71,33 @@ Test(cost, at_the_break_even_month_both_cost_the_same)
     cr_expect(epsilon_eq(dbl, computed(&run).versus[0].difference, 0, 1e-3));
 }
 
+/* Nine of ten worlds turn within the years exactly where buying is cheaper over them in nine of ten. */
+Test(cost, break_even_months_have_a_range_that_ends_where_the_years_do)
+{
+    mf_cost_case run = a_case();
+    bool seen[2] = {false, false};
+    for (int hours = 2; hours <= 22; hours += 2) {
+        run.usage.hours_per_day = hours;
+        const mf_cost cost = computed(&run);
+        const mf_versus *v = &cost.versus[0];
+        if (v->months.turn != MF_TURN_AT) {
+            continue;
+        }
+        cr_expect(v->months.spread_known && v->months_unsold.spread_known);
+        if (v->buy_cheaper > 0.93) {
+            cr_expect(le(dbl, v->months.p10, v->months.value));
+            cr_expect(ge(dbl, v->months.p90, v->months.value));
+            cr_expect(le(dbl, v->months.p90, 12 * run.years));
+            cr_expect(le(dbl, v->months.p10, v->months_unsold.p10));
+            seen[0] = true;
+        } else if (v->buy_cheaper < 0.87) {
+            cr_expect(isinf(v->months.p90), "%d: %g", hours, v->months.p90);
+            seen[1] = true;
+        }
+    }
+    cr_expect(seen[0] && seen[1]);
+}
+
 Test(cost, buying_for_an_hour_a_week_never_pays)
 {
     mf_cost_case run = a_case();
