@@ -66,7 +66,7 @@ static bool same_stored(const compute_work *w, size_t a, size_t b)
 {
     const mf_footprint *f = w->setup->footprint;
     const mf_tensor *first = f->model->tensors;
-    const bool compares = w->setup->offloads && has_part_on_host(w, &w->all[a]);
+    const bool compares = w->setup->offloads && !w->any_types && has_part_on_host(w, &w->all[a]);
     for (block_part i = 0; compares && i < PART_COUNT; i++) {
         const mf_tensor *of_a = f->parts[a][i];
         const mf_tensor *of_b = f->parts[b][i];

@@ -56,6 +56,13 @@ typedef struct settled_run {
     size_t n_kept;
 } settled_run;
 
+/* The kernels that are given up in a placement. */
+typedef struct given_up {
+    compute_key key;
+    int8_t *layer_places;
+    bool unfused[FUSED_OPS];
+} given_up;
+
 struct compute_memo {
     compute_form *forms[MAX_FORMS]; /* the one used last first */
     size_t n_forms;
@@ -64,6 +71,8 @@ struct compute_memo {
     size_t n_series;
     settled_run *runs;
     size_t n_runs;
+    given_up *given_up;
+    size_t n_given_up;
 };
 
 compute_memo *mf_compute_memo_new(void)
@@ -97,7 +106,11 @@ void mf_compute_memo_free(compute_memo *memo)
         mf_compute_form_free(memo->forms[i]);
         free(memo->forms[i]);
     }
+    for (size_t i = 0; i < memo->n_given_up; i++) {
+        free(memo->given_up[i].layer_places);
+    }
     mf_compute_form_free(&memo->blank);
+    free(memo->given_up);
     free(memo->series);
     free(memo->runs);
     free(memo);
@@ -232,6 +245,46 @@ static bool same_key(const compute_key *a, const compute_key *b)
            a->norms_stay == b->norms_stay && a->attends_on_host == b->attends_on_host &&
            a->host_types == b->host_types &&
            memcmp(a->layer_places, b->layer_places, a->n_layer_places) == 0;
+}
+
+static int8_t *copy_places(const compute_key *key)
+{
+    int8_t *copy = malloc(key->n_layer_places);
+    if (copy != NULL) {
+        memcpy(copy, key->layer_places, key->n_layer_places);
+    }
+    return copy;
+}
+
+bool mf_compute_memo_find_unfused(bool unfused[FUSED_OPS],
+                                  const compute_memo *memo,
+                                  const compute_key *key)
+{
+    for (size_t i = 0; memo != NULL && i < memo->n_given_up; i++) {
+        if (same_key(&memo->given_up[i].key, key)) {
+            memcpy(unfused, memo->given_up[i].unfused, FUSED_OPS * sizeof *unfused);
+            return true;
+        }
+    }
+    return false;
+}
+
+void mf_compute_memo_keep_unfused(compute_memo *memo,
+                                  const compute_key *key,
+                                  const bool unfused[FUSED_OPS])
+{
+    int8_t *places = memo != NULL ? copy_places(key) : NULL;
+    given_up *grown =
+        places != NULL ? realloc(memo->given_up, (memo->n_given_up + 1) * sizeof *grown) : NULL;
+    if (grown == NULL) {
+        free(places);
+        return;
+    }
+    memo->given_up = grown;
+    given_up *g = &grown[memo->n_given_up++];
+    *g = (given_up){.key = *key, .layer_places = places};
+    g->key.layer_places = places;
+    memcpy(g->unfused, unfused, FUSED_OPS * sizeof *unfused);
 }
 
 static compute_series *find_series(const compute_memo *memo, const compute_key *key)
@@ -436,12 +489,10 @@ static compute_series *add_series(compute_memo *memo, const compute_key *key, si
     }
     memo->series = grown;
     compute_series *s = &grown[memo->n_series];
-    *s = (compute_series){
-        .key = *key, .n_ways = n_ways, .layer_places = malloc(key->n_layer_places)};
+    *s = (compute_series){.key = *key, .n_ways = n_ways, .layer_places = copy_places(key)};
     if (s->layer_places == NULL) {
         return NULL;
     }
-    memcpy(s->layer_places, key->layer_places, key->n_layer_places);
     s->key.layer_places = s->layer_places;
     memo->n_series++;
     return s;

@@ -53,6 +53,15 @@ bool mf_compute_memo_find(compute_way *ways,
                           const compute_key *key,
                           galloc_buffer *buffers);
 
+/* Which kernels are given up in a placement, by the part of the key that decides it, all else zero. False if it's not known;
+   memo may be NULL. What there is no memory for is forgotten. */
+bool mf_compute_memo_find_unfused(bool unfused[FUSED_OPS],
+                                  const compute_memo *memo,
+                                  const compute_key *key);
+void mf_compute_memo_keep_unfused(compute_memo *memo,
+                                  const compute_key *key,
+                                  const bool unfused[FUSED_OPS]);
+
 /* How many periods of a run of layers were kept last; COMPUTE_LEAST_KEPT if of none like it. More than it needs
    give the same buffers; fewer cost another graph. memo may be NULL. */
 size_t mf_compute_memo_kept(const compute_memo *memo, const layer_run *run);

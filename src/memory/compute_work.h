@@ -8,6 +8,10 @@
 #include "memory/graph_arch.h"
 #include "memory/llamacpp_compute.h"
 
+enum {
+    COMPUTE_FEW_TOKENS = 32
+}; /* norms run with their layer then (llama-context.cpp: graph_get_cb) */
+
 typedef struct compute_work {
     const compute_setup *setup;
     const graph_arch *arch;
@@ -21,9 +25,23 @@ typedef struct compute_work {
     int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
     uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
     galloc_buffer *buffers;
+    bool any_types; /* layers are alike whatever their weights are stored as */
 } compute_work;
 
-/* Fills `all`, `part_places` and `kinds`. */
+/* The graph that was asked for, nothing given up yet. */
+void mf_compute_begin_builder(compute_work *w);
+
+/* Finds the runs of the layers that were placed, and how many periods of each to keep. MF_E_NOMEM. */
+mf_status mf_compute_begin_form(compute_work *w, bool whole);
+
+/* The graph of the layers that are kept of each run, into `blank`. */
+mf_status mf_compute_build_graph(compute_work *w);
+schedule_setup mf_compute_schedule_setup(const compute_work *w);
+
+/* Fills builder.unfused, of layers that were placed; with `whole` by graphs of all layers. compute_fused.c */
+mf_status mf_compute_resolve_fused(compute_work *w, bool whole);
+
+/* Fills `all`, `part_places` and `kinds`. compute_layers.c, as those below */
 void mf_compute_place_layers(compute_work *w);
 
 /* Runs of layers alike, of more periods than are kept of them at first, into `blank`. */

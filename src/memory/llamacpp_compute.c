@@ -10,8 +10,6 @@
 #include "base/checked.h"
 #include "memory/compute_work.h"
 
-enum { FEW_TOKENS = 32 };
-
 static void free_work(compute_work *w)
 {
     mf_compute_memo_give_blank(w->memo, &w->blank);
@@ -43,8 +41,7 @@ static bool allocate_form(compute_work *w)
     return f->runs != NULL && f->first_ids != NULL;
 }
 
-/* The graph of the layers that are kept of each run, in its order. */
-static mf_status build_graph(compute_work *w)
+mf_status mf_compute_build_graph(compute_work *w)
 {
     enum { NODES_OF_LAYER = 320 }; /* of most; others take another step */
     builder *b = &w->b;
@@ -66,7 +63,7 @@ static mf_status build_graph(compute_work *w)
     return g->status;
 }
 
-static schedule_setup schedule_setup_of(const compute_work *w)
+schedule_setup mf_compute_schedule_setup(const compute_work *w)
 {
     return (schedule_setup){.n_places = w->setup->n_places,
                             .n_copies = w->setup->n_copies,
@@ -80,11 +77,11 @@ static mf_status build(compute_work *w)
 {
     compute_form *blank = &w->blank;
     mf_compute_form_renew(blank);
-    const mf_status status = build_graph(w);
+    const mf_status status = mf_compute_build_graph(w);
     if (status != MF_OK) {
         return status;
     }
-    const schedule_setup setup = schedule_setup_of(w);
+    const schedule_setup setup = mf_compute_schedule_setup(w);
     blank->structure = w->memo != NULL ? mf_compute_form_structure(blank, &setup) : 0;
     w->form = mf_compute_memo_form(w->memo, blank->structure);
     if (w->form != NULL) {
@@ -122,7 +119,7 @@ static void keep_more(compute_form *f)
     }
 }
 
-static mf_status begin_form(compute_work *w, bool whole)
+mf_status mf_compute_begin_form(compute_work *w, bool whole)
 {
     if (!allocate_form(w)) {
         return MF_E_NOMEM;
@@ -138,7 +135,7 @@ static mf_status begin_form(compute_work *w, bool whole)
 static mf_status run(compute_work *w, compute_way *way, bool whole)
 {
     const compute_places places = places_of(w->setup);
-    mf_status status = begin_form(w, whole);
+    mf_status status = mf_compute_begin_form(w, whole);
     for (bool repeats = false; status == MF_OK && !repeats;) {
         status = build(w);
         status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
@@ -153,7 +150,7 @@ static mf_status run(compute_work *w, compute_way *way, bool whole)
     return status;
 }
 
-static void begin_builder(compute_work *w)
+void mf_compute_begin_builder(compute_work *w)
 {
     const compute_setup *setup = w->setup;
     const mf_workload *load = setup->workload;
@@ -176,7 +173,7 @@ static void begin_builder(compute_work *w)
     b->scratch = setup->scratch;
     b->offloads = setup->offloads;
     b->tensor_places = setup->tensor_places;
-    b->norms_stay = setup->as_run && (setup->fully_offloaded || b->n_tokens < FEW_TOKENS);
+    b->norms_stay = setup->as_run && (setup->fully_offloaded || b->n_tokens < COMPUTE_FEW_TOKENS);
     b->attends_on_host = setup->as_run && !load->kv_offload && !load->flash_attention;
     b->full.cells = setup->cache->cells;
     b->window.cells = setup->cache->swa_cells;
@@ -188,67 +185,6 @@ static void begin_builder(compute_work *w)
         b->n_streams = a->value_is_key ? b->n_sequences : b->n_streams; /* never unified */
         b->two_caches |= a->kind != MF_ATTENTION_NONE && a->window > 0;
     }
-}
-
-static mf_status probe(compute_work *w, uint64_t tokens_each)
-{
-    builder *b = &w->b;
-    b->n_tokens = tokens_each * b->n_sequences;
-    b->n_outputs = b->n_tokens;
-    b->norms_stay = w->setup->fully_offloaded || b->n_tokens < FEW_TOKENS;
-    b->attends_on_host = !w->setup->workload->kv_offload && !w->setup->workload->flash_attention;
-    const mf_status status = build_graph(w);
-    const schedule_setup setup = schedule_setup_of(w);
-    return status == MF_OK ? mf_schedule_places(&w->blank.s, &w->blank.g, &setup) : status;
-}
-
-static bool runs_elsewhere(const compute_work *w, fused_op op)
-{
-    for (size_t i = 0; i < w->b.n_fused; i++) {
-        const fused_tensor *t = &w->b.fused[i];
-        if (t->op == op && w->blank.s.places[t->tensor] != t->layer_place) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Short prompts are scheduled, one for each kernel (llama-context.cpp: resolve_fused_ops). */
-static mf_status resolve_fused(compute_work *w, bool whole)
-{
-    enum { MOST_OF_LAYER = 8 };
-    static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
-                                                    [FUSED_DELTA] = 16,
-                                                    [FUSED_INDEXER] = 1,
-                                                    [FUSED_JOIN] = 1,
-                                                    [FUSED_MIX] = 1,
-                                                    [FUSED_SPREAD] = 1};
-    builder *b = &w->b;
-    bool has[FUSED_OPS] = {false};
-    uint64_t built = 0;
-    if (!mf_llamacpp_is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
-        return MF_OK;
-    }
-    b->fused = calloc(w->setup->footprint->n_run * MOST_OF_LAYER, sizeof *b->fused);
-    mf_status status = b->fused != NULL ? begin_form(w, whole) : MF_E_NOMEM;
-    for (size_t i = 0; !whole && i < w->blank.n_runs; i++) {
-        layer_run *r = &w->blank.runs[i];
-        r->n_kept = r->n_kept > COMPUTE_LEAST_KEPT ? COMPUTE_LEAST_KEPT : r->n_kept;
-    }
-    for (fused_op op = 0; status == MF_OK && op < FUSED_OPS; op++) {
-        if (has[op] && built != tokens_each[op]) {
-            status = probe(w, tokens_each[op]);
-            built = tokens_each[op];
-        }
-        if (status == MF_OK && has[op] && runs_elsewhere(w, op)) {
-            b->unfused[op] = true;
-            built = 0;
-        }
-    }
-    free(b->fused);
-    b->fused = NULL;
-    begin_builder(w);
-    return status;
 }
 
 static const rows_picked all_rows[] = {ROWS_IN_LAST_LAYER, ROWS_BEFORE_NORM, ROWS_AFTER_NORM};
@@ -266,7 +202,7 @@ run_ways(compute_work *w, compute_way *ways, compute_form **forms, size_t n_ways
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     if (status == MF_OK) {
         mf_compute_place_layers(w);
-        status = resolve_fused(w, whole);
+        status = mf_compute_resolve_fused(w, whole);
     }
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
@@ -381,7 +317,7 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
     compute_way ways[COMPUTE_MAX_WAYS] = {{.n_tensors = 0}};
     compute_size size = {0};
     w.traits = w.arch->traits;
-    begin_builder(&w);
+    mf_compute_begin_builder(&w);
     const size_t n_ways = count_ways(&w, whole);
     mf_compute_memo_take_blank(&w.blank, w.memo);
     mf_status status = w.buffers != NULL ? recall_ways(&w, ways, n_ways, whole) : MF_E_NOMEM;
