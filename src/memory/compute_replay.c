@@ -65,40 +65,38 @@ static bool goes_round(const compute_form *f, const layer_repeat *p, graph_tenso
                             : is_between(t, p->before, p->first + p->n);
 }
 
-/* The period in whose steps a copy is made; periods of the run if in none of the first three. */
-static size_t period_of(const compute_form *f, const layer_run *r, graph_tensor copy)
+/* Of each copy that one of the first periods makes: in which one it is made first, from 1 on. */
+static void note_made(uint8_t *made, const compute_form *f, const layer_run *r)
 {
-    const size_t end = f->s.begins[r->at + COMPUTE_KEPT_WITH_COPIES * r->period];
-    size_t k = 0;
-    for (size_t i = f->s.begins[r->at]; i < end; i++) {
-        while (i >= f->s.begins[r->at + (k + 1) * r->period]) {
-            k++;
-        }
-        if (f->s.steps.items[i].tensor == copy) {
-            return k;
+    memset(made, 0, f->g.n_nodes);
+    for (size_t k = 0; k < COMPUTE_KEPT_WITH_COPIES; k++) {
+        const size_t end = f->s.begins[r->at + (k + 1) * r->period];
+        for (size_t i = f->s.begins[r->at + k * r->period]; i < end; i++) {
+            const graph_tensor t = f->s.steps.items[i].tensor;
+            made[t] = made[t] == 0 && t >= f->n_built ? (uint8_t)(k + 1) : made[t];
         }
     }
-    return r->n_periods;
 }
 
 /* The next period makes its own, a period later; a split that spans many makes all of theirs at its beginning. */
-static bool
-is_made_in_time(const compute_form *f, const layer_run *r, const layer_repeat *p, graph_tensor copy)
+static bool is_made_in_time(const compute_form *f,
+                            const layer_repeat *p,
+                            const uint8_t *made,
+                            graph_tensor copy)
 {
     const graph_node *node = &f->g.nodes[copy];
     const graph_tensor next = node->copy_of < p->first + p->n
                                   ? mf_schedule_copy(&f->g, node->copy_of + p->n, node->place)
                                   : GRAPH_NONE;
-    const size_t made = period_of(f, r, copy);
-    return node->output || (next != GRAPH_NONE && made + 1 < COMPUTE_KEPT_WITH_COPIES &&
-                            period_of(f, r, next) == made + 1);
+    return node->output || (next != GRAPH_NONE && made[copy] > 0 &&
+                            made[copy] < COMPUTE_KEPT_WITH_COPIES && made[next] == made[copy] + 1);
 }
 
 /* What a step of the period reads. False if it is a copy that the next period may not have likewise: of two periods the last
    is followed by other layers, whose copies may be made in it; and a split makes all its copies first, so that where
    it spans many periods there is no telling from three. */
 static bool
-look_at_step(layer_repeat *p, const compute_form *f, const layer_run *r, graph_tensor step)
+look_at_step(layer_repeat *p, const compute_form *f, const uint8_t *made, graph_tensor step)
 {
     const graph_node *node = &f->g.nodes[step];
     if (step >= f->n_built && !p->copies) {
@@ -109,7 +107,7 @@ look_at_step(layer_repeat *p, const compute_form *f, const layer_run *r, graph_t
         const graph_tensor owner = mf_graph_owner(&f->g, source);
         if (!goes_round(f, p, owner)) {
             p->outside[p->n_outside++] = owner;
-        } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, r, p, source))) {
+        } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, p, made, source))) {
             return false;
         }
     }
@@ -128,7 +126,9 @@ static bool is_cut(const compute_form *f, const layer_run *r, const layer_repeat
     return false;
 }
 
-static mf_status prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat *p)
+/* made is room for a number of every tensor. */
+static mf_status
+prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat *p, uint8_t *made)
 {
     *p = repeat_of(f, r);
     if (p->n_more == 0) {
@@ -148,8 +148,11 @@ static mf_status prepare_repeat(bool *repeats, compute_form *f, const layer_run 
         return MF_E_NOMEM;
     }
     *repeats = !is_cut(f, r, p);
+    if (p->copies) {
+        note_made(made, f, r);
+    }
     for (size_t i = p->begin; *repeats && i < p->end; i++) {
-        *repeats = look_at_step(p, f, r, f->s.steps.items[i].tensor);
+        *repeats = look_at_step(p, f, made, f->s.steps.items[i].tensor);
     }
     for (size_t i = 0; i < p->n_outside; i++) {
         f->counted[p->outside[i]].n_readers += (uint32_t)p->n_more;
@@ -164,15 +167,18 @@ static mf_status prepare(bool *repeats, compute_form *f)
     f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
     f->states = malloc(f->g.n_nodes * sizeof *f->states);
     f->repeats = calloc(f->n_runs + 1, sizeof *f->repeats);
-    if (f->counted == NULL || f->states == NULL || f->repeats == NULL) {
+    uint8_t *made = malloc(f->g.n_nodes);
+    if (f->counted == NULL || f->states == NULL || f->repeats == NULL || made == NULL) {
+        free(made);
         return MF_E_NOMEM;
     }
     galloc a = {.states = f->counted};
     mf_galloc_count(&a, &f->g, &order);
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && *repeats && i < f->n_runs; i++) {
-        status = prepare_repeat(repeats, f, &f->runs[i], &f->repeats[i]);
+        status = prepare_repeat(repeats, f, &f->runs[i], &f->repeats[i], made);
     }
+    free(made);
     return status;
 }
 
