@@ -19,9 +19,7 @@ static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
 /* The runs of layers alike, whatever their weights are stored as. */
 static mf_status begin_probes(compute_work *w, bool whole)
 {
-    w->any_types = true;
-    mf_compute_place_layers(w);
-    const mf_status status = mf_compute_begin_form(w, whole);
+    const mf_status status = mf_compute_begin_form(w, LAYERS_RUN_ALIKE, whole);
     for (size_t i = 0; !whole && i < w->blank.n_runs; i++) {
         w->blank.runs[i].n_kept = COMPUTE_LEAST_KEPT;
     }
@@ -71,7 +69,6 @@ static mf_status probe_all(compute_work *w, const bool *has, bool whole)
     }
     free(b->fused);
     b->fused = NULL;
-    w->any_types = false;
     return status;
 }
 
@@ -106,7 +103,6 @@ mf_status mf_compute_resolve_fused(compute_work *w, bool whole)
     }
     const mf_status status = probe_all(w, has, whole);
     mf_compute_begin_builder(w);
-    mf_compute_place_layers(w);
     if (status == MF_OK) {
         mf_compute_memo_keep_unfused(w->memo, &key, w->b.unfused);
     }

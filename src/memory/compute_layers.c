@@ -55,6 +55,15 @@ static bool same_places(const build_layer *a, const build_layer *b)
            (!apart || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
+/* Only what lies on the host has sizes of its own: devices take it along as it is stored. */
+static bool same_sides(const compute_work *w, const build_layer *a, const build_layer *b)
+{
+    const int8_t host = w->b.host_place;
+    return a->part_places == NULL && b->part_places == NULL &&
+           (a->place == host) == (b->place == host) &&
+           (a->expert_place == host) == (b->expert_place == host);
+}
+
 static bool has_part_on_host(const compute_work *w, const build_layer *l)
 {
     const int8_t host = w->b.host_place;
@@ -66,7 +75,7 @@ static bool same_stored(const compute_work *w, size_t a, size_t b)
 {
     const mf_footprint *f = w->setup->footprint;
     const mf_tensor *first = f->model->tensors;
-    const bool compares = w->setup->offloads && !w->any_types && has_part_on_host(w, &w->all[a]);
+    const bool compares = w->setup->offloads && has_part_on_host(w, &w->all[a]);
     for (block_part i = 0; compares && i < PART_COUNT; i++) {
         const mf_tensor *of_a = f->parts[a][i];
         const mf_tensor *of_b = f->parts[b][i];
@@ -78,23 +87,25 @@ static bool same_stored(const compute_work *w, size_t a, size_t b)
     return true;
 }
 
-static bool same_layer(const compute_work *w, size_t a, size_t b)
+static bool same_layer(const compute_work *w, layers_alike alike, size_t a, size_t b)
 {
     const uint32_t *kinds = w->setup->footprint->kinds;
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
     const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
-    return kinds[a] == kinds[b] && same_rope && same_gate && same_places(&w->all[a], &w->all[b]) &&
-           same_stored(w, a, b);
+    const bool placed = alike == LAYERS_SIZED_ALIKE ? same_sides(w, &w->all[a], &w->all[b])
+                                                    : same_places(&w->all[a], &w->all[b]);
+    return kinds[a] == kinds[b] && same_rope && same_gate && placed &&
+           (alike == LAYERS_RUN_ALIKE || same_stored(w, a, b));
 }
 
-void mf_compute_place_layers(compute_work *w)
+void mf_compute_place_layers(compute_work *w, layers_alike alike)
 {
     const size_t n = w->setup->footprint->n_run;
     for (size_t i = 0; i < n; i++) {
         place_layer(w, i);
-        size_t first = i > 0 && same_layer(w, i - 1, i) ? w->kinds[i - 1] : 0;
-        while (first < i && (w->kinds[first] != first || !same_layer(w, first, i))) {
+        size_t first = i > 0 && same_layer(w, alike, i - 1, i) ? w->kinds[i - 1] : 0;
+        while (first < i && (w->kinds[first] != first || !same_layer(w, alike, first, i))) {
             first++;
         }
         w->kinds[i] = (uint32_t)first;
@@ -145,15 +156,14 @@ void mf_compute_find_runs(compute_work *w)
 }
 
 /* Layers of the graph: all outside the runs, and of each run those of its first periods. */
-size_t mf_compute_list_layers(compute_work *w)
+size_t mf_compute_list_layers(compute_work *w, compute_form *form)
 {
     const size_t n = w->setup->footprint->n_run;
     size_t n_kept = 0;
     size_t next = 0;
     for (size_t i = 0; i < n;) {
-        layer_run *r = next < w->blank.n_runs && i == w->blank.runs[next].begin
-                           ? &w->blank.runs[next++]
-                           : NULL;
+        layer_run *r =
+            next < form->n_runs && i == form->runs[next].begin ? &form->runs[next++] : NULL;
         const size_t n_here = r != NULL ? r->n_kept * r->period : 1;
         if (r != NULL) {
             r->at = n_kept;

@@ -8,6 +8,13 @@
 #include "memory/graph_arch.h"
 #include "memory/llamacpp_compute.h"
 
+/* What layers have in common. */
+typedef enum layers_alike {
+    LAYERS_ALIKE,       /* all that a graph, its schedule and its buffers depend on */
+    LAYERS_RUN_ALIKE,   /* what decides where a tensor runs: not what weights are stored as */
+    LAYERS_SIZED_ALIKE, /* what tensors' sizes depend on: not which device they are on */
+} layers_alike;
+
 enum {
     COMPUTE_FEW_TOKENS = 32
 }; /* norms run with their layer then (llama-context.cpp: graph_get_cb) */
@@ -25,24 +32,28 @@ typedef struct compute_work {
     int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
     uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
     galloc_buffer *buffers;
-    bool any_types; /* layers are alike whatever their weights are stored as */
 } compute_work;
 
 /* The graph that was asked for, nothing given up yet. */
 void mf_compute_begin_builder(compute_work *w);
 
-/* Finds the runs of the layers that were placed, and how many periods of each to keep. MF_E_NOMEM. */
-mf_status mf_compute_begin_form(compute_work *w, bool whole);
+/* Places the layers, finds the runs among them and how many periods of each to keep. MF_E_NOMEM. */
+mf_status mf_compute_begin_form(compute_work *w, layers_alike alike, bool whole);
 
-/* The graph of the layers that are kept of each run, into `blank`. */
+/* The graph of the layers that are kept of each run, into `blank`; or of others. */
 mf_status mf_compute_build_graph(compute_work *w);
+mf_status mf_compute_build_layers(compute_work *w, build_layer *layers, size_t n);
 schedule_setup mf_compute_schedule_setup(const compute_work *w);
 
-/* Fills builder.unfused, of layers that were placed; with `whole` by graphs of all layers. compute_fused.c */
+/* Gives a graph that was built before for another context the sizes of this one. False if they can't be told from a layer of
+   each kind. compute_sizes.c */
+bool mf_compute_resize(compute_work *w, compute_form *form);
+
+/* Fills builder.unfused; with `whole` by graphs of all layers. compute_fused.c */
 mf_status mf_compute_resolve_fused(compute_work *w, bool whole);
 
 /* Fills `all`, `part_places` and `kinds`. compute_layers.c, as those below */
-void mf_compute_place_layers(compute_work *w);
+void mf_compute_place_layers(compute_work *w, layers_alike alike);
 
 /* Runs of layers alike, of more periods than are kept of them at first, into `blank`. */
 void mf_compute_find_runs(compute_work *w);
@@ -51,6 +62,6 @@ void mf_compute_find_runs(compute_work *w);
 bool mf_compute_is_together(const compute_work *w, size_t layer);
 
 /* Fills `layers`: all outside the runs, and of each run those of its first periods. Returns how many. */
-size_t mf_compute_list_layers(compute_work *w);
+size_t mf_compute_list_layers(compute_work *w, compute_form *form);
 
 #endif

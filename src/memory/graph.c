@@ -226,18 +226,22 @@ graph_tensor mf_graph_copy(graph *g, graph_tensor of)
     return t;
 }
 
-void mf_graph_resize(graph *g, const graph *like)
+void mf_graph_resize(graph *g, graph_tensor at, const graph *like, graph_tensor from, uint32_t n)
 {
-    for (uint32_t i = 0; i < like->n_nodes; i++) {
-        const graph_node *from = &like->nodes[i];
-        graph_node *to = &g->nodes[i];
-        to->shape = from->shape;
-        to->bytes = from->bytes;
-        to->scratch_bytes = from->scratch_bytes;
-        to->apart_bytes = from->apart_bytes;
-        to->element_bytes = from->element_bytes;
+    for (uint32_t i = 0; i < n; i++) {
+        const graph_node *source = &like->nodes[from + i];
+        graph_node *node = &g->nodes[at + i];
+        node->shape = source->shape;
+        node->bytes = source->bytes;
+        node->scratch_bytes = source->scratch_bytes;
+        node->apart_bytes = source->apart_bytes;
+        node->element_bytes = source->element_bytes;
     }
-    for (uint32_t i = like->n_nodes; i < g->n_nodes; i++) {
+}
+
+void mf_graph_resize_copies(graph *g, graph_tensor from)
+{
+    for (graph_tensor i = from; i < g->n_nodes; i++) {
         if (g->nodes[i].copy_of != GRAPH_NONE) {
             size_copy(g, &g->nodes[i]); /* of a copy: that one has come before */
         }
@@ -270,7 +274,7 @@ static void append(graph *g, graph_tensor t)
 /* Depth first, left to right, without recursion: a tensor on the stack keeps the next source to visit. */
 void mf_graph_expand(graph *g, graph_tensor t)
 {
-    if (g->status != MF_OK || t == GRAPH_NONE || g->nodes[t].visited) {
+    if (g->status != MF_OK || t == GRAPH_NONE || g->nodes[t].visited || g->unordered) {
         return;
     }
     size_t depth = 0;

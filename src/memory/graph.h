@@ -74,6 +74,7 @@ typedef struct graph {
     uint32_t n_order;
     uint32_t n_leaves;
     mf_status status;
+    bool unordered; /* shapes alone are asked for */
 } graph;
 
 typedef struct graph_sources {
@@ -133,10 +134,12 @@ graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y);
 graph_tensor mf_graph_copy(graph *g, graph_tensor of);
 graph_tensor mf_graph_dependency(graph *g, graph_tensor of);
 
-/* The sizes of another graph of the same structure, copies included, which that one need not have. */
-void mf_graph_resize(graph *g, const graph *like);
+/* n nodes from `at` on get the sizes of another graph's from `from` on. */
+void mf_graph_resize(graph *g, graph_tensor at, const graph *like, graph_tensor from, uint32_t n);
+/* Copies, all of which come behind `from`, get those of what they are copies of. */
+void mf_graph_resize_copies(graph *g, graph_tensor from);
 
-/* Appends t and what it needs to the order. */
+/* Appends t and what it needs to the order, if there is one. */
 void mf_graph_expand(graph *g, graph_tensor t);
 
 #endif

@@ -41,26 +41,32 @@ static bool allocate_form(compute_work *w)
     return f->runs != NULL && f->first_ids != NULL;
 }
 
-mf_status mf_compute_build_graph(compute_work *w)
+mf_status mf_compute_build_layers(compute_work *w, build_layer *layers, size_t n)
 {
     enum { NODES_OF_LAYER = 320 }; /* of most; others take another step */
     builder *b = &w->b;
     graph *g = &w->blank.g;
+    if (n == 0) {
+        return MF_E_DATA;
+    }
     mf_graph_clear(g);
     b->g = g;
     b->n_fused = 0;
     b->selected = GRAPH_NONE;
     b->first_ids = w->blank.first_ids;
-    b->layers = w->layers;
-    b->n_layers = mf_compute_list_layers(w);
-    if (b->n_layers == 0) {
-        return MF_E_DATA;
-    }
-    mf_graph_reserve(g, (b->n_layers + 1) * NODES_OF_LAYER);
+    b->layers = layers;
+    b->n_layers = n;
+    mf_graph_reserve(g, (n + 1) * NODES_OF_LAYER);
     mf_build_inputs(b);
     w->arch->build(b);
     w->blank.n_built = g->n_nodes;
     return g->status;
+}
+
+mf_status mf_compute_build_graph(compute_work *w)
+{
+    const size_t n = mf_compute_list_layers(w, &w->blank);
+    return mf_compute_build_layers(w, w->layers, n);
 }
 
 schedule_setup mf_compute_schedule_setup(const compute_work *w)
@@ -85,7 +91,8 @@ static mf_status build(compute_work *w)
     blank->structure = w->memo != NULL ? mf_compute_form_structure(blank, &setup) : 0;
     w->form = mf_compute_memo_form(w->memo, blank->structure);
     if (w->form != NULL) {
-        mf_graph_resize(&w->form->g, &blank->g);
+        mf_graph_resize(&w->form->g, 0, &blank->g, 0, blank->g.n_nodes);
+        mf_graph_resize_copies(&w->form->g, blank->g.n_nodes);
         return MF_OK;
     }
     w->form = blank;
@@ -119,11 +126,12 @@ static void keep_more(compute_form *f)
     }
 }
 
-mf_status mf_compute_begin_form(compute_work *w, bool whole)
+mf_status mf_compute_begin_form(compute_work *w, layers_alike alike, bool whole)
 {
     if (!allocate_form(w)) {
         return MF_E_NOMEM;
     }
+    mf_compute_place_layers(w, alike);
     mf_compute_find_runs(w);
     for (size_t i = 0; i < w->blank.n_runs; i++) {
         layer_run *r = &w->blank.runs[i];
@@ -132,10 +140,22 @@ mf_status mf_compute_begin_form(compute_work *w, bool whole)
     return MF_OK;
 }
 
+/* As a graph of another context was built and scheduled, if its form is still there. */
+static mf_status
+run_again(bool *done, compute_work *w, compute_way *way, const compute_key *key, size_t index)
+{
+    const compute_places places = places_of(w->setup);
+    w->form = mf_compute_memo_like(w->memo, key, index);
+    *done = false;
+    return w->form != NULL && mf_compute_resize(w, w->form)
+               ? mf_compute_replay(way, done, w->form, &places, w->buffers)
+               : MF_OK;
+}
+
 static mf_status run(compute_work *w, compute_way *way, bool whole)
 {
     const compute_places places = places_of(w->setup);
-    mf_status status = mf_compute_begin_form(w, whole);
+    mf_status status = mf_compute_begin_form(w, LAYERS_ALIKE, whole);
     for (bool repeats = false; status == MF_OK && !repeats;) {
         status = build(w);
         status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
@@ -196,17 +216,20 @@ static size_t count_ways(const compute_work *w, bool whole)
 }
 
 /* With a memo each way leaves its form there: NULL if there is no memory for it. */
-static mf_status
-run_ways(compute_work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool whole)
+static mf_status run_ways(compute_work *w,
+                          compute_way *ways,
+                          compute_form **forms,
+                          const compute_key *key,
+                          size_t n_ways,
+                          bool whole)
 {
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
-    if (status == MF_OK) {
-        mf_compute_place_layers(w);
-        status = mf_compute_resolve_fused(w, whole);
-    }
+    status = status == MF_OK ? mf_compute_resolve_fused(w, whole) : status;
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
-        status = run(w, &ways[i], whole);
+        bool done = false;
+        status = run_again(&done, w, &ways[i], key, i);
+        status = status == MF_OK && !done ? run(w, &ways[i], whole) : status;
         forms[i] = status == MF_OK && w->form == &w->blank
                        ? mf_compute_memo_take(w->memo, &w->blank)
                        : w->form;
@@ -299,7 +322,7 @@ static mf_status recall_ways(compute_work *w, compute_way *ways, size_t n_ways, 
     if (mf_compute_memo_find(ways, w->memo, &key, w->buffers)) {
         return MF_OK;
     }
-    const mf_status status = run_ways(w, ways, forms, n_ways, whole);
+    const mf_status status = run_ways(w, ways, forms, &key, n_ways, whole);
     if (status == MF_OK) {
         mf_compute_memo_add(w->memo, &key, ways, forms, n_ways);
     }
