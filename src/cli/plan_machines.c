@@ -26,6 +26,20 @@ static double capacity_of(const mf_machine *machine)
     return sum * (machine->n_nodes > 0 ? machine->n_nodes : 1);
 }
 
+/* Host memory of a machine that is built around cards: its price is that of the cards. */
+static double host_beside_cards(const mf_machine *machine)
+{
+    double sum = 0;
+    bool cards = false;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        const mf_pool *pool = &machine->pools[i];
+        cards = cards || pool->kind == MF_POOL_DEVICE;
+        sum += pool->kind == MF_POOL_HOST && pool->capacity_bytes.known ? pool->capacity_bytes.value
+                                                                        : 0;
+    }
+    return cards ? sum : 0;
+}
+
 static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
 {
     const mf_cost_options *cost = &facts->arguments->cost;
@@ -65,6 +79,7 @@ static void fill_offer(mf_machine_offer *offer,
                                 .rather_used = !facts->arguments->cost.used &&
                                                mf_price_rather_used(facts->prices, machine),
                                 .capacity_bytes = capacity_of(machine),
+                                .host_bytes = choice->offloaded ? host_beside_cards(machine) : 0,
                                 .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
     (void)mf_choice_text(offer->how, request, choice);
@@ -282,6 +297,10 @@ static mf_status best_of(mf_model_row *row,
         row->parameters = counts.parameters;
         row->active_parameters = counts.active_parameters;
         row->runs = result.pick < result.n_choices;
+        (void)snprintf(row->why,
+                       sizeof row->why,
+                       "%.300s",
+                       result.reason[0] != '\0' ? result.reason : why.message);
     }
     if (status == MF_OK && row->runs) {
         row->choice = result.choices[result.pick];
@@ -318,7 +337,7 @@ mf_plan_models(mf_document *document, bool *any, const mf_plan_facts *facts, mf_
     *any = false;
     for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
         status = best_of(&rows[n], facts, facts->models.names[i], machine, err);
-        const bool listed = rows[n].meets || (rows[n].runs && !facts->arguments->any);
+        const bool listed = rows[n].meets || !facts->arguments->any;
         *any = *any || rows[n].meets;
         n += status == MF_OK && listed ? 1 : 0;
     }

@@ -58,6 +58,8 @@ typedef struct mf_machine_offer {
     mf_choice choice;
     char how[160];    /* mf_choice_text */
     bool rather_used; /* its price is an old one, and that of a used one is known */
+    double
+        host_bytes; /* of host memory, where parts of the model lie there beside cards; 0: none do */
     const char *what; /* how it is related to another machine; NULL: not said */
 } mf_machine_offer;
 
@@ -134,6 +136,7 @@ typedef struct mf_model_row {
     char how[160];
     bool runs; /* something of it fits */
     bool meets;
+    char why[320]; /* it is the pick, or that nothing runs */
 } mf_model_row;
 
 void mf_show_models(mf_document *document,

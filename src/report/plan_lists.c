@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/units.h"
 #include "report/cost.h"
 #include "report/plan.h"
@@ -76,10 +77,16 @@ static const mf_machine_offer *first_sure(const mf_offers *offers, const mf_wish
 static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wish)
 {
     char doubt[MF_PLAN_DOUBT_SIZE];
+    char bytes[MF_NUMBER_SIZE + 16];
     const mf_machine_offer *first = &offers->items[0];
     mf_document_cell(d, "TAKE");
     if (mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0') {
-        mf_document_cell(d, "%s: the cheapest with a price of these days", first->machine);
+        mf_document_cell(d,
+                         "%s: the cheapest with a price of these days%s%s%s",
+                         first->machine,
+                         first->host_bytes > 0 ? ", if what is paid around its cards buys " : "",
+                         first->host_bytes > 0 ? mf_bytes_text(bytes, first->host_bytes, 3) : "",
+                         first->host_bytes > 0 ? " of host memory" : "");
         return;
     }
     const mf_machine_offer *sure = first_sure(offers, wish);
@@ -100,7 +107,8 @@ show_offers_verdict(mf_document *d, const mf_offers *offers, const mf_wish *wish
     const bool sold =
         first != NULL && first->price.known && first->price.standing == MF_PRICE_CURRENT;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
-    const bool sure = sold && mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
+    const bool sure =
+        sold && !(first->host_bytes > 0) && mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
     mf_document_tone(d, sure ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
     if (sold) {
         show_take(d, offers, wish);
@@ -149,6 +157,30 @@ static void show_sold_used(mf_document *d, const mf_offers *offers)
     mf_str_free(&names);
 }
 
+/* Server memory costs what cards do: a price around them that was meant for a usual computer does not buy it. */
+static void show_host_memory(mf_document *d, const mf_offers *offers, size_t n_shown)
+{
+    mf_str names = {0};
+    char bytes[MF_NUMBER_SIZE + 16];
+    for (size_t i = 0; i < n_shown; i++) {
+        const mf_machine_offer *o = &offers->items[i];
+        if (o->host_bytes > 0) {
+            mf_str_printf(&names,
+                          "%s%s %s",
+                          names.size > 0 ? ", " : "",
+                          o->machine,
+                          mf_bytes_text(bytes, o->host_bytes, 3));
+        }
+    }
+    if (names.size > 0) {
+        mf_document_cell(d,
+                         "- not in the price of the cards is the host memory that parts of the "
+                         "model lie in, and what that needs: %s",
+                         names.data);
+    }
+    mf_str_free(&names);
+}
+
 /* Wishes are granted by the middle of a prediction's range; of how many by its middle only. */
 static void show_doubts(mf_document *d, size_t n, const char *what)
 {
@@ -174,6 +206,7 @@ show_offers_notes(mf_document *d, const mf_offers *offers, size_t n_priced, size
         n - n_priced + offers->n_unpriced,
         offers->around_cards ? "" : ": a computer built around cards has one with --around-cards");
     show_sold_used(d, offers);
+    show_host_memory(d, offers, n_shown);
     if (n_shown < n_priced) {
         mf_document_cell(d,
                          "- the %zu cheapest are listed, %zu more have a price that is known",
@@ -339,6 +372,49 @@ void mf_show_step_models(mf_document *document,
     }
 }
 
+static void show_model_row(mf_document *d, const mf_model_row *row)
+{
+    char number[MF_NUMBER_SIZE];
+    char active[MF_NUMBER_SIZE];
+    char bytes[MF_NUMBER_SIZE + 16];
+    char loss[96];
+    text words;
+    const bool sparse = row->active_parameters < row->parameters;
+    mf_document_cell(d, "%s%s", row->model, row->meets ? "" : " (misses a wish)");
+    mf_document_cell(d,
+                     "%s B%s%s%s",
+                     mf_number_text(number, (double)row->parameters / 1e9, 3),
+                     sparse ? " (active " : "",
+                     sparse ? mf_number_text(active, (double)row->active_parameters / 1e9, 2) : "",
+                     sparse ? ")" : "");
+    mf_document_cell(d, "%s", row->how);
+    mf_document_cell(d, "%s", mf_bytes_text(bytes, (double)row->choice.need_bytes, 3));
+    mf_document_cell(d, "%s", mf_rate_text(words, &row->choice.decode));
+    mf_document_cell(d, "%s", mf_range_text(words, &row->choice.decode));
+    mf_document_cell(
+        d,
+        "%s",
+        row->choice.ttft.known ? mf_quantity_text(bytes, row->choice.ttft.s, MF_DIM_TIME, 2) : "-");
+    mf_document_cell(d, "%s", mf_loss_text(loss, &row->choice.loss));
+}
+
+/* Models that were named and do not run, with the reason. */
+static void show_models_left_out(mf_document *d, const mf_model_row *rows, size_t n)
+{
+    bool begun = false;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].runs) {
+            continue;
+        }
+        if (!begun) {
+            mf_document_begin(d, MF_BLOCK_PAIRS, 2, "Not here");
+            begun = true;
+        }
+        mf_document_cell(d, "%s", rows[i].model);
+        mf_document_cell(d, "%s", rows[i].why);
+    }
+}
+
 void mf_show_models(mf_document *document,
                     const mf_machine *machine,
                     const mf_model_row *rows,
@@ -347,45 +423,35 @@ void mf_show_models(mf_document *document,
                     const mf_wish *wish)
 {
     size_t n_doubts = 0;
+    size_t n_listed = 0;
     static const char *const headings[] = {
         "model", "parameters", "how", "needs", "tok/s", "90 % range", "first token", "loss"};
+    for (size_t i = 0; i < n; i++) {
+        char doubt[MF_PLAN_DOUBT_SIZE];
+        n_listed += rows[i].runs ? 1 : 0;
+        n_doubts += rows[i].meets && mf_plan_doubt(doubt, wish, &rows[i].choice)[0] != '\0' ? 1 : 0;
+    }
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
     mf_document_cell(document, "machine");
     mf_document_cell(document, "%s", machine->name);
     mf_document_cell(document, "models");
-    mf_document_cell(document, "%zu of %zu are listed", n, n_models);
+    mf_document_cell(document, "%zu of %zu are listed", n_listed, n_models);
+    if (n_listed == 0) {
+        mf_document_begin(document, MF_BLOCK_VERDICT, 2, NULL);
+        mf_document_tone(document, MF_TONE_BAD);
+        mf_document_cell(document, "NONE");
+        mf_document_cell(document, "no model runs here at these wishes");
+        show_models_left_out(document, rows, n);
+        return;
+    }
     mf_document_begin(document, MF_BLOCK_TABLE, 8, "Each model at its best here");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
         mf_document_cell(document, "%s", headings[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        const mf_model_row *row = &rows[i];
-        char number[MF_NUMBER_SIZE];
-        char active[MF_NUMBER_SIZE];
-        char bytes[MF_NUMBER_SIZE + 16];
-        char loss[96];
-        text words;
-        char doubt[MF_PLAN_DOUBT_SIZE];
-        const bool sparse = row->active_parameters < row->parameters;
-        n_doubts += row->meets && mf_plan_doubt(doubt, wish, &row->choice)[0] != '\0' ? 1 : 0;
-        mf_document_cell(document, "%s%s", row->model, row->meets ? "" : " (misses a wish)");
-        mf_document_cell(document,
-                         "%s B%s%s%s",
-                         mf_number_text(number, (double)row->parameters / 1e9, 3),
-                         sparse ? " (active " : "",
-                         sparse ? mf_number_text(active, (double)row->active_parameters / 1e9, 2)
-                                : "",
-                         sparse ? ")" : "");
-        mf_document_cell(document, "%s", row->how);
-        mf_document_cell(document, "%s", mf_bytes_text(bytes, (double)row->choice.need_bytes, 3));
-        mf_document_cell(document, "%s", mf_rate_text(words, &row->choice.decode));
-        mf_document_cell(document, "%s", mf_range_text(words, &row->choice.decode));
-        mf_document_cell(document,
-                         "%s",
-                         row->choice.ttft.known
-                             ? mf_quantity_text(bytes, row->choice.ttft.s, MF_DIM_TIME, 2)
-                             : "-");
-        mf_document_cell(document, "%s", mf_loss_text(loss, &row->choice.loss));
+        if (rows[i].runs) {
+            show_model_row(document, &rows[i]);
+        }
     }
     mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
     mf_document_cell(
@@ -393,4 +459,5 @@ void mf_show_models(mf_document *document,
         "- loss is against each model's own 16 bit version, measured on Llama 3 8B: which of the "
         "models is the better one at 16 bit is not known here");
     show_doubts(document, n_doubts, "models");
+    show_models_left_out(document, rows, n);
 }

@@ -259,12 +259,15 @@ static bool same_scheme(const mf_choice *a, const mf_choice *b)
     return a->engine == b->engine && a->quant == b->quant;
 }
 
-/* The row of a scheme at the wished context: the finest cache with which it fits, whole if it can be. */
+/* The row of a scheme at the wished context: the pick, or the finest cache with which it fits, whole if it can be. */
 static bool is_best_row(const mf_plan_shown *shown, size_t index)
 {
     const mf_plan_result *r = shown->result;
     const mf_choice *c = &r->choices[index];
     const uint64_t n_ctx = wished_context(shown->request);
+    if (r->pick < r->n_choices && same_scheme(c, &r->choices[r->pick])) {
+        return index == r->pick;
+    }
     if (c->workload.n_ctx != n_ctx || !is_row(shown->request, c)) {
         return false;
     }
@@ -429,6 +432,10 @@ static mf_status show_front(mf_document *d, const mf_plan_shown *shown, mf_error
     }
     size_t n_left_out = 0;
     const size_t n = list_front(rows, &n_left_out, shown);
+    if (n == 0) { /* nobody measured what any of them loses */
+        free((void *)rows);
+        return MF_OK;
+    }
     mf_document_begin(
         d, MF_BLOCK_TABLE, 4, "The front: none of these is beaten in speed, context and quality");
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
@@ -549,6 +556,11 @@ static void show_notes(mf_document *d, const mf_plan_shown *shown)
     mf_document_begin(d, MF_BLOCK_LIST, 1, "Notes");
     show_busy(d, shown);
     show_usual_limit(d, shown);
+    if (mf_model_keeps_experts(shown->request->model)) {
+        mf_document_cell(d,
+                         "- every llama.cpp file of this model has its experts as published: "
+                         "schemes differ in the rest alone");
+    }
     mf_document_cell(
         d,
         "- loss: mean Kullback-Leibler divergence from the 16 bit model's tokens and rise of "
@@ -577,6 +589,9 @@ mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_err
 {
     show_head(document, shown);
     show_pick(document, shown);
+    if (shown->result->n_choices == 0) { /* nothing runs, as the pick says why */
+        return MF_OK;
+    }
     mf_status status = mf_show_plan_users(document, shown, err);
     status = status == MF_OK ? mf_show_plan_tables(document, shown, err) : status;
     show_notes(document, shown);
