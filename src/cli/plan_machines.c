@@ -26,9 +26,11 @@ static double capacity_of(const mf_machine *machine)
     return sum * (machine->n_nodes > 0 ? machine->n_nodes : 1);
 }
 
-/* Host memory of a machine that is built around cards: its price is that of the cards. */
+/* Host memory of a machine that is built around cards, whose price is that of the cards; 0 where it is no more than a usual
+   computer has (hwdb's PCs with one card: 64 GiB). */
 static double host_beside_cards(const mf_machine *machine)
 {
+    static const double usual_bytes = 64.0 * 1024 * 1024 * 1024;
     double sum = 0;
     bool cards = false;
     for (size_t i = 0; i < machine->n_pools; i++) {
@@ -37,7 +39,7 @@ static double host_beside_cards(const mf_machine *machine)
         sum += pool->kind == MF_POOL_HOST && pool->capacity_bytes.known ? pool->capacity_bytes.value
                                                                         : 0;
     }
-    return cards ? sum : 0;
+    return cards && sum > usual_bytes ? sum : 0;
 }
 
 static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)

@@ -58,8 +58,8 @@ typedef struct mf_machine_offer {
     mf_choice choice;
     char how[160];    /* mf_choice_text */
     bool rather_used; /* its price is an old one, and that of a used one is known */
-    double
-        host_bytes; /* of host memory, where parts of the model lie there beside cards; 0: none do */
+    /* Of host memory, where parts of the model lie there beside cards; 0: none do, or it is a usual computer's. */
+    double host_bytes;
     const char *what; /* how it is related to another machine; NULL: not said */
 } mf_machine_offer;
 

@@ -74,29 +74,50 @@ static const mf_machine_offer *first_sure(const mf_offers *offers, const mf_wish
     return NULL;
 }
 
+/* People read 238 words a minute (Brysbaert 2019), about 5 tokens a second; who wished no speed may not know that this is less. */
+static bool is_slow(const mf_machine_offer *offer, const mf_wish *wish)
+{
+    static const double reading_tok_s = 5;
+    return !(wish->min_tok_s > 0) && offer->choice.decode.known &&
+           offer->choice.decode.tok_s < reading_tok_s;
+}
+
+/* What the price around the cards has to pay for; "" where that is a usual computer. */
+static const char *host_words(text out, const mf_machine_offer *offer)
+{
+    char bytes[MF_NUMBER_SIZE + 16];
+    out[0] = '\0';
+    if (offer->host_bytes > 0) {
+        (void)snprintf(out,
+                       MF_WORDING_SIZE,
+                       ", if what is paid around its cards buys %s of host memory",
+                       mf_bytes_text(bytes, offer->host_bytes, 3));
+    }
+    return out;
+}
+
 static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wish)
 {
     char doubt[MF_PLAN_DOUBT_SIZE];
-    char bytes[MF_NUMBER_SIZE + 16];
+    text host;
     const mf_machine_offer *first = &offers->items[0];
+    const bool doubted = mf_plan_doubt(doubt, wish, &first->choice)[0] != '\0';
+    const mf_machine_offer *sure = doubted ? first_sure(offers, wish) : NULL;
     mf_document_cell(d, "TAKE");
-    if (mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0') {
-        mf_document_cell(d,
-                         "%s: the cheapest with a price of these days%s%s%s",
-                         first->machine,
-                         first->host_bytes > 0 ? ", if what is paid around its cards buys " : "",
-                         first->host_bytes > 0 ? mf_bytes_text(bytes, first->host_bytes, 3) : "",
-                         first->host_bytes > 0 ? " of host memory" : "");
-        return;
-    }
-    const mf_machine_offer *sure = first_sure(offers, wish);
     mf_document_cell(d,
-                     "%s: the cheapest with a price of these days, but %s%s%s",
+                     "%s: the cheapest with a price of these days%s%s%s%s%s%s",
                      first->machine,
+                     host_words(host, first),
+                     doubted ? ", but " : "",
                      doubt,
                      sure != NULL ? "; the cheapest whose whole range grants the wishes is " : "",
-                     sure != NULL ? sure->machine : "");
-    mf_trace_choice(d, "take", &first->choice, first->how);
+                     sure != NULL ? sure->machine : "",
+                     is_slow(first, wish) ? "; it writes more slowly than people read, "
+                                            "--min-tok-s 5 asks for more"
+                                          : "");
+    if (doubted) {
+        mf_trace_choice(d, "take", &first->choice, first->how);
+    }
 }
 
 static void
@@ -107,8 +128,8 @@ show_offers_verdict(mf_document *d, const mf_offers *offers, const mf_wish *wish
     const bool sold =
         first != NULL && first->price.known && first->price.standing == MF_PRICE_CURRENT;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
-    const bool sure =
-        sold && !(first->host_bytes > 0) && mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
+    const bool sure = sold && !(first->host_bytes > 0) && !is_slow(first, wish) &&
+                      mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
     mf_document_tone(d, sure ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
     if (sold) {
         show_take(d, offers, wish);
