@@ -112,6 +112,26 @@ static void add_missed(mf_offers *offers,
                    result->reason);
 }
 
+/* What each of several sequences has of the pick; not known where the law does not say. */
+static mf_status fill_each(mf_machine_offer *offer,
+                           const mf_planner *planner,
+                           const mf_machine *machine,
+                           mf_error *err)
+{
+    mf_case run;
+    mf_prediction prediction = {0};
+    const uint32_t n = offer->choice.workload.n_parallel;
+    if (n < 2) {
+        return MF_OK;
+    }
+    const mf_status status =
+        mf_plan_predict(&prediction, &run, planner, &offer->choice, machine, err);
+    if (status == MF_OK && prediction.together.known) {
+        offer->each = mf_rate_share(&prediction.together, n);
+    }
+    return status;
+}
+
 static mf_status try_machine(mf_offers *offers,
                              const mf_plan_facts *facts,
                              const mf_plan_request *request,
@@ -120,7 +140,7 @@ static mf_status try_machine(mf_offers *offers,
                              mf_error *err)
 {
     mf_plan_result result = {0};
-    const mf_status status = mf_plan_search(&result, planner, machine, err);
+    mf_status status = mf_plan_search(&result, planner, machine, err);
     if (status == MF_OK && result.pick_meets) {
         mf_machine_offer *offer = &offers->items[offers->n];
         const double budget = facts->arguments->budget;
@@ -129,7 +149,10 @@ static mf_status try_machine(mf_offers *offers,
         const bool dear = budget > 0 && offer->price.known && offer->price.value > budget;
         offers->n_unpriced += unpriced ? 1 : 0;
         offers->n_dear += dear ? 1 : 0;
-        offers->n += unpriced || dear ? 0 : 1;
+        if (!unpriced && !dear) {
+            offers->n++;
+            status = fill_each(offer, planner, machine, err);
+        }
     } else if (status == MF_OK && offers->named) {
         add_missed(offers, request, &result, machine);
     }

@@ -26,6 +26,9 @@ typedef struct mf_plan_shown {
 /* Schemes, the front and the pick. */
 mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
+/* What each of n sequences gets of a rate of all together. */
+mf_rate mf_rate_share(const mf_rate *rate, uint32_t n);
+
 /* What each of several sequences gets of the pick while all of them are at work; nothing for one. */
 mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
@@ -56,7 +59,8 @@ typedef struct mf_machine_offer {
     double capacity_bytes; /* all memory of it */
     mf_price price;
     mf_choice choice;
-    char how[160];    /* mf_choice_text */
+    mf_rate each;  /* decode of each sequence while all of several are at work; not known of one */
+    char how[160]; /* mf_choice_text */
     bool rather_used; /* its price is an old one, and that of a used one is known */
     /* Of host memory, where parts of the model lie there beside cards; 0: none do, or it is a usual computer's. */
     double host_bytes;

@@ -2,6 +2,7 @@
  * plan_lists.c - many machines or many models: what runs a model at the wishes and at which price, what more memory
  * brings, a larger model coarse against a smaller one fine.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +22,33 @@ void mf_offers_free(mf_offers *offers)
     *offers = (mf_offers){0};
 }
 
+static void show_each(mf_document *d, const mf_machine_offer *offer)
+{
+    char id[160];
+    text words;
+    mf_document_cell(d, "%s", mf_rate_text(words, &offer->each));
+    if (offer->each.known) {
+        (void)snprintf(id, sizeof id, "each/%.120s", offer->machine);
+        mf_document_figure(d,
+                           id,
+                           "law of a step with all sequences in it, over their number: "
+                           "docs/speed.md",
+                           "tok/s",
+                           offer->each.tok_s);
+        mf_document_interval(d, offer->each.low_tok_s, offer->each.high_tok_s);
+        mf_document_input(d, 0, "scheme", "%s", offer->how);
+    }
+}
+
 void mf_show_offers(mf_document *document,
                     const char *heading,
                     const mf_machine_offer *offers,
                     size_t n)
 {
     const bool related = n > 0 && offers[0].what != NULL;
-    mf_document_begin(document, MF_BLOCK_TABLE, related ? 9 : 8, heading);
+    const uint32_t n_parallel = n > 0 ? offers[0].choice.workload.n_parallel : 1;
+    const size_t n_columns = 8U + (related ? 1U : 0U) + (n_parallel > 1 ? 1U : 0U);
+    mf_document_begin(document, MF_BLOCK_TABLE, n_columns, heading);
     if (related) {
         mf_document_cell(document, "step");
     }
@@ -37,6 +58,9 @@ void mf_show_offers(mf_document *document,
     mf_document_cell(document, "how");
     mf_document_cell(document, "tok/s");
     mf_document_cell(document, "90 %% range");
+    if (n_parallel > 1) {
+        mf_document_cell(document, "each of %" PRIu32, n_parallel);
+    }
     mf_document_cell(document, "first token");
     mf_document_cell(document, "loss");
     for (size_t i = 0; i < n; i++) {
@@ -52,6 +76,9 @@ void mf_show_offers(mf_document *document,
         mf_document_cell(document, "%s", o->how);
         mf_document_cell(document, "%s", mf_rate_text(words, &o->choice.decode));
         mf_document_cell(document, "%s", mf_range_text(words, &o->choice.decode));
+        if (n_parallel > 1) {
+            show_each(document, o);
+        }
         mf_document_cell(
             document,
             "%s",
@@ -285,8 +312,9 @@ void mf_show_offers_answer(mf_document *document,
     show_doubts(document, n_doubts, "machines");
     if (request->workload.n_parallel > 1) {
         mf_document_cell(document,
-                         "- tok/s is of one sequence while the others are idle: a plan of one "
-                         "machine says what each has of all at once");
+                         "- tok/s is of one sequence while the others are idle, and wishes are "
+                         "judged by it; each of %" PRIu32 ": what each has while all are at work",
+                         request->workload.n_parallel);
     }
 }
 

@@ -8,7 +8,7 @@
 
 typedef char text[MF_WORDING_SIZE];
 
-static mf_rate share_of(const mf_rate *rate, uint32_t n)
+mf_rate mf_rate_share(const mf_rate *rate, uint32_t n)
 {
     mf_rate each = *rate;
     each.tok_s /= n;
@@ -50,7 +50,7 @@ mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, 
     if (status != MF_OK || !prediction.together.known) {
         return status;
     }
-    const mf_rate each = share_of(&prediction.together, n);
+    const mf_rate each = mf_rate_share(&prediction.together, n);
     if (wish->min_tok_s > 0 && each.tok_s < wish->min_tok_s) {
         (void)snprintf(more,
                        sizeof more,
