@@ -256,10 +256,14 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
         mf_str_add(out, ", its first token is not known");
     }
     if (!good_enough(c, r)) {
-        mf_str_printf(out,
-                      ", a loss of %s, not %s",
-                      c->loss.known ? mf_number_text(has, c->loss.divergence, 2) : "nobody knows",
-                      mf_number_text(wished, wish->max_divergence, 2));
+        if (c->loss.known) {
+            mf_str_printf(out,
+                          ", a loss of %s, not %s",
+                          mf_number_text(has, c->loss.divergence, 2),
+                          mf_number_text(wished, wish->max_divergence, 2));
+        } else {
+            mf_str_add(out, ", nobody measured its loss");
+        }
     }
     if (out->data != NULL && out->size > begin) {
         out->data[begin] = ':';
