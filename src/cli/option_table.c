@@ -25,7 +25,8 @@ static const char *const samplers[] = {"sobol", "mt", NULL};
 
 /* clang-format off */
 const mf_option mf_options[] = {
-    {"--on", "MACHINE", AT(on), MF_OPTION_TEXT, MF_FOR_ON, NULL, "a machine or device of hwdb, 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
+    {"--on", "MACHINE", AT(on), MF_OPTION_TEXT, MF_FOR_ON, NULL,
+     "a machine or device of hwdb, a chip with its memory (apple-m4-max-40c-64gb), 'this', or \"mem=64GiB bw=273GB/s fp16=30TFLOP/s\""},
     {"--macos", "N", AT(macos), MF_OPTION_COUNT, (MF_FOR_ON | MF_FOR_COST) & ~MF_FOR_CALIBRATE & ~MF_FOR_VALIDATE, NULL,
      "major version that Macs run: how much their GPU may use (the newest)"},
     {"--quant", "Q", AT(quant), MF_OPTION_TEXT, MF_FOR_QUANT & ~MF_FOR_SWEEP & ~MF_FOR_PLAN, NULL,
@@ -107,7 +108,7 @@ const mf_option mf_options[] = {
     {"--model", "ID", AT(model), MF_OPTION_TEXT, MF_FOR_CALIBRATE | MF_FOR_VALIDATE | MF_FOR_AUDIT, NULL, "model of the runs or claim"},
     {"--min-tok-s", "X", AT(min_tok_s), MF_OPTION_NUMBER, MF_FOR_PLAN, NULL, "least decode speed that is wished"},
     {"--max-ttft", "S", AT(max_ttft_s), MF_OPTION_NUMBER, MF_FOR_PLAN, NULL, "longest time to the first token that is wished"},
-    {"--min-quality", "Q|X", AT(min_quality), MF_OPTION_TEXT, MF_FOR_PLAN, NULL, "a scheme whose loss is the most, or a divergence"},
+    {"--min-quality", "Q|X", AT(min_quality), MF_OPTION_TEXT, MF_FOR_PLAN, NULL, "lose no more than this scheme does, or than this divergence"},
     {"--budget", "USD", AT(budget), MF_OPTION_NUMBER, MF_FOR_PLAN, NULL, "most that a machine may cost"},
     {"--any", NULL, AT(any), MF_OPTION_FLAG, MF_FOR_PLAN, NULL, "every model of modeldb"},
     {"--view", "WHAT", AT(view), MF_OPTION_TEXT, MF_FOR_PLAN, views,
