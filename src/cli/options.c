@@ -1,7 +1,9 @@
 #include "cli/options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/num.h"
 #include "cli/option_table.h"
@@ -90,7 +92,24 @@ static mf_status set_number(char *field, const mf_option *row, const char *value
 
 static mf_status not_whole(const mf_option *row, const char *value, mf_error *err)
 {
+    enum { KIBI = 1024, MOST_DIGITS = 6 };
     const char *least = row->commands == MF_FOR_SIMULATE ? " above 0" : "";
+    const size_t n = strspn(value, "0123456789");
+    char digits[MOST_DIGITS + 1] = "";
+    uint64_t thousands = 0;
+    if (n > 0 && n <= MOST_DIGITS && strcasecmp(value + n, "k") == 0) {
+        memcpy(digits, value, n);
+        (void)mf_parse_uint(&thousands, digits);
+    }
+    if (thousands > 0) {
+        return mf_fail(err,
+                       MF_E_USAGE,
+                       "%s takes a whole number%s, not '%s': write %" PRIu64,
+                       row->name,
+                       least,
+                       value,
+                       KIBI * thousands);
+    }
     return mf_fail(err, MF_E_USAGE, "%s takes a whole number%s, not '%s'", row->name, least, value);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "facts/fields.h"
+#include "facts/store.h"
 
 /* The end of a period, "2026-09" of "2026-01/2026-09"; dates of this form compare as text. */
 static const char *end_of(const char *date)
@@ -245,7 +246,7 @@ static mf_status unknown_rental(const mf_prices *prices, const char *id, mf_erro
     for (size_t i = 0; i < prices->n_rentals; i++) {
         const char *name = prices->rentals[i].id;
         mf_nearest_try(&nearest, name);
-        if (strstr(name, id) != NULL && n < LISTED) {
+        if ((strstr(name, id) != NULL || mf_store_has_words(name, id)) && n < LISTED) {
             mf_str_printf(&list, "%s'%s'", n++ > 0 ? ", " : "", name);
         }
     }

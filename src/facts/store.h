@@ -21,6 +21,9 @@ mf_status mf_store_find(
 mf_status
 mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err);
 
+/* The name holds each word of the text, however they are written and cut. */
+bool mf_store_has_words(const char *name, const char *text);
+
 /* The same of machines alone. */
 mf_status mf_store_no_machine(const mf_database *database, const char *id, mf_error *err);
 

@@ -435,6 +435,13 @@ static mf_status unknown_among(const mf_database *database,
     return status;
 }
 
+bool mf_store_has_words(const char *name, const char *text)
+{
+    char squeezed[MAX_SQUEEZED];
+    squeeze(squeezed, name);
+    return has_words(squeezed, text);
+}
+
 mf_status
 mf_store_unknown(const mf_database *database, mf_entry_kind kind, const char *id, mf_error *err)
 {

@@ -1,6 +1,7 @@
 #include "memfit/tensor_type.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/checked.h"
@@ -22,11 +23,19 @@ const mf_tensor_type_info *mf_tensor_type_get(mf_tensor_type type)
 
 mf_status mf_tensor_type_by_name(mf_tensor_type *type, const char *name, mf_error *err)
 {
+    const char *longer = NULL; /* "q8_0" for "q8" */
+    const size_t size = strlen(name);
     for (size_t i = 0; i < MF_TYPE_COUNT; i++) {
         if (strcasecmp(types[i].name, name) == 0) {
             *type = (mf_tensor_type)i;
             return MF_OK;
         }
+        if (longer == NULL && size > 0 && strncasecmp(types[i].name, name, size) == 0) {
+            longer = types[i].name;
+        }
+    }
+    if (longer != NULL) {
+        return mf_fail(err, MF_E_UNKNOWN, "no tensor type '%s', did you mean '%s'?", name, longer);
     }
     return mf_fail(
         err, MF_E_UNKNOWN, "no tensor type '%s', write one like \"q4_K\" or \"f16\"", name);
