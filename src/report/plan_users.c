@@ -1,6 +1,8 @@
 /*
- * plan_users.c - several sequences at once: what each of them gets of the pick, as a wished speed is judged by one alone.
+ * plan_users.c - the pick in use: what each of several sequences gets of it, as a wished speed is judged by one alone, and what is
+ * left of its speed when the wished context is full.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "report/plan.h"
@@ -61,5 +63,54 @@ mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, 
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, heading);
     rate_pair(document, "together", &prediction.together, "");
     rate_pair(document, "each", &each, more);
+    return MF_OK;
+}
+
+mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, mf_error *err)
+{
+    enum { MUCH_LONGER = 4 };
+    mf_case run;
+    mf_prediction prediction = {0};
+    text speed;
+    text range;
+    const mf_plan_result *r = shown->result;
+    if (r->pick >= r->n_choices || !r->choices[r->pick].fits) {
+        return MF_OK;
+    }
+    mf_choice full = r->choices[r->pick];
+    mf_workload *w = &full.workload;
+    const uint64_t streams = w->kv_unified || w->n_parallel == 0 ? 1 : w->n_parallel;
+    const uint64_t room = w->n_ctx / streams;
+    if (room < MUCH_LONGER * (w->n_prompt + w->n_output)) {
+        return MF_OK;
+    }
+    w->n_prompt = room - w->n_output;
+    const mf_status status =
+        mf_plan_predict(&prediction, &run, shown->planner, &full, shown->machine, err);
+    if (status != MF_OK || !prediction.decode.known) {
+        return status;
+    }
+    mf_document_begin(document, MF_BLOCK_PAIRS, 2, "With the context full");
+    mf_document_cell(document, "decode");
+    mf_document_cell(document,
+                     "%s tok/s (90 %%: %s), %" PRIu64 " tokens of it read before",
+                     mf_rate_text(speed, &prediction.decode),
+                     mf_range_text(range, &prediction.decode),
+                     w->n_prompt);
+    mf_document_figure(document,
+                       "full/decode",
+                       "speed law, decode: docs/speed.md",
+                       "tok/s",
+                       prediction.decode.tok_s);
+    mf_document_interval(document, prediction.decode.low_tok_s, prediction.decode.high_tok_s);
+    mf_document_input(document, 0, "basis", "%s", mf_basis_name(prediction.decode.basis));
+    if (prediction.ttft.known) {
+        mf_document_cell(document, "first token");
+        mf_document_cell(document, "%s", mf_duration_text(speed, &prediction.ttft));
+        mf_document_figure(
+            document, "full/ttft", "prompt tokens / prefill tok/s", "s", prediction.ttft.s);
+        mf_document_interval(document, prediction.ttft.low_s, prediction.ttft.high_s);
+        mf_document_input(document, 0, "prompt tokens", "%" PRIu64, w->n_prompt);
+    }
     return MF_OK;
 }

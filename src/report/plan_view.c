@@ -593,6 +593,7 @@ mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_err
         return MF_OK;
     }
     mf_status status = mf_show_plan_users(document, shown, err);
+    status = status == MF_OK ? mf_show_plan_full(document, shown, err) : status;
     status = status == MF_OK ? mf_show_plan_tables(document, shown, err) : status;
     show_notes(document, shown);
     return status;
