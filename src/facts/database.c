@@ -33,8 +33,9 @@ mf_database_open(mf_database **out, const char *const *folders, size_t n_folders
                        n_folders > 0 ? folders[0] : "");
     }
     mf_database *database = calloc(1, sizeof *database);
+    mf_store_rows *rows = calloc(1, sizeof *rows);
     char **copies = calloc(n_folders, sizeof *copies);
-    bool copied = database != NULL && copies != NULL;
+    bool copied = database != NULL && rows != NULL && copies != NULL;
     for (size_t i = 0; copied && i < n_folders; i++) {
         copies[i] = mf_strdup(folders[i]);
         copied = copies[i] != NULL;
@@ -44,10 +45,11 @@ mf_database_open(mf_database **out, const char *const *folders, size_t n_folders
             free(copies[i]);
         }
         free(copies);
+        free(rows);
         free(database);
         return mf_fail(err, MF_E_NOMEM, "out of memory for the database");
     }
-    *database = (mf_database){.folders = copies, .n_folders = n_folders};
+    *database = (mf_database){.folders = copies, .n_folders = n_folders, .rows = rows};
     *out = database;
     return MF_OK;
 }
@@ -66,6 +68,7 @@ void mf_database_close(mf_database *database)
         free(database->folders[i]);
     }
     free(database->folders);
+    mf_store_rows_free(database->rows);
     free(database);
 }
 
@@ -113,18 +116,11 @@ static mf_status require_entry(
 
 static mf_status load_kernels(mf_device *device, const mf_database *database, mf_error *err)
 {
-    char *path = NULL;
-    mf_json *json = NULL;
-    mf_status status = mf_store_path(&path, database, "hwdb/kernels.json", err);
-    if (status == MF_OK && path != NULL) {
-        status = mf_json_load(&json, path, err);
-    }
-    if (status == MF_OK && json != NULL) {
-        status = mf_kernels_find(&device->kernels, json, device->id, err);
-    }
-    free(path);
-    mf_json_free(json);
-    return status;
+    const mf_json *json = NULL;
+    const mf_status status = mf_store_rows_file(&json, database, "hwdb/kernels.json", err);
+    return status == MF_OK && json != NULL
+               ? mf_kernels_find(&device->kernels, json, device->id, err)
+               : status;
 }
 
 mf_status
@@ -161,7 +157,7 @@ mf_database_engine(mf_engine **out, const mf_database *database, const char *nam
 }
 
 /* The row with this id, case ignored, in the first folder that has one; node NULL if none has. */
-static mf_status find_row(mf_json **json,
+static mf_status find_row(const mf_json **json,
                           mf_row *row,
                           const mf_database *database,
                           mf_entry_kind kind,
@@ -169,14 +165,8 @@ static mf_status find_row(mf_json **json,
                           mf_error *err)
 {
     *row = (mf_row){0};
-    char *path = NULL;
-    mf_status status = mf_store_path(&path, database, mf_entry_rows_file(kind), err);
-    if (status != MF_OK || path == NULL) {
-        return status;
-    }
-    status = mf_json_load(json, path, err);
-    free(path);
-    if (status != MF_OK) {
+    const mf_status status = mf_store_rows_file(json, database, mf_entry_rows_file(kind), err);
+    if (status != MF_OK || *json == NULL) {
         return status;
     }
     size_t index = 0;
@@ -244,28 +234,26 @@ mf_database_model(mf_model **out, const mf_database *database, const char *id, m
 mf_status
 mf_database_link(mf_link **out, const mf_database *database, const char *id, mf_error *err)
 {
-    mf_json *json = NULL;
+    const mf_json *json = NULL;
     mf_row row = {0};
     mf_status status = find_row(&json, &row, database, MF_ENTRY_LINK, id, err);
     if (status == MF_OK) {
         status = row.node == NULL ? mf_store_unknown(database, MF_ENTRY_LINK, id, err)
                                   : mf_link_read(out, json, row, err);
     }
-    mf_json_free(json);
     return status;
 }
 
 mf_status
 mf_database_quant(mf_quant **out, const mf_database *database, const char *id, mf_error *err)
 {
-    mf_json *json = NULL;
+    const mf_json *json = NULL;
     mf_row row = {0};
     mf_status status = find_row(&json, &row, database, MF_ENTRY_QUANT, id, err);
     if (status == MF_OK) {
         status = row.node == NULL ? mf_store_unknown(database, MF_ENTRY_QUANT, id, err)
                                   : mf_quant_read(out, json, row, err);
     }
-    mf_json_free(json);
     return status;
 }
 
@@ -278,14 +266,9 @@ static bool is_second_name(const mf_quant *quant)
 
 mf_status mf_database_quants(mf_quants *out, const mf_database *database, mf_error *err)
 {
-    char *path = NULL;
-    mf_json *json = NULL;
+    const mf_json *json = NULL;
     mf_quants all = {0};
-    mf_status status = mf_store_path(&path, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
-    if (status == MF_OK && path != NULL) {
-        status = mf_json_load(&json, path, err);
-    }
-    free(path);
+    mf_status status = mf_store_rows_file(&json, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
     const mf_node *rows = json != NULL ? mf_node_get(mf_json_root(json), "rows") : NULL;
     all.items = calloc(mf_node_count(rows) + 1, sizeof(mf_quant *));
     if (status == MF_OK && all.items == NULL) {
@@ -301,7 +284,6 @@ mf_status mf_database_quants(mf_quants *out, const mf_database *database, mf_err
             all.items[all.n_items++] = quant;
         }
     }
-    mf_json_free(json);
     if (status != MF_OK) {
         mf_quants_free(&all);
         return status;
@@ -312,18 +294,14 @@ mf_status mf_database_quants(mf_quants *out, const mf_database *database, mf_err
 
 mf_status mf_database_qualities(mf_qualities *out, const mf_database *database, mf_error *err)
 {
-    char *path = NULL;
-    mf_json *json = NULL;
-    mf_status status = mf_store_path(&path, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
-    if (status == MF_OK && path == NULL) {
+    const mf_json *json = NULL;
+    const mf_status status =
+        mf_store_rows_file(&json, database, mf_entry_rows_file(MF_ENTRY_QUANT), err);
+    if (status == MF_OK && json == NULL) {
         *out = (mf_qualities){0};
         return MF_OK;
     }
-    status = status == MF_OK ? mf_json_load(&json, path, err) : status;
-    free(path);
-    status = status == MF_OK ? mf_qualities_read(out, json, err) : status;
-    mf_json_free(json);
-    return status;
+    return status == MF_OK ? mf_qualities_read(out, json, err) : status;
 }
 
 static bool has_link(const mf_machine *machine, const char *id)
@@ -457,28 +435,16 @@ static bool is_mac_pool(const mf_machine *machine, size_t pool)
 
 static mf_status limit_pools(mf_machine *machine, const mf_database *database, mf_error *err)
 {
-    char *path = NULL;
-    mf_json *json = NULL;
+    const mf_json *json = NULL;
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < machine->n_pools; i++) {
-        if (!is_mac_pool(machine, i)) {
-            continue;
-        }
-        if (path == NULL) {
-            status = mf_store_path(&path, database, "hwdb/gpu_limits.json", err);
-        }
-        if (path == NULL) {
-            break;
-        }
-        if (status == MF_OK && json == NULL) {
-            status = mf_json_load(&json, path, err);
-        }
-        if (status == MF_OK) {
-            status = limit_pool(machine, &machine->pools[i], json, database->macos, err);
+        if (is_mac_pool(machine, i)) {
+            status = mf_store_rows_file(&json, database, "hwdb/gpu_limits.json", err);
+            status = status == MF_OK && json != NULL
+                         ? limit_pool(machine, &machine->pools[i], json, database->macos, err)
+                         : status;
         }
     }
-    free(path);
-    mf_json_free(json);
     return status;
 }
 

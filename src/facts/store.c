@@ -219,6 +219,44 @@ mf_store_path(char **path, const mf_database *database, const char *relative, mf
     return MF_OK;
 }
 
+mf_status mf_store_rows_file(const mf_json **json,
+                             const mf_database *database,
+                             const char *relative,
+                             mf_error *err)
+{
+    mf_store_rows *rows = database->rows;
+    char *path = NULL;
+    mf_json *loaded = NULL;
+    *json = NULL;
+    for (size_t i = 0; i < rows->n; i++) {
+        if (strcmp(rows->relative[i], relative) == 0) {
+            *json = rows->files[i];
+            return MF_OK;
+        }
+    }
+    mf_status status = rows->n < MF_STORE_MAX_ROWS
+                           ? mf_store_path(&path, database, relative, err)
+                           : mf_fail(err, MF_E_INTERNAL, "no room for '%s'", relative);
+    if (status == MF_OK && path != NULL) {
+        status = mf_json_load(&loaded, path, err);
+    }
+    free(path);
+    if (status == MF_OK && loaded != NULL) {
+        rows->relative[rows->n] = relative;
+        rows->files[rows->n++] = loaded;
+        *json = loaded;
+    }
+    return status;
+}
+
+void mf_store_rows_free(mf_store_rows *rows)
+{
+    for (size_t i = 0; rows != NULL && i < rows->n; i++) {
+        mf_json_free(rows->files[i]);
+    }
+    free(rows);
+}
+
 mf_status
 mf_database_path(char **path, const mf_database *database, const char *relative, mf_error *err)
 {

@@ -7,10 +7,20 @@
 #include "facts/json.h"
 #include "memfit/database.h"
 
+enum { MF_STORE_MAX_ROWS = 8 }; /* files of rows */
+
+/* Files of rows that were read: a machine asks for those of links, limits and kernels again and again. */
+typedef struct mf_store_rows {
+    const char *relative[MF_STORE_MAX_ROWS]; /* static */
+    mf_json *files[MF_STORE_MAX_ROWS];
+    size_t n;
+} mf_store_rows;
+
 struct mf_database {
     char **folders;
     size_t n_folders;
     uint32_t macos; /* 0: the newest */
+    mf_store_rows *rows;
 };
 
 /* Path of the file of one entry; *path NULL if there is none. Not for kinds that are rows of a file. */
@@ -41,6 +51,13 @@ const char *mf_entry_rows_file(mf_entry_kind kind);
 /* Path of a file or folder inside the first folder that has it, NULL in *path if none has. */
 mf_status
 mf_store_path(char **path, const mf_database *database, const char *relative, mf_error *err);
+
+/* A file of rows, kept by the database, in the first folder that has it; *json NULL if none has. `relative` is static. */
+mf_status mf_store_rows_file(const mf_json **json,
+                             const mf_database *database,
+                             const char *relative,
+                             mf_error *err);
+void mf_store_rows_free(mf_store_rows *rows);
 
 bool mf_store_exists(const char *path);
 

@@ -1,8 +1,9 @@
 /*
  * database.h - finding facts by name in folders that hold hwdb/ and modeldb/.
  *
- * Opening reads nothing but folder names: one question parses only the files it needs. Several folders may be given, the
- * first that has a file wins, so that a user's own folder can override what is installed.
+ * Opening reads nothing but folder names: one question parses only the files it needs, and keeps those of links, limits,
+ * kernels and schemes, so that a database is not for two threads at once. Several folders may be given, the first that has
+ * a file wins, so that a user's own folder can override what is installed.
  */
 #ifndef MF_MEMFIT_DATABASE_H
 #define MF_MEMFIT_DATABASE_H
