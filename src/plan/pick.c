@@ -40,7 +40,7 @@ static uint64_t wished_context(const mf_plan_request *r)
 }
 
 /* Longer contexts than a model was trained for fit, and are no use. */
-static bool is_trained_for(const mf_plan_request *r)
+bool mf_plan_is_trained_for(const mf_plan_request *r)
 {
     const uint64_t streams =
         r->workload.kv_unified || r->workload.n_parallel == 0 ? 1 : r->workload.n_parallel;
@@ -58,9 +58,9 @@ static bool starts_soon_enough(const mf_choice *c, const mf_wish *wish)
 }
 
 /* Of most weights; as stored: all that the file has. */
-static double bits_of(const mf_choice *c, const mf_plan_request *r)
+static double bits_of(const mf_plan_request *r, size_t index)
 {
-    const mf_quant *quant = r->quants[c->quant];
+    const mf_quant *quant = r->quants[index];
     if (quant == NULL) {
         return 16;
     }
@@ -70,15 +70,26 @@ static double bits_of(const mf_choice *c, const mf_plan_request *r)
 
 /* A limit that nobody asked for lets pass what nobody measured, from four bits on: below them every measured scheme of
    plain rounding loses more than it. */
-static bool good_enough(const mf_choice *c, const mf_plan_request *r)
+static bool is_small_enough(const mf_loss *loss, const mf_plan_request *r, size_t quant)
 {
     static const double least_bits = 4;
     const mf_wish *wish = &r->wish;
     if (!(wish->max_divergence > 0)) {
         return true;
     }
-    return c->loss.known ? c->loss.divergence <= wish->max_divergence
-                         : wish->usual_divergence && bits_of(c, r) >= least_bits;
+    return loss->known ? loss->divergence <= wish->max_divergence
+                       : wish->usual_divergence && bits_of(r, quant) >= least_bits;
+}
+
+static bool good_enough(const mf_choice *c, const mf_plan_request *r)
+{
+    return is_small_enough(&c->loss, r, c->quant);
+}
+
+bool mf_plan_grants_loss(const mf_plan_request *r, size_t quant)
+{
+    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
+    return is_small_enough(&loss, r, quant);
 }
 
 /* How finely the cache is kept: 16 bit before 8 before 4. */
@@ -172,8 +183,8 @@ static bool better(const mf_choice *a, const mf_choice *b, const mf_plan_request
     if (!fast && small_a && small_b && fabs(kv_width(a) - kv_width(b)) > 1e-9) {
         return kv_width(a) > kv_width(b);
     }
-    if (!a->loss.known && fabs(bits_of(a, r) - bits_of(b, r)) > 1e-9) {
-        return bits_of(a, r) > bits_of(b, r);
+    if (!a->loss.known && fabs(bits_of(r, a->quant) - bits_of(r, b->quant)) > 1e-9) {
+        return bits_of(r, a->quant) > bits_of(r, b->quant);
     }
     const bool by_speed = fast && small_a && small_b;
     if (!by_speed && fabs(loss_of(a) - loss_of(b)) > 1e-9) {
@@ -236,7 +247,7 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     char has[MF_NUMBER_SIZE];
     char wished[MF_NUMBER_SIZE];
     const size_t begin = out->size;
-    if (!is_trained_for(r)) {
+    if (!mf_plan_is_trained_for(r)) {
         mf_str_printf(out, ", trained for %" PRIu64 " tokens", r->model->context_max);
     }
     if (!fast_enough(c, wish) && c->decode.known) {
@@ -388,7 +399,7 @@ static void choose(mf_plan_result *r, const mf_plan_request *request)
     for (size_t i = 0; i < r->n_choices; i++) {
         mf_choice *c = &r->choices[i];
         c->meets = c->fits && c->workload.n_ctx >= wished_context(request) &&
-                   is_trained_for(request) && fast_enough(c, &request->wish) &&
+                   mf_plan_is_trained_for(request) && fast_enough(c, &request->wish) &&
                    starts_soon_enough(c, &request->wish) && good_enough(c, request);
         if (!is_candidate(c, request)) {
             continue;

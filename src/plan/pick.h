@@ -19,6 +19,12 @@ void mf_plan_judge(mf_plan_result *result, const mf_plan_request *request);
    parts in host memory may be the better way. */
 bool mf_plan_is_held_well(const mf_choice *choice, const mf_plan_request *request);
 
+/* The context that is wished for is not longer than what the model was trained for. */
+bool mf_plan_is_trained_for(const mf_plan_request *r);
+
+/* What the scheme loses is within the wish. */
+bool mf_plan_grants_loss(const mf_plan_request *r, size_t quant);
+
 /* The engine reads files of this kind, and the model has something to write in it; NULL is a GGUF file as stored.
    search.c */
 bool mf_plan_takes(mf_engine_id engine, const mf_model *model, const mf_quant *quant);

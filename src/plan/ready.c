@@ -48,6 +48,16 @@ void mf_ready_model_free(mf_ready_model *ready)
     ready->footprint = NULL;
 }
 
+uint64_t mf_ready_least_bytes(const mf_ready_model *ready)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < ready->model->n_layers; i++) {
+        const layer_bytes *bytes = &ready->footprint->layers[i];
+        sum += bytes->experts[BUFFER_HOST] + bytes->others[BUFFER_HOST];
+    }
+    return sum;
+}
+
 static mf_case
 case_of(const mf_ready_machine *machine, const mf_ready_model *model, const mf_workload *workload)
 {

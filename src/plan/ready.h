@@ -67,6 +67,9 @@ mf_status mf_ready_model_make_like(mf_ready_model *ready,
                                    mf_error *err);
 void mf_ready_model_free(mf_ready_model *ready);
 
+/* The layers' weights as files have them: no placement takes less. */
+uint64_t mf_ready_least_bytes(const mf_ready_model *ready);
+
 /* `any` is a model in some quantization that the machine's path is first made for. */
 mf_status mf_ready_machine_make(mf_ready_machine *ready,
                                 const mf_machine *machine,

@@ -11,22 +11,8 @@
 #include <string.h>
 
 #include "plan/pick.h"
-#include "plan/ready.h"
+#include "plan/planner.h"
 #include "speed/placement.h"
-
-typedef struct scheme {
-    mf_ready_model ready;
-    mf_status status;
-    bool made;
-} scheme;
-
-struct mf_planner {
-    mf_plan_request request;
-    scheme *schemes;             /* by quant */
-    const mf_ready_model *first; /* of the schemes, whose shapes the others share */
-    uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
-    size_t n_contexts;
-};
 
 typedef struct kv_type {
     mf_tensor_type k;
@@ -38,95 +24,6 @@ static const kv_type kv_types[MF_PLAN_KV_TYPES] = {
     {MF_TYPE_Q8_0, MF_TYPE_Q8_0},
     {MF_TYPE_Q4_0, MF_TYPE_Q4_0},
 };
-
-static void add_context(mf_planner *p, uint64_t n_ctx)
-{
-    size_t at = p->n_contexts;
-    for (size_t i = 0; i < p->n_contexts; i++) {
-        if (p->contexts[i] == n_ctx) {
-            return;
-        }
-    }
-    if (p->n_contexts == MF_PLAN_MAX_CONTEXTS) {
-        return;
-    }
-    while (at > 0 && p->contexts[at - 1] > n_ctx) {
-        p->contexts[at] = p->contexts[at - 1];
-        at--;
-    }
-    p->contexts[at] = n_ctx;
-    p->n_contexts++;
-}
-
-/* The wished one, then powers of two up to what the model was trained for. */
-static void choose_contexts(mf_planner *p)
-{
-    static const uint64_t usual[] = {
-        131072, 65536, 32768, 16384, 8192, 262144, 4096, 1048576, 524288};
-    const mf_plan_request *r = &p->request;
-    const uint64_t trained = r->model->context_max;
-    add_context(p, r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx);
-    if (r->fixed_context) {
-        return;
-    }
-    if (trained > 0) {
-        add_context(p, trained);
-    }
-    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
-        if (trained == 0 || usual[i] <= trained) {
-            add_context(p, usual[i]);
-        }
-    }
-}
-
-mf_status mf_planner_new(mf_planner **out, const mf_plan_request *request, mf_error *err)
-{
-    if (request->model == NULL || request->n_quants == 0 || request->n_engines == 0) {
-        return mf_fail(err, MF_E_USAGE, "a plan takes a model, schemes and an engine");
-    }
-    mf_planner *p = calloc(1, sizeof *p);
-    scheme *schemes = calloc(request->n_quants, sizeof *schemes);
-    if (p == NULL || schemes == NULL) {
-        free(p);
-        free(schemes);
-        return mf_fail(err, MF_E_NOMEM, "out of memory for a plan");
-    }
-    p->request = *request;
-    p->schemes = schemes;
-    choose_contexts(p);
-    *out = p;
-    return MF_OK;
-}
-
-void mf_planner_free(mf_planner *planner)
-{
-    if (planner == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < planner->request.n_quants; i++) {
-        mf_ready_model_free(&planner->schemes[i].ready);
-    }
-    free(planner->schemes);
-    free(planner);
-}
-
-/* A scheme, made when it is first asked for; NULL if it can't hold the model. */
-static mf_status scheme_of(const mf_ready_model **ready, mf_planner *p, size_t quant, mf_error *err)
-{
-    scheme *s = &p->schemes[quant];
-    mf_error why = {0};
-    if (!s->made) {
-        s->made = true;
-        const mf_quant *how = p->request.quants[quant];
-        s->status = p->first != NULL ? mf_ready_model_make_like(&s->ready, p->first, how, &why)
-                                     : mf_ready_model_make(&s->ready, p->request.model, how, &why);
-        p->first = p->first == NULL && s->status == MF_OK ? &s->ready : p->first;
-    }
-    *ready = s->status == MF_OK ? &s->ready : NULL;
-    const bool can_be =
-        s->status == MF_OK || s->status == MF_E_UNSUPPORTED || s->status == MF_E_DATA;
-    return can_be ? MF_OK : mf_fail(err, s->status, "%s", why.message);
-}
 
 static bool has_experts(const mf_model *model)
 {
@@ -368,6 +265,20 @@ static bool is_held_well(const search *s, size_t quant)
     return false;
 }
 
+/* More than all places hold together, so that no placement helps. */
+static bool exceeds_all(const search *s, const mf_ready_model *ready)
+{
+    const mf_memory *m = &s->machine.places;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->n_places; i++) {
+        if (m->places[i].limit_bytes == 0) {
+            return false; /* not known */
+        }
+        sum += m->places[i].limit_bytes;
+    }
+    return mf_ready_least_bytes(ready) > sum;
+}
+
 static mf_status try_offload(search *s, mf_error *err)
 {
     const mf_plan_request *r = &s->planner->request;
@@ -377,10 +288,14 @@ static mf_status try_offload(search *s, mf_error *err)
     for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
         if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->model, r->quants[q]) ||
-            !mf_plan_is_usual(r->quants[q]) || is_held_well(s, q)) {
+            !mf_plan_is_usual(r->quants[q]) || (r->granting && !mf_plan_grants_loss(r, q)) ||
+            is_held_well(s, q)) {
             continue;
         }
-        status = scheme_of(&ready, s->planner, q, err);
+        status = mf_planner_scheme(&ready, s->planner, q, err);
+        if (ready != NULL && exceeds_all(s, ready)) {
+            continue;
+        }
         if (status == MF_OK && ready != NULL && mf_model_has_experts(r->model)) {
             status = add_offloaded(s, q, ready, LADDER_EXPERTS, err);
         }
@@ -401,10 +316,11 @@ static mf_status search_engine(search *s, const mf_machine *machine, mf_error *e
     for (size_t q = 0; status == MF_OK && q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
         mf_error why = {0};
-        if (!mf_plan_takes(engine->engine->id, r->model, r->quants[q])) {
+        if (!mf_plan_takes(engine->engine->id, r->model, r->quants[q]) ||
+            (r->granting && !mf_plan_grants_loss(r, q))) {
             continue;
         }
-        status = scheme_of(&ready, s->planner, q, err);
+        status = mf_planner_scheme(&ready, s->planner, q, err);
         if (status != MF_OK || ready == NULL) {
             continue;
         }

@@ -92,6 +92,7 @@ typedef struct mf_plan_request {
     bool fixed_kv;        /* the workload's KV types only */
     bool fixed_context;   /* the wished context only */
     bool offload;         /* where the whole does not fit, look for parts in host memory */
+    bool granting;        /* only what may grant the wishes: schemes that lose more are not tried */
     mf_wish wish;
 } mf_plan_request;
 
@@ -101,6 +102,16 @@ typedef struct mf_planner mf_planner;
 /* MF_E_USAGE for an empty request. The caller frees *out. */
 MF_API mf_status mf_planner_new(mf_planner **out, const mf_plan_request *request, mf_error *err);
 MF_API void mf_planner_free(mf_planner *planner); /* NULL is fine */
+
+/* Another request for the same model and schemes (the same lists), of which nothing is made anew. MF_E_USAGE. */
+MF_API mf_status mf_planner_ask(mf_planner *planner, const mf_plan_request *request, mf_error *err);
+
+/* False if so much memory in all is too little for every scheme whose loss is granted, or no context so long was trained:
+   what a search need not be asked. */
+MF_API mf_status mf_planner_may_grant(bool *may,
+                                      mf_planner *planner,
+                                      double memory_bytes,
+                                      mf_error *err);
 
 typedef struct mf_plan_result {
     mf_choice *choices; /* by engine, quant, KV type and context; then offloaded ones */
