@@ -17,6 +17,7 @@ typedef struct answer {
 
 static mf_status write_schemes(answer *out,
                                mf_plan_facts *f,
+                               mf_planner *planner,
                                const mf_plan_shown *shown,
                                const mf_machine *machine,
                                mf_error *err)
@@ -33,7 +34,7 @@ static mf_status write_schemes(answer *out,
     }
     status = mf_plan_facts_prices(f, err);
     return status == MF_OK
-               ? mf_plan_ways_out(&out->document, f, shown->request->model, machine, err)
+               ? mf_plan_ways_out(&out->document, f, planner, shown->request->model, machine, err)
                : status;
 }
 
@@ -58,7 +59,7 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
                                      .result = &result,
                                      .load = f->load};
         out->yes = result.pick_meets;
-        status = write_schemes(out, f, &shown, machine, err);
+        status = write_schemes(out, f, planner, &shown, machine, err);
     }
     mf_plan_result_free(&result);
     mf_planner_free(planner);

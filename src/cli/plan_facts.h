@@ -53,9 +53,11 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
 mf_status
 mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err);
 
-/* What would grant the wishes that `machine` does not: more memory, the next chip, another card, the cheapest. */
+/* What would grant the wishes that `machine` does not: more memory, the next chip, another card, the cheapest. The planner
+   is one for the model, which is asked anew. */
 mf_status mf_plan_ways_out(mf_document *document,
                            const mf_plan_facts *facts,
+                           mf_planner *planner,
                            const mf_model *model,
                            const mf_machine *machine,
                            mf_error *err);

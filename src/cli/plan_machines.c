@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "cli/plan_facts.h"
+#include "cli/plan_offers.h"
 
-/* All memory of the machine; a card's own counts as its devices say, its pool only where they don't. */
-static double capacity_of(const mf_machine *machine)
+double mf_plan_capacity(const mf_machine *machine)
 {
     double sum = 0;
     for (size_t i = 0; i < machine->n_devices; i++) {
@@ -42,14 +41,13 @@ static double host_beside_cards(const mf_machine *machine)
     return cards && sum > usual_bytes ? sum : 0;
 }
 
-static mf_price price_of(const mf_plan_facts *facts, const mf_machine *machine)
+mf_price mf_plan_price(const mf_plan_facts *facts, const mf_machine *machine)
 {
     const mf_cost_options *cost = &facts->arguments->cost;
     return mf_price_asked(facts->prices, machine, cost->used, cost->price_around_cards);
 }
 
-/* What has a price of these days first; by currency and price, of equal ones the faster; without a price last, by memory. */
-static int by_price(const void *a, const void *b)
+int mf_plan_by_price(const void *a, const void *b)
 {
     const mf_machine_offer *x = a;
     const mf_machine_offer *y = b;
@@ -71,16 +69,16 @@ static int by_price(const void *a, const void *b)
     return faster < 0 ? -1 : faster > 0 ? 1 : strcmp(x->machine, y->machine);
 }
 
-static void fill_offer(mf_machine_offer *offer,
-                       const mf_plan_facts *facts,
-                       const mf_plan_request *request,
-                       const mf_choice *choice,
-                       const mf_machine *machine)
+void mf_plan_fill_offer(mf_machine_offer *offer,
+                        const mf_plan_facts *facts,
+                        const mf_plan_request *request,
+                        const mf_choice *choice,
+                        const mf_machine *machine)
 {
-    *offer = (mf_machine_offer){.price = price_of(facts, machine),
+    *offer = (mf_machine_offer){.price = mf_plan_price(facts, machine),
                                 .rather_used = !facts->arguments->cost.used &&
                                                mf_price_rather_used(facts->prices, machine),
-                                .capacity_bytes = capacity_of(machine),
+                                .capacity_bytes = mf_plan_capacity(machine),
                                 .host_bytes = choice->offloaded ? host_beside_cards(machine) : 0,
                                 .choice = *choice};
     (void)snprintf(offer->machine, sizeof offer->machine, "%s", machine->id);
@@ -144,7 +142,7 @@ static mf_status try_machine(mf_offers *offers,
     if (status == MF_OK && result.pick_meets) {
         mf_machine_offer *offer = &offers->items[offers->n];
         const double budget = facts->arguments->budget;
-        fill_offer(offer, facts, request, &result.choices[result.pick], machine);
+        mf_plan_fill_offer(offer, facts, request, &result.choices[result.pick], machine);
         const bool unpriced = budget > 0 && !offer->price.known && !offers->named;
         const bool dear = budget > 0 && offer->price.known && offer->price.value > budget;
         offers->n_unpriced += unpriced ? 1 : 0;
@@ -160,19 +158,17 @@ static mf_status try_machine(mf_offers *offers,
     return status;
 }
 
-static mf_status offers_of(mf_offers *out,
-                           const mf_plan_facts *facts,
-                           const mf_model *model,
-                           const mf_cli_list *machines,
-                           mf_error *err)
+mf_status
+mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err)
 {
+    const mf_cli_list *machines = &facts->machines;
     mf_plan_request request = {0};
     mf_planner *planner = NULL;
     mf_offers offers = {.items = calloc(machines->n + 1, sizeof *offers.items),
                         .missed = calloc(machines->n + 1, sizeof *offers.missed),
                         .around_cards = facts->arguments->cost.price_around_cards > 0,
                         .used = facts->arguments->cost.used,
-                        .named = machines == &facts->machines && facts->arguments->on != NULL};
+                        .named = facts->arguments->on != NULL};
     mf_status status = offers.items != NULL && offers.missed != NULL
                            ? mf_plan_facts_request(&request, facts, model, true, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
@@ -190,105 +186,9 @@ static mf_status offers_of(mf_offers *out,
         mf_offers_free(&offers);
         return status;
     }
-    qsort(offers.items, offers.n, sizeof *offers.items, by_price);
+    qsort(offers.items, offers.n, sizeof *offers.items, mf_plan_by_price);
     *out = offers;
     return MF_OK;
-}
-
-mf_status
-mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err)
-{
-    return offers_of(out, facts, model, &facts->machines, err);
-}
-
-/* Why an offer is a step from a machine: NULL if it is none. */
-static const char *
-relation(const mf_machine_offer *offer, const mf_machine *machine, const mf_machine *from)
-{
-    const mf_device *a = machine->n_devices > 0 ? machine->devices[0].device : NULL;
-    const mf_device *b = from->n_devices > 0 ? from->devices[0].device : NULL;
-    if (a == NULL || b == NULL || strcmp(machine->id, from->id) == 0) {
-        return NULL;
-    }
-    const bool same_nodes = machine->n_nodes == from->n_nodes;
-    if (strcmp(a->id, b->id) == 0 && same_nodes && offer->capacity_bytes > capacity_of(from)) {
-        return machine->devices[0].count > from->devices[0].count ? "more cards" : "more memory";
-    }
-    if (strcmp(a->id, b->id) == 0 && machine->n_nodes > from->n_nodes) {
-        return "more machines";
-    }
-    return a->chip_class == b->chip_class && same_nodes &&
-                   machine->devices[0].count == from->devices[0].count &&
-                   machine->n_devices == from->n_devices
-               ? "another chip"
-               : NULL;
-}
-
-/* Slower than people read by far is no way out, unless that was asked for. */
-static void leave_out_unusable(mf_offers *offers, const mf_wish *wish)
-{
-    enum { USABLE_TOK_S = 1 };
-    size_t n_kept = 0;
-    for (size_t i = 0; i < offers->n; i++) {
-        const mf_rate *decode = &offers->items[i].choice.decode;
-        if (wish->min_tok_s > 0 || !decode->known || decode->tok_s >= USABLE_TOK_S) {
-            offers->items[n_kept++] = offers->items[i];
-        }
-    }
-    offers->n = n_kept;
-}
-
-/* The first offer of each relation, as they are sorted by price, and the cheapest of all. */
-static mf_status
-keep_steps(mf_offers *all, const mf_plan_facts *facts, const mf_machine *from, mf_error *err)
-{
-    enum { MOST = 6 };
-    const mf_wish wish = mf_plan_facts_wish(facts);
-    mf_machine_offer *offers = all->items;
-    leave_out_unusable(all, &wish);
-    const char *seen[MOST];
-    size_t n_kept = 0;
-    mf_status status = MF_OK;
-    for (size_t i = 0; status == MF_OK && i < all->n && n_kept < MOST; i++) {
-        mf_machine *machine = NULL;
-        status = mf_cli_machine(&machine, facts->database, offers[i].machine, err);
-        const char *what = status == MF_OK ? relation(&offers[i], machine, from) : NULL;
-        mf_machine_free(machine);
-        what = what == NULL && i == 0 && offers[0].price.known ? "the cheapest" : what;
-        bool kept = what != NULL;
-        for (size_t k = 0; kept && k < n_kept; k++) {
-            kept = strcmp(seen[k], what) != 0;
-        }
-        if (kept) {
-            seen[n_kept] = what;
-            offers[n_kept] = offers[i];
-            offers[n_kept++].what = what;
-        }
-    }
-    all->n = n_kept;
-    return status;
-}
-
-mf_status mf_plan_ways_out(mf_document *document,
-                           const mf_plan_facts *facts,
-                           const mf_model *model,
-                           const mf_machine *machine,
-                           mf_error *err)
-{
-    mf_cli_list all = {0};
-    mf_offers offers = {0};
-    mf_status status = mf_cli_list_of(&all, NULL, facts->database, MF_ENTRY_MACHINE, err);
-    status = status == MF_OK ? offers_of(&offers, facts, model, &all, err) : status;
-    status = status == MF_OK ? keep_steps(&offers, facts, machine, err) : status;
-    if (status == MF_OK && offers.n > 0) {
-        mf_show_offers(document, "What it would take", offers.items, offers.n);
-    } else if (status == MF_OK) {
-        mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-        mf_document_cell(document, "- no machine of hwdb grants these wishes");
-    }
-    mf_offers_free(&offers);
-    mf_cli_list_free(&all);
-    return status;
 }
 
 /* A model's best choice on a machine. */
@@ -398,8 +298,8 @@ static mf_status load_steps(step *steps, const mf_plan_facts *facts, mf_error *e
         status = mf_cli_machine(&s->machine, facts->database, facts->machines.names[i], err);
         if (status == MF_OK) {
             (void)snprintf(s->row.machine, sizeof s->row.machine, "%s", s->machine->id);
-            s->row.capacity_bytes = capacity_of(s->machine);
-            s->row.price = price_of(facts, s->machine);
+            s->row.capacity_bytes = mf_plan_capacity(s->machine);
+            s->row.price = mf_plan_price(facts, s->machine);
         }
     }
     return status;
