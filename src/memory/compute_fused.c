@@ -16,12 +16,13 @@ static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
                                                 [FUSED_MIX] = 1,
                                                 [FUSED_SPREAD] = 1};
 
-/* The runs of layers alike, whatever their weights are stored as. */
+/* One period of each run of layers alike, whatever their weights are stored as: what decides where a kernel runs lies in its
+   own layer. */
 static mf_status begin_probes(compute_work *w, bool whole)
 {
     const mf_status status = mf_compute_begin_form(w, LAYERS_RUN_ALIKE, whole);
     for (size_t i = 0; !whole && i < w->blank.n_runs; i++) {
-        w->blank.runs[i].n_kept = COMPUTE_LEAST_KEPT;
+        w->blank.runs[i].n_kept = 1;
     }
     return status;
 }

@@ -83,6 +83,7 @@ mf_status mf_planner_ask(mf_planner *planner, const mf_plan_request *request, mf
     }
     planner->request = *request;
     planner->n_contexts = 0;
+    planner->knows_least = false;
     choose_contexts(planner);
     return MF_OK;
 }
@@ -117,40 +118,40 @@ mf_planner_scheme(const mf_ready_model **ready, mf_planner *p, size_t quant, mf_
     return can_be ? MF_OK : mf_fail(err, s->status, "%s", why.message);
 }
 
+static bool is_taken(const mf_plan_request *r, size_t quant)
+{
+    bool taken = false;
+    for (size_t e = 0; e < r->n_engines; e++) {
+        taken = taken || mf_plan_takes(r->engines[e].engine->id, r->model, r->quants[quant]);
+    }
+    return taken && mf_plan_grants_loss(r, quant);
+}
+
 /* No engine takes less than the layers' weights, wherever they lie. */
-static mf_status
-least_bytes(uint64_t *least, mf_planner *p, const mf_plan_engine *engine, mf_error *err)
+static mf_status find_least(mf_planner *p, mf_error *err)
 {
     const mf_plan_request *r = &p->request;
-    *least = UINT64_MAX;
+    uint64_t least = UINT64_MAX;
     for (size_t q = 0; q < r->n_quants; q++) {
         const mf_ready_model *ready = NULL;
-        if (!mf_plan_takes(engine->engine->id, r->model, r->quants[q]) ||
-            !mf_plan_grants_loss(r, q)) {
-            continue;
-        }
-        const mf_status status = mf_planner_scheme(&ready, p, q, err);
+        const mf_status status = is_taken(r, q) ? mf_planner_scheme(&ready, p, q, err) : MF_OK;
         if (status != MF_OK) {
             return status;
         }
         const uint64_t bytes = ready != NULL ? mf_ready_least_bytes(ready) : UINT64_MAX;
-        *least = bytes < *least ? bytes : *least;
+        least = bytes < least ? bytes : least;
     }
+    p->least_bytes = least;
+    p->knows_least = true;
     return MF_OK;
 }
 
 mf_status mf_planner_may_grant(bool *may, mf_planner *planner, double memory_bytes, mf_error *err)
 {
-    const mf_plan_request *r = &planner->request;
-    bool found = false;
-    for (size_t e = 0; mf_plan_is_trained_for(r) && e < r->n_engines; e++) {
-        uint64_t least = 0;
-        const mf_status status = least_bytes(&least, planner, &r->engines[e], err);
-        if (status != MF_OK) {
-            return status;
-        }
-        found = found || (least < UINT64_MAX && (double)least <= memory_bytes);
+    const mf_status status = planner->knows_least ? MF_OK : find_least(planner, err);
+    if (status == MF_OK) {
+        *may = mf_plan_is_trained_for(&planner->request) && planner->least_bytes < UINT64_MAX &&
+               (double)planner->least_bytes <= memory_bytes;
     }
-    *may = found;
-    return MF_OK;
+    return status;
 }

@@ -19,6 +19,9 @@ struct mf_planner {
     const mf_ready_model *first; /* of the schemes, whose shapes the others share */
     uint64_t contexts[MF_PLAN_MAX_CONTEXTS];
     size_t n_contexts;
+    bool knows_least;
+    uint64_t
+        least_bytes; /* the layers of the smallest scheme whose loss is granted; UINT64_MAX if there is none */
 };
 
 /* A scheme, made when it is first asked for; NULL if it can't hold the model. The planner's. */
