@@ -40,7 +40,6 @@ typedef struct compute_series {
     compute_key key;
     int8_t *layer_places;
     size_t n_ways;
-    uint64_t structures[COMPUTE_MAX_WAYS]; /* of each way, whose forms are alike at all cells */
     series_form forms[COMPUTE_MAX_WAYS];
     bool grows_evenly; /* sizes between from and to are known */
     uint64_t from;
@@ -298,12 +297,6 @@ static compute_series *find_series(const compute_memo *memo, const compute_key *
     return NULL;
 }
 
-compute_form *mf_compute_memo_like(compute_memo *memo, const compute_key *key, size_t way)
-{
-    const compute_series *s = memo != NULL ? find_series(memo, key) : NULL;
-    return s != NULL && way < s->n_ways ? mf_compute_memo_form(memo, s->structures[way]) : NULL;
-}
-
 /* The first point that is not shorter. */
 static size_t place_of(const compute_series *s, uint64_t cells)
 {
@@ -548,9 +541,6 @@ void mf_compute_memo_add(compute_memo *memo,
     s = s == NULL && memo != NULL ? add_series(memo, key, n_ways) : s;
     if (s == NULL) {
         return;
-    }
-    for (size_t w = 0; w < n_ways; w++) {
-        s->structures[w] = forms[w] != NULL ? forms[w]->structure : 0;
     }
     if (!s->grows_evenly && key->cells % key->cell_step == 0 && are_apart(forms, n_ways)) {
         learn(s, key->cells, forms);

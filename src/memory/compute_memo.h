@@ -74,9 +74,6 @@ void mf_compute_memo_keep(compute_memo *memo, const compute_form *form);
 /* The graph of this structure, to be given its sizes; the memo's. NULL if it has none. */
 compute_form *mf_compute_memo_form(compute_memo *memo, uint64_t structure);
 
-/* The form of one of the ways that this key went at other cells, in whatever sizes; NULL if it's not known or given up. */
-compute_form *mf_compute_memo_like(compute_memo *memo, const compute_key *key, size_t way);
-
 /* Takes a form that was replayed, which afterwards is an older one that is given up for it, or empty. NULL if there is no
    memory: then the form is as it was. */
 compute_form *mf_compute_memo_take(compute_memo *memo, compute_form *form);

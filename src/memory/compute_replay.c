@@ -437,14 +437,3 @@ mf_status mf_compute_replay(compute_way *way,
     }
     return status;
 }
-
-uint64_t mf_compute_form_structure(const compute_form *form, const schedule_setup *setup)
-{
-    uint64_t hash = mf_schedule_structure(&form->g, setup);
-    for (size_t i = 0; i < form->n_runs; i++) {
-        const layer_run *r = &form->runs[i];
-        hash = mf_mix(mf_mix(hash, r->at), r->period);
-        hash = mf_mix(mf_mix(hash, r->n_periods), r->n_kept);
-    }
-    return hash;
-}

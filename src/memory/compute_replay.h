@@ -53,7 +53,7 @@ typedef struct compute_form {
     size_t n_runs;
     graph_tensor *first_ids; /* builder.first_ids */
     uint32_t n_built;        /* tensors; the others are copies */
-    uint64_t structure;      /* mf_compute_form_structure */
+    uint64_t structure;      /* mf_compute_structure; 0: nobody asks for it */
     galloc_state
         *counted; /* readers of every tensor before the first step; NULL: not counted yet */
     galloc_state *states;
@@ -81,9 +81,5 @@ mf_status mf_compute_replay(compute_way *way,
                             compute_form *form,
                             const compute_places *places,
                             galloc_buffer *buffers);
-
-/* What of it does not depend on sizes, before it is scheduled: forms with the same number have the same schedule and the same
-   runs, so that one is the other once it has its sizes. */
-uint64_t mf_compute_form_structure(const compute_form *form, const schedule_setup *setup);
 
 #endif

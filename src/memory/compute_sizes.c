@@ -1,10 +1,86 @@
 /*
- * compute_sizes.c - the sizes of a graph whose structure is known: one layer of each kind is built and stands for all.
+ * compute_sizes.c - graphs of one structure: by what it is told, and the sizes of such a graph, for which one layer of each
+ * kind is built and stands for all.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mix.h"
 #include "memory/compute_work.h"
+
+/* What a cache of this type adds to a graph: a matrix to turn it, a cast. */
+static uint64_t cache_class(mf_tensor_type type)
+{
+    enum { PLAIN, QUANTIZED, TO_BE_CAST };
+    const bool quantized = mf_tensor_type_get(type)->block_elements > 1;
+    return quantized ? QUANTIZED : type == MF_TYPE_F32 ? TO_BE_CAST : PLAIN;
+}
+
+static uint64_t mix_all(uint64_t hash, const uint64_t *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        hash = mf_mix(hash, numbers[i]);
+    }
+    return hash;
+}
+
+static uint64_t mix_setting(const compute_work *w)
+{
+    const builder *b = &w->b;
+    const compute_setup *setup = w->setup;
+    const mf_workload *load = setup->workload;
+    const uint64_t numbers[] = {setup->n_places,
+                                setup->n_copies,
+                                setup->offloads,
+                                load->flash_attention,
+                                load->kv_unified,
+                                cache_class(load->kv_type_k),
+                                cache_class(load->kv_type_v),
+                                b->n_tokens,
+                                b->n_outputs,
+                                b->n_sequences,
+                                b->n_streams,
+                                (uint64_t)b->input_place,
+                                (uint64_t)b->output_place,
+                                b->norms_stay,
+                                b->attends_on_host,
+                                w->traits.rows};
+    const uint64_t hash = mix_all(0, numbers, sizeof numbers / sizeof numbers[0]);
+    uint64_t given_up = 0;
+    for (fused_op op = 0; op < FUSED_OPS; op++) {
+        given_up |= b->unfused[op] ? 1U << op : 0;
+    }
+    return mf_mix(hash, given_up);
+}
+
+static uint64_t mix_layer(uint64_t hash, const compute_work *w, const build_layer *l)
+{
+    enum { BYTE = 8 };
+    const graph_traits *t = &w->traits;
+    const bool turns = t->rope_period > 0 && (l->index + 1) % t->rope_period == 0;
+    const uint64_t places = (uint64_t)(uint8_t)l->place << 2 * BYTE |
+                            (uint64_t)(uint8_t)l->expert_place << BYTE | (uint8_t)l->cache_place;
+    const uint64_t ways = (turns ? 1U : 0U) | (l->index < t->n_sparse ? 2U : 0U);
+    return mf_mix(mf_mix(hash, w->setup->footprint->kinds[l->index]), ways << 3 * BYTE | places);
+}
+
+uint64_t mf_compute_structure(const compute_work *w)
+{
+    const compute_form *f = &w->blank;
+    uint64_t hash = mix_setting(w);
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_runs; i++) {
+        const layer_run *r = &f->runs[i];
+        const uint64_t numbers[] = {r->at, r->period, r->n_periods, r->n_kept};
+        hash = mix_all(hash, numbers, sizeof numbers / sizeof numbers[0]);
+        n += (r->n_periods - r->n_kept) * r->period;
+    }
+    n = w->setup->footprint->n_run - n;
+    for (size_t i = 0; i < n; i++) {
+        hash = mix_layer(hash, w, &w->layers[i]);
+    }
+    return hash;
+}
 
 /* Of a graph's n layers those that are built. */
 typedef struct sample {

@@ -45,8 +45,12 @@ mf_status mf_compute_build_graph(compute_work *w);
 mf_status mf_compute_build_layers(compute_work *w, build_layer *layers, size_t n);
 schedule_setup mf_compute_schedule_setup(const compute_work *w);
 
-/* Gives a graph that was built before for another context the sizes of this one. False if they can't be told from a layer of
-   each kind. compute_sizes.c */
+/* All that a graph, its schedule and what it repeats depend on but for sizes, told before it is built from the layers that
+   it has: with the same number one is the other once it has its sizes. compute_sizes.c, as the next */
+uint64_t mf_compute_structure(const compute_work *w);
+
+/* Gives a graph of the same structure the sizes of this one; places layers anew. False if they can't be told from a layer of
+   each kind. */
 bool mf_compute_resize(compute_work *w, compute_form *form);
 
 /* Fills builder.unfused; with `whole` by graphs of all layers. compute_fused.c */

@@ -78,7 +78,7 @@ schedule_setup mf_compute_schedule_setup(const compute_work *w)
                             .n_parts = w->b.n_layers + 1};
 }
 
-/* Scheduled as well, or as one of the same structure was before. */
+/* Scheduled as well. */
 static mf_status build(compute_work *w)
 {
     compute_form *blank = &w->blank;
@@ -88,13 +88,7 @@ static mf_status build(compute_work *w)
         return status;
     }
     const schedule_setup setup = mf_compute_schedule_setup(w);
-    blank->structure = w->memo != NULL ? mf_compute_form_structure(blank, &setup) : 0;
-    w->form = mf_compute_memo_form(w->memo, blank->structure);
-    if (w->form != NULL) {
-        mf_graph_resize(&w->form->g, 0, &blank->g, 0, blank->g.n_nodes);
-        mf_graph_resize_copies(&w->form->g, blank->g.n_nodes);
-        return MF_OK;
-    }
+    blank->structure = w->memo != NULL ? mf_compute_structure(w) : 0;
     w->form = blank;
     return mf_schedule_make(&blank->s, &blank->g, &setup);
 }
@@ -140,13 +134,13 @@ mf_status mf_compute_begin_form(compute_work *w, layers_alike alike, bool whole)
     return MF_OK;
 }
 
-/* As a graph of another context was built and scheduled, if its form is still there. */
-static mf_status
-run_again(bool *done, compute_work *w, compute_way *way, const compute_key *key, size_t index)
+/* As one of the same structure was scheduled before, if its form is still there. */
+static mf_status run_known(bool *done, compute_work *w, compute_way *way)
 {
     const compute_places places = places_of(w->setup);
-    w->form = mf_compute_memo_like(w->memo, key, index);
     *done = false;
+    (void)mf_compute_list_layers(w, &w->blank);
+    w->form = mf_compute_memo_form(w->memo, mf_compute_structure(w));
     return w->form != NULL && mf_compute_resize(w, w->form)
                ? mf_compute_replay(way, done, w->form, &places, w->buffers)
                : MF_OK;
@@ -155,8 +149,15 @@ run_again(bool *done, compute_work *w, compute_way *way, const compute_key *key,
 static mf_status run(compute_work *w, compute_way *way, bool whole)
 {
     const compute_places places = places_of(w->setup);
+    bool repeats = false;
     mf_status status = mf_compute_begin_form(w, LAYERS_ALIKE, whole);
-    for (bool repeats = false; status == MF_OK && !repeats;) {
+    if (status == MF_OK && w->memo != NULL) {
+        status = run_known(&repeats, w, way);
+    }
+    if (status == MF_OK && w->form != NULL && !repeats) {
+        status = mf_compute_begin_form(w, LAYERS_ALIKE, whole);
+    }
+    while (status == MF_OK && !repeats) {
         status = build(w);
         status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
                                  : status;
@@ -165,7 +166,7 @@ static mf_status run(compute_work *w, compute_way *way, bool whole)
         }
     }
     if (status == MF_OK && !whole) {
-        mf_compute_memo_keep(w->setup->footprint->memo, &w->blank);
+        mf_compute_memo_keep(w->setup->footprint->memo, w->form);
     }
     return status;
 }
@@ -216,20 +217,14 @@ static size_t count_ways(const compute_work *w, bool whole)
 }
 
 /* With a memo each way leaves its form there: NULL if there is no memory for it. */
-static mf_status run_ways(compute_work *w,
-                          compute_way *ways,
-                          compute_form **forms,
-                          const compute_key *key,
-                          size_t n_ways,
-                          bool whole)
+static mf_status
+run_ways(compute_work *w, compute_way *ways, compute_form **forms, size_t n_ways, bool whole)
 {
     mf_status status = allocate_work(w) ? MF_OK : MF_E_NOMEM;
     status = status == MF_OK ? mf_compute_resolve_fused(w, whole) : status;
     for (size_t i = 0; status == MF_OK && i < n_ways; i++) {
         w->traits.rows = n_ways > 1 ? all_rows[i] : w->traits.rows;
-        bool done = false;
-        status = run_again(&done, w, &ways[i], key, i);
-        status = status == MF_OK && !done ? run(w, &ways[i], whole) : status;
+        status = run(w, &ways[i], whole);
         forms[i] = status == MF_OK && w->form == &w->blank
                        ? mf_compute_memo_take(w->memo, &w->blank)
                        : w->form;
@@ -322,7 +317,7 @@ static mf_status recall_ways(compute_work *w, compute_way *ways, size_t n_ways, 
     if (mf_compute_memo_find(ways, w->memo, &key, w->buffers)) {
         return MF_OK;
     }
-    const mf_status status = run_ways(w, ways, forms, &key, n_ways, whole);
+    const mf_status status = run_ways(w, ways, forms, n_ways, whole);
     if (status == MF_OK) {
         mf_compute_memo_add(w->memo, &key, ways, forms, n_ways);
     }

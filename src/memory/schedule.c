@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mix.h"
-
 enum {
     SPLIT_INPUTS = 30, /* GGML_SCHED_MAX_SPLIT_INPUTS */
     FLASH_SOURCES =
@@ -360,59 +358,6 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
     s->n_splits = 0;
     return s->n_tensors >= g->n_nodes && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
            grow(&s->leaves, g->n_leaves);
-}
-
-/* Sources whose rows decide where a product runs. */
-static uint64_t many_rows(const graph *g, const graph_node *node, int8_t host)
-{
-    uint64_t bits = 0;
-    for (size_t i = 0; node->op != GRAPH_VIEW && i < node->n_src; i++) {
-        const graph_node *source = &g->nodes[node->src[i]];
-        const bool on_host = source->external && source->weight && source->place == host;
-        bits |= on_host && rows_of(node, i) >= OFFLOAD_ROWS ? 1U << i : 0;
-    }
-    return bits;
-}
-
-static uint64_t mix_node(uint64_t hash, const graph_node *n, uint64_t many)
-{
-    enum { BYTE = 8, HALF = 32 };
-    static const uint64_t odd = 0xd6e8feb86659fd93;
-    const uint64_t flags = (uint64_t)n->external | (uint64_t)n->weight << 1U |
-                           (uint64_t)n->input << 2U | (uint64_t)n->output << 3U |
-                           (uint64_t)n->looks_up << 4U | (uint64_t)n->read << 5U;
-    const uint64_t kind = many << 5 * BYTE | flags << 4 * BYTE | (uint64_t)n->n_src << 3 * BYTE |
-                          (uint64_t)n->op << 2 * BYTE | (uint64_t)(uint8_t)n->place << BYTE |
-                          (uint8_t)n->runs_at;
-    /* Products with numbers of their own don't wait for each other. */
-    hash = mf_mix(hash, kind * odd + ((uint64_t)n->view_src << HALF | n->src[0]));
-    for (size_t i = 1; i < n->n_src; i += 2) {
-        const uint64_t next = i + 1 < n->n_src ? n->src[i + 1] : GRAPH_NONE;
-        hash = mf_mix(hash, next << HALF | n->src[i]);
-    }
-    return hash;
-}
-
-uint64_t mf_schedule_structure(const graph *g, const schedule_setup *setup)
-{
-    const int8_t host = (int8_t)(setup->n_places - 1);
-    uint64_t hash = mf_mix(mf_mix(setup->n_places, setup->n_copies), setup->offloads ? 1 : 0);
-    for (uint32_t i = 1; i < g->n_nodes; i++) {
-        const graph_node *node = &g->nodes[i];
-        hash = mix_node(hash, node, setup->offloads ? many_rows(g, node, host) : 0);
-    }
-    uint64_t order = 0;
-    for (uint32_t i = 0; i < g->n_order; i++) {
-        order += (uint64_t)g->order[i] * (2 * (uint64_t)i + 1);
-    }
-    hash = mf_mix(hash, order);
-    for (uint32_t i = 0; i < g->n_leaves; i++) {
-        hash = mf_mix(hash, g->leaves[i]);
-    }
-    for (size_t i = 0; i < setup->n_parts; i++) {
-        hash = mf_mix(hash, setup->first_ids[i]);
-    }
-    return hash;
 }
 
 static mf_status find_places(maker *m)

@@ -40,9 +40,6 @@ typedef struct schedule {
 /* The copy of a tensor in a place, or GRAPH_NONE. */
 graph_tensor mf_schedule_copy(const graph *g, graph_tensor t, int8_t place);
 
-/* All that a schedule depends on, before one is made: with the same number graphs get the same steps, places and copies. */
-uint64_t mf_schedule_structure(const graph *g, const schedule_setup *setup);
-
 /* schedule.places alone: where every tensor runs. MF_E_NOMEM. */
 mf_status mf_schedule_places(schedule *s, graph *g, const schedule_setup *setup);
 
