@@ -50,6 +50,8 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
     status =
         status == MF_OK ? mf_cli_machine(&machine, f->database, f->machines.names[0], err) : status;
     status = status == MF_OK ? mf_plan_facts_request(&request, f, model, false, err) : status;
+    request.max_contexts =
+        !mf_cli_is_format(f->arguments, "json") && !mf_cli_is_format(f->arguments, "csv");
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     status = status == MF_OK ? mf_plan_search(&result, planner, machine, err) : status;
     if (status == MF_OK) {

@@ -197,6 +197,18 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
     return MF_OK;
 }
 
+/* Of a scheme's first placement, while its graph is at hand. */
+static mf_status find_max_context(const search *s, mf_choice *choice, mf_error *err)
+{
+    const mf_plan_result *r = s->result;
+    const mf_choice *before = r->n_choices > 1 ? &r->choices[r->n_choices - 2] : NULL;
+    const bool first = before == NULL || !before->offloaded || before->quant != choice->quant;
+    return first && s->planner->request.max_contexts
+               ? mf_plan_max_context(
+                     &choice->max_context, s->planner, choice, s->machine.machine, err)
+               : MF_OK;
+}
+
 static mf_status
 add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id ladder, mf_error *err)
 {
@@ -238,7 +250,7 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id la
     choice->offloaded = true;
     status = mf_ready_placed_speed(&speed, &s->machine, ready, &run, &placed.memory, err);
     set_speed(choice, s, &speed);
-    return status;
+    return status == MF_OK ? find_max_context(s, choice, err) : status;
 }
 
 static bool has_host(const mf_machine *machine)

@@ -335,12 +335,15 @@ static mf_status show_schemes(mf_document *d, const mf_plan_shown *shown, mf_err
     }
     for (size_t i = 0; status == MF_OK && i < shown->result->n_choices; i++) {
         const mf_choice *c = &shown->result->choices[i];
-        uint64_t most = 0;
-        if (is_best_row(shown, i)) {
+        uint64_t most = c->max_context;
+        if (!is_best_row(shown, i)) {
+            continue;
+        }
+        if (most == 0) {
             status = mf_plan_max_context(&most, shown->planner, c, shown->machine, err);
-            if (status == MF_OK) {
-                scheme_row(d, shown, c, most);
-            }
+        }
+        if (status == MF_OK) {
+            scheme_row(d, shown, c, most);
         }
     }
     return status;

@@ -63,6 +63,8 @@ typedef struct mf_choice {
     size_t engine;
     mf_workload workload;
     uint64_t need_bytes;
+    uint64_t
+        max_context; /* mf_plan_max_context, of some of them (request.max_contexts); 0: not known */
     bool fits;
     mf_loss loss;
     mf_rate decode; /* bound and ceiling are left out: mf_plan_predict tells them */
@@ -92,6 +94,7 @@ typedef struct mf_plan_request {
     bool fixed_kv;        /* the workload's KV types only */
     bool fixed_context;   /* the wished context only */
     bool offload;         /* where the whole does not fit, look for parts in host memory */
+    bool max_contexts;    /* of what is offloaded: it is quicker to find beside the search */
     bool granting;        /* only what may grant the wishes: schemes that lose more are not tried */
     mf_wish wish;
 } mf_plan_request;
