@@ -16,8 +16,8 @@ static const uint64_t tokens_each[FUSED_OPS] = {[FUSED_DELTA_STEP] = 1,
                                                 [FUSED_MIX] = 1,
                                                 [FUSED_SPREAD] = 1};
 
-/* One period of each run of layers alike, whatever their weights are stored as: what decides where a kernel runs lies in its
-   own layer. */
+/* One period of each run of layers alike, on whatever devices and however they are stored: what decides whether a kernel runs
+   with its layer lies in that layer. */
 static mf_status begin_probes(compute_work *w, bool whole)
 {
     const mf_status status = mf_compute_begin_form(w, LAYERS_RUN_ALIKE, whole);

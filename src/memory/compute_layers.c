@@ -55,13 +55,13 @@ static bool same_places(const build_layer *a, const build_layer *b)
            (!apart || memcmp(a->part_places, b->part_places, PART_COUNT) == 0);
 }
 
-/* Only what lies on the host has sizes of its own: devices take it along as it is stored. */
+/* On whatever devices. */
 static bool same_sides(const compute_work *w, const build_layer *a, const build_layer *b)
 {
     const int8_t host = w->b.host_place;
-    return a->part_places == NULL && b->part_places == NULL &&
-           (a->place == host) == (b->place == host) &&
-           (a->expert_place == host) == (b->expert_place == host);
+    return (a->place == host) == (b->place == host) &&
+           (a->expert_place == host) == (b->expert_place == host) &&
+           (a->cache_place == a->place) == (b->cache_place == b->place);
 }
 
 static bool has_part_on_host(const compute_work *w, const build_layer *l)
@@ -93,8 +93,9 @@ static bool same_layer(const compute_work *w, layers_alike alike, size_t a, size
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
     const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
-    const bool placed = alike == LAYERS_SIZED_ALIKE ? same_sides(w, &w->all[a], &w->all[b])
-                                                    : same_places(&w->all[a], &w->all[b]);
+    const bool by_place = alike == LAYERS_ALIKE || w->setup->tensor_places != NULL;
+    const bool placed =
+        by_place ? same_places(&w->all[a], &w->all[b]) : same_sides(w, &w->all[a], &w->all[b]);
     return kinds[a] == kinds[b] && same_rope && same_gate && placed &&
            (alike == LAYERS_RUN_ALIKE || same_stored(w, a, b));
 }

@@ -10,9 +10,9 @@
 
 /* What layers have in common. */
 typedef enum layers_alike {
-    LAYERS_ALIKE,       /* all that a graph, its schedule and its buffers depend on */
-    LAYERS_RUN_ALIKE,   /* what decides where a tensor runs: not what weights are stored as */
-    LAYERS_SIZED_ALIKE, /* what tensors' sizes depend on: not which device they are on */
+    LAYERS_ALIKE, /* all that a graph, its schedule and its buffers depend on */
+    LAYERS_RUN_ALIKE, /* what decides whether a tensor runs with its layer: not on which device, nor how it is stored */
+    LAYERS_SIZED_ALIKE, /* what tensors' sizes depend on: how what devices take along is stored, not on which device */
 } layers_alike;
 
 enum {
