@@ -542,7 +542,10 @@ void mf_compute_memo_add(compute_memo *memo,
     if (s == NULL) {
         return;
     }
-    if (!s->grows_evenly && key->cells % key->cell_step == 0 && are_apart(forms, n_ways)) {
+    /* Most placements with parts on the host are asked for one context and no other. */
+    const bool asked_again = key->host_types == 0 || s->n_points > 0;
+    if (asked_again && !s->grows_evenly && key->cells % key->cell_step == 0 &&
+        are_apart(forms, n_ways)) {
         learn(s, key->cells, forms);
     }
     insert_point(s, key->cells, ways, false);
