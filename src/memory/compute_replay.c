@@ -20,9 +20,11 @@ void mf_compute_form_renew(compute_form *form)
     free(form->repeats);
     free(form->counted);
     free(form->states);
+    free(form->reads);
     form->repeats = NULL;
     form->counted = NULL;
     form->states = NULL;
+    form->reads = NULL;
 }
 
 void mf_compute_form_free(compute_form *form)
@@ -163,17 +165,19 @@ prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat 
 /* All that does not depend on sizes. */
 static mf_status prepare(bool *repeats, compute_form *f)
 {
-    const galloc_order order = {.steps = f->s.steps.items, .n_steps = f->s.steps.n};
+    const size_t n_steps = f->s.steps.n;
     f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
     f->states = malloc(f->g.n_nodes * sizeof *f->states);
     f->repeats = calloc(f->n_runs + 1, sizeof *f->repeats);
+    f->reads = malloc((n_steps * GRAPH_MAX_SOURCES + 1) * sizeof *f->reads);
     uint8_t *made = malloc(f->g.n_nodes);
-    if (f->counted == NULL || f->states == NULL || f->repeats == NULL || made == NULL) {
+    if (f->counted == NULL || f->states == NULL || f->repeats == NULL || f->reads == NULL ||
+        made == NULL) {
         free(made);
         return MF_E_NOMEM;
     }
-    galloc a = {.states = f->counted};
-    mf_galloc_count(&a, &f->g, &order);
+    const galloc_order order = {.steps = f->s.steps.items, .n_steps = n_steps, .reads = f->reads};
+    mf_galloc_count(f->counted, &f->g, &order);
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && *repeats && i < f->n_runs; i++) {
         status = prepare_repeat(repeats, f, &f->runs[i], &f->repeats[i], made);
@@ -359,9 +363,7 @@ static bool run_repeats(replay *r, const layer_repeat *p)
             }
         }
         begin_period(f, p, like, p->n_more - n);
-        for (size_t i = p->begin; i < p->end; i++) {
-            mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i]);
-        }
+        mf_galloc_run(&r->a, &f->g, &f->s.steps.items[p->begin], p->end - p->begin);
         if (!pass_on(f, p)) {
             return false;
         }
@@ -378,9 +380,8 @@ static bool run_steps(replay *r)
     for (size_t next = 0; next <= f->n_runs; next++) {
         const layer_repeat *p = next < f->n_runs ? &f->repeats[next] : NULL;
         const size_t end = p != NULL ? p->begin : f->s.steps.n;
-        for (; i < end; i++) {
-            mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i]);
-        }
+        mf_galloc_run(&r->a, &f->g, &f->s.steps.items[i], end - i);
+        i = end;
         if (p != NULL && p->n_more > 0 && !run_repeats(r, p)) {
             return false;
         }
@@ -416,7 +417,9 @@ mf_status mf_compute_replay(compute_way *way,
     }
     memcpy(form->states, form->counted, form->g.n_nodes * sizeof *form->states);
     replay r = {
-        .f = form, .places = places, .a = {.buffers = buffers, .states = form->states}
+        .f = form,
+        .places = places,
+        .a = {.buffers = buffers, .states = form->states, .reads = form->reads}
     };
     for (size_t i = 0; i < places->n_places; i++) {
         const bool device = i + 1 < places->n_places;

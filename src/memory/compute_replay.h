@@ -57,6 +57,7 @@ typedef struct compute_form {
     galloc_state
         *counted; /* readers of every tensor before the first step; NULL: not counted yet */
     galloc_state *states;
+    graph_tensor *reads;   /* galloc_order's */
     layer_repeat *repeats; /* one for each run */
 } compute_form;
 

@@ -170,13 +170,11 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
     return GRAPH_NONE;
 }
 
-static void allocate(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
+/* Memory of its own, that it has not yet. */
+static void place(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
 {
     const graph_node *node = &g->nodes[t];
     galloc_state *state = &a->states[t];
-    if (node->external || state->allocated || is_view(node)) {
-        return;
-    }
     state->allocated = true;
     const graph_tensor source = reusable_source(a, g, node, &a->buffers[buffer]);
     if (source == GRAPH_NONE) {
@@ -201,24 +199,19 @@ static void release(galloc *a, const graph *g, graph_tensor t)
 {
     const graph_node *node = &g->nodes[t];
     galloc_state *state = &a->states[t];
-    if (node->output || !state->allocated) {
+    if (node->output) {
         return;
     }
     mf_galloc_give(&a->buffers[state->buffer], state->offset, bytes_of(a, node, state->buffer));
     state->allocated = false;
 }
 
-static void count_readers(galloc *a, const graph *g, const galloc_step *step)
-{
-    const graph_node *node = &g->nodes[step->tensor];
-    for (size_t i = 0; i < node->n_src; i++) {
-        a->states[mf_graph_owner(g, node->src[i])].n_readers++;
-    }
-}
-
 void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf)
 {
-    allocate(a, g, leaf->tensor, leaf->buffer);
+    const graph_node *node = &g->nodes[leaf->tensor];
+    if (!node->external && !is_view(node) && !a->states[leaf->tensor].allocated) {
+        place(a, g, leaf->tensor, leaf->buffer);
+    }
 }
 
 void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf)
@@ -227,21 +220,38 @@ void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf)
     (void)mf_galloc_take(&a->buffers[leaf->buffer], bytes);
 }
 
-void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order)
+void mf_galloc_count(galloc_state *states, const graph *g, const galloc_order *order)
 {
+    uint32_t n = 0;
     for (size_t i = 0; i < order->n_steps; i++) {
-        count_readers(a, g, &order->steps[i]);
+        galloc_step *step = &order->steps[i];
+        const graph_node *node = &g->nodes[step->tensor];
+        step->reads = n;
+        step->n_reads = node->n_src;
+        step->allocates = !node->external && !is_view(node);
+        for (size_t k = 0; k < node->n_src; k++) {
+            const graph_tensor owner = mf_graph_owner(g, node->src[k]);
+            order->reads[n++] = owner;
+            states[owner].n_readers++;
+        }
     }
 }
 
-void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step)
+void mf_galloc_run(galloc *a, const graph *g, const galloc_step *steps, size_t n)
 {
-    const graph_node *node = &g->nodes[step->tensor];
-    allocate(a, g, step->tensor, step->buffer);
-    for (size_t i = 0; i < node->n_src; i++) {
-        const graph_tensor owner = mf_graph_owner(g, node->src[i]);
-        if (--a->states[owner].n_readers == 0) {
-            release(a, g, owner);
+    galloc_state *states = a->states;
+    for (size_t i = 0; i < n; i++) {
+        const galloc_step *step = &steps[i];
+        const graph_tensor *reads = &a->reads[step->reads];
+        if (step->allocates && !states[step->tensor].allocated) {
+            place(a, g, step->tensor, step->buffer);
+        }
+        for (size_t k = 0; k < step->n_reads; k++) {
+            galloc_state *read = &states[reads[k]];
+            read->n_readers--;
+            if (read->n_readers == 0 && read->allocated) {
+                release(a, g, reads[k]);
+            }
         }
     }
 }

@@ -36,12 +36,17 @@ void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size);
 /* A tensor and the buffer it runs in. */
 typedef struct galloc_step {
     graph_tensor tensor;
+    uint32_t reads; /* where what it reads begins in the order's list */
+    uint8_t n_reads;
     uint8_t buffer;
+    bool allocates; /* memory of its own */
 } galloc_step;
 
 typedef struct galloc_order {
-    const galloc_step *steps;
+    galloc_step *steps; /* tensors and buffers are given */
     size_t n_steps;
+    graph_tensor *
+        reads; /* the tensors whose memory is read, once for each source; room for all sources of all steps */
 } galloc_order;
 
 /* Where a tensor is and who still needs it: ggml counts readers and views apart and gives memory back when there is none
@@ -54,17 +59,18 @@ typedef struct galloc_state {
 } galloc_state;
 
 typedef struct galloc {
-    galloc_buffer *buffers; /* begun by the caller */
-    galloc_state *states;   /* one for every tensor of the graph, all zero at the beginning */
+    galloc_buffer *buffers;    /* begun by the caller */
+    galloc_state *states;      /* one for every tensor of the graph, all zero at the beginning */
+    const graph_tensor *reads; /* the order's */
 } galloc;
 
-/* Counts readers, which do not depend on sizes: needs states alone. */
-void mf_galloc_count(galloc *a, const graph *g, const galloc_order *order);
+/* Counts readers into states and fills the order's steps and its list, none of which depends on sizes. */
+void mf_galloc_count(galloc_state *states, const graph *g, const galloc_order *order);
 
-/* All leaves in their order, then step by step, so that a caller may look at the buffers between. */
+/* All leaves in their order, then the steps, some at a time, so that a caller may look at the buffers between. */
 void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf);
 /* One more like a leaf, that nobody gives back. */
 void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf);
-void mf_galloc_run(galloc *a, const graph *g, const galloc_step *step);
+void mf_galloc_run(galloc *a, const graph *g, const galloc_step *steps, size_t n);
 
 #endif

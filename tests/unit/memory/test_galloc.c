@@ -36,21 +36,20 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
     for (uint32_t i = 0; i < f->g.n_leaves; i++) {
         leaves[i].tensor = f->g.leaves[i];
     }
-    galloc_order order = {.steps = steps};
+    graph_tensor reads[MAX_NODES * GRAPH_MAX_SOURCES];
+    galloc_order order = {.steps = steps, .reads = reads};
     for (uint32_t i = 0; i < f->g.n_order; i++) {
         if (f->g.nodes[f->g.order[i]].op != GRAPH_VIEW) {
             steps[order.n_steps++].tensor = f->g.order[i];
         }
     }
-    galloc a = {.buffers = &f->buffer, .states = f->states};
+    galloc a = {.buffers = &f->buffer, .states = f->states, .reads = reads};
     mf_galloc_begin(&f->buffer, alignment, false);
-    mf_galloc_count(&a, &f->g, &order);
+    mf_galloc_count(f->states, &f->g, &order);
     for (uint32_t i = 0; i < f->g.n_leaves; i++) {
         mf_galloc_leaf(&a, &f->g, &leaves[i]);
     }
-    for (size_t i = 0; i < order.n_steps; i++) {
-        mf_galloc_run(&a, &f->g, &steps[i]);
-    }
+    mf_galloc_run(&a, &f->g, steps, order.n_steps);
     mf_graph_free(&f->g);
     return f->buffer.max_size;
 }
@@ -185,9 +184,12 @@ Test(galloc, scratch_counts_on_devices_only)
         fixture f = {0};
         galloc_step step = {.tensor = vector(&f, GRAPH_PLAIN, 8, GRAPH_NONE, GRAPH_NONE)};
         f.g.nodes[step.tensor].scratch_bytes = 320;
-        galloc a = {.buffers = &f.buffer, .states = f.states};
+        graph_tensor reads[1];
+        const galloc_order order = {.steps = &step, .n_steps = 1, .reads = reads};
+        galloc a = {.buffers = &f.buffer, .states = f.states, .reads = reads};
         mf_galloc_begin(&f.buffer, 32, scratch == 1);
-        mf_galloc_run(&a, &f.g, &step);
+        mf_galloc_count(f.states, &f.g, &order);
+        mf_galloc_run(&a, &f.g, &step, 1);
         cr_expect(eq(u64, f.buffer.max_size, (uint64_t)(scratch == 1 ? 352 : 32)));
         mf_graph_free(&f.g);
     }
