@@ -3,10 +3,10 @@
 # seconds, two at a time. What is found goes into the first folder of each, not into the repository.
 set -eu
 cmake -B "$1" --preset fuzz
-cmake --build "$1" -j 2
-for source in tests/fuzz/fuzz_*.c; do
-    basename "$source" .c
-done | FOLDER=$1 ROOT=$PWD xargs -P 2 -I{} sh -c '
+names=$(for source in tests/fuzz/fuzz_*.c; do basename "$source" .c; done)
+# shellcheck disable=SC2086
+cmake --build "$1" -j 2 --target $names
+printf '%s\n' "$names" | FOLDER=$1 ROOT=$PWD xargs -P 2 -I{} sh -c '
     set -eu
     mkdir -p "$FOLDER/found/{}"
     cd "$FOLDER/found"
