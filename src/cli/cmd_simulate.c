@@ -1,74 +1,8 @@
 #include <stdlib.h>
-#include <string.h>
 
-#include "cli/cli.h"
-#include "cli/ledger.h"
+#include "cli/simulate_case.h"
 #include "cli/simulate_table.h"
 #include "report/simulation.h"
-
-/* The files of --requests and --trace-out. */
-typedef struct books {
-    mf_ledger requests;
-    mf_ledger trace;
-    uint64_t n_served;
-} books;
-
-static mf_status note_served(void *payload, const mf_served_request *served, mf_error *err)
-{
-    books *b = payload;
-    mf_status status = MF_OK;
-    if (b->requests.path != NULL) {
-        mf_served_csv_line(&b->requests.text, served);
-        status = mf_ledger_flush(&b->requests, err);
-    }
-    if (status == MF_OK && b->trace.path != NULL) {
-        mf_trace_request(&b->trace.text, b->n_served, served);
-        status = mf_ledger_flush(&b->trace, err);
-    }
-    b->n_served++;
-    return status;
-}
-
-static mf_status note_steps(void *payload, const mf_served_steps *steps, mf_error *err)
-{
-    books *b = payload;
-    mf_trace_steps(&b->trace.text, steps);
-    return mf_ledger_flush(&b->trace, err);
-}
-
-static uint32_t said(int64_t number)
-{
-    return number > 0 ? (uint32_t)number : 0;
-}
-
-static mf_open_load load_of(const mf_arguments *a)
-{
-    mf_open_load load = a->simulate.load;
-    load.seed = a->cost.seed;
-    load.rate_per_s = a->simulate.rate;
-    load.input_tokens = a->simulate.input > 0 ? (double)a->simulate.input : load.input_tokens;
-    load.output_tokens = a->output >= 0 ? (double)a->output : load.output_tokens;
-    load.n_requests = a->simulate.count > 0 ? (uint64_t)a->simulate.count : load.n_requests;
-    load.gaps = a->simulate.gaps != NULL && strcmp(a->simulate.gaps, "weibull") == 0
-                    ? MF_GAPS_WEIBULL
-                    : MF_GAPS_GAMMA;
-    return load;
-}
-
-static mf_serving serving_of(const mf_arguments *a)
-{
-    const mf_simulate_arguments *s = &a->simulate;
-    return (mf_serving){.max_sequences = said(s->slots > 0 ? s->slots : s->max_seqs),
-                        .max_batch_tokens = said(s->max_batch_tokens),
-                        .context_tokens = said(a->ctx),
-                        .kv_blocks = said(s->kv_blocks),
-                        .tensor_parallel = said(s->tensor_parallel),
-                        .data_parallel = said(s->data_parallel),
-                        .n_machines = said(s->machines),
-                        .prefix_cache = s->prefix_cache,
-                        .async_scheduling = s->async_scheduling,
-                        .step_by_step = s->step_by_step};
-}
 
 static mf_status write_simulation(mf_str *out,
                                   const mf_simulation_shown *shown,
@@ -82,118 +16,6 @@ static mf_status write_simulation(mf_str *out,
     mf_show_simulation(&document, shown);
     const mf_status status = mf_cli_write_document(out, &document, "memfit simulate", a, err);
     mf_document_free(&document);
-    return status;
-}
-
-/* One simulation, its files beside it. */
-static mf_status run_case(mf_simulation *simulation,
-                          const mf_simulation_run *said,
-                          const mf_demand *demand,
-                          const mf_arguments *a,
-                          mf_error *err)
-{
-    books b = {0};
-    mf_simulation_run run = *said;
-    const bool traced = a->simulate.trace_out != NULL;
-    mf_status status = mf_ledger_open(&b.requests, a->simulate.requests, err);
-    if (status == MF_OK) {
-        status = mf_ledger_open(&b.trace, a->simulate.trace_out, err);
-    }
-    if (status == MF_OK && a->simulate.requests != NULL) {
-        mf_served_csv_header(&b.requests.text);
-    }
-    if (status == MF_OK && traced) {
-        mf_trace_begin(&b.trace.text);
-    }
-    if (status == MF_OK) {
-        run.served = traced || a->simulate.requests != NULL ? note_served : NULL;
-        run.stepped = traced ? note_steps : NULL;
-        run.payload = &b;
-        status = mf_simulate_demand(simulation, &run, demand, err);
-    }
-    if (status == MF_OK && traced) {
-        mf_trace_end(&b.trace.text, simulation->n_servers);
-    }
-    status = mf_ledger_close(&b.requests, status, err);
-    return mf_ledger_close(&b.trace, status, err);
-}
-
-static bool has_promise(const mf_arguments *a)
-{
-    const mf_promise *p = &a->simulate.promise;
-    return p->ttft_s > 0 || p->tpot_s > 0 || p->e2e_s > 0;
-}
-
-/* Is it told who asks for what? */
-static bool has_source(const mf_arguments *a)
-{
-    const mf_simulate_arguments *s = &a->simulate;
-    return s->rate > 0 || s->trace != NULL || s->workload != NULL || s->users > 0;
-}
-
-static bool finds(const mf_arguments *a, mf_search_kind kind)
-{
-    return a->simulate.find != NULL && strcmp(a->simulate.find, mf_search_name(kind)) == 0;
-}
-
-/* What is searched; false: nothing. With a promise and no requests, the rate that keeps it. */
-static bool is_search(mf_search_kind *kind, const mf_arguments *a)
-{
-    for (int i = MF_SEARCH_RATE; i <= MF_SEARCH_BATCH; i++) {
-        *kind = (mf_search_kind)i;
-        if (finds(a, *kind)) {
-            return true;
-        }
-    }
-    *kind = MF_SEARCH_RATE;
-    return !has_source(a) && has_promise(a);
-}
-
-/* Where the requests come from. What it opens is the caller's. */
-static mf_status make_demand(mf_demand *demand,
-                             mf_usage **usage,
-                             const mf_open_load *load,
-                             const mf_arguments *a,
-                             mf_error *err)
-{
-    const mf_simulate_arguments *s = &a->simulate;
-    const bool find_users = finds(a, MF_SEARCH_USERS);
-    *demand = (mf_demand){.seed = a->cost.seed,
-                          .n_requests = s->count > 0 ? (uint64_t)s->count : 0,
-                          .n_users = said(s->users),
-                          .rate_per_s = s->rate,
-                          .trace = s->trace,
-                          .speedup = s->speedup > 0 ? s->speedup : 1};
-    mf_status status = MF_OK;
-    if (s->workload != NULL) {
-        status = mf_usage_open(usage, s->workload, err);
-    } else if (s->trace == NULL && (s->users > 0 || find_users)) {
-        const uint32_t n_users = said(s->users);
-        status = mf_usage_of_users(usage, load, n_users > 0 ? n_users : 1, s->think_s, err);
-    }
-    demand->usage = *usage;
-    demand->load = *usage == NULL && s->trace == NULL ? load : NULL;
-    return status;
-}
-
-/* One simulation, or a search. */
-static mf_status run_or_search(mf_cli_simulated *answer,
-                               const mf_demand *demand,
-                               const mf_arguments *a,
-                               mf_error *err)
-{
-    mf_search_kind kind = MF_SEARCH_RATE;
-    answer->searched = is_search(&kind, a);
-    const mf_simulation_run run = {.run = &answer->loaded.run,
-                                   .calibration = answer->loaded.calibration,
-                                   .serving = serving_of(a),
-                                   .n_replications = said(a->simulate.replications),
-                                   .promise = a->simulate.promise};
-    if (!answer->searched) {
-        return run_case(&answer->simulation, &run, demand, a, err);
-    }
-    const mf_status status = mf_simulate_search(&answer->search, kind, &run, demand, err);
-    answer->simulation = answer->search.at;
     return status;
 }
 
@@ -217,7 +39,7 @@ static mf_status add_watts(mf_simulation_shown *shown,
     return status;
 }
 
-static mf_status show_answer(const mf_cli_simulated *answer,
+static mf_status show_answer(const mf_cli_simulation *answer,
                              const mf_database *database,
                              const mf_arguments *a,
                              mf_error *err)
@@ -225,7 +47,7 @@ static mf_status show_answer(const mf_cli_simulated *answer,
     mf_str text = {0};
     const mf_cli_case *loaded = &answer->loaded;
     const mf_simulate_arguments *s = &a->simulate;
-    mf_open_load load = load_of(a);
+    mf_open_load load = answer->load;
     if (answer->searched && answer->search.kind == MF_SEARCH_RATE) {
         load.rate_per_s = answer->search.best;
     }
@@ -234,7 +56,7 @@ static mf_status show_answer(const mf_cli_simulated *answer,
                                  .load = answer->draws ? &load : NULL,
                                  .trace = s->trace,
                                  .workload = s->workload,
-                                 .n_users = said(s->users),
+                                 .n_users = answer->n_users,
                                  .lengths = &load,
                                  .think_s = s->think_s,
                                  .seed = a->cost.seed,
@@ -253,32 +75,10 @@ static mf_status show_answer(const mf_cli_simulated *answer,
     return status;
 }
 
-mf_status mf_cli_simulate(mf_cli_simulated *found,
-                          const mf_database *database,
-                          const mf_arguments *a,
-                          mf_error *err)
-{
-    mf_usage *usage = NULL;
-    mf_demand demand = {0};
-    const mf_open_load load = load_of(a);
-    mf_status status = make_demand(&demand, &usage, &load, a, err);
-    found->draws = demand.load != NULL;
-    if (status == MF_OK) {
-        mf_arguments other = *a;
-        other.output = -1; /* of the requests, not of the case */
-        status = mf_cli_case_load(&found->loaded, database, &other, a->positional[0], a->on, err);
-    }
-    if (status == MF_OK) {
-        status = run_or_search(found, &demand, a, err);
-    }
-    mf_usage_free(usage);
-    return status;
-}
-
 static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
 {
     mf_database *database = NULL;
-    mf_cli_simulated *found = calloc(1, sizeof *found);
+    mf_cli_simulation *found = calloc(1, sizeof *found);
     mf_status status =
         found != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a simulation");
     if (status == MF_OK) {
@@ -288,10 +88,9 @@ static mf_status simulate(bool *yes, const mf_arguments *a, mf_error *err)
         status = mf_cli_simulate(found, database, a, err);
     }
     if (status == MF_OK) {
-        const uint64_t *outcomes = found->simulation.n_outcomes;
         *yes = found->simulation.fits &&
                (found->searched ? found->search.found
-                                : outcomes[MF_SERVED_DONE] + outcomes[MF_SERVED_CUT] > 0);
+                                : mf_simulation_answered(&found->simulation) > 0);
         status = show_answer(found, database, a, err);
     }
     if (found != NULL) {
@@ -307,13 +106,13 @@ static mf_status check_source(const mf_arguments *a, mf_error *err)
 {
     const mf_simulate_arguments *s = &a->simulate;
     mf_search_kind kind = MF_SEARCH_RATE;
-    const bool searches = is_search(&kind, a);
+    const bool searches = mf_cli_is_search(&kind, a);
     const bool several = s->trace != NULL ? s->rate > 0 || s->workload != NULL || s->users > 0
                                           : s->workload == NULL && s->users > 0 && s->rate > 0;
     if (several) {
         return mf_fail(err, MF_E_USAGE, "a trace, a rate and users are told one at a time");
     }
-    if (!searches && !has_source(a) && s->rates == NULL) {
+    if (!searches && !mf_cli_has_source(a) && s->rates == NULL) {
         return mf_fail(
             err,
             MF_E_USAGE,
@@ -329,11 +128,11 @@ static mf_status check_source(const mf_arguments *a, mf_error *err)
         return mf_fail(
             err, MF_E_USAGE, "--requests and --trace-out are of one run: leave out --replications");
     }
-    if (searches && kind == MF_SEARCH_MACHINES && !has_source(a)) {
+    if (searches && kind == MF_SEARCH_MACHINES && !mf_cli_has_source(a)) {
         return mf_fail(err, MF_E_USAGE, "how many machines for which requests? say --rate R");
     }
-    if (searches && (kind == MF_SEARCH_SLOTS || kind == MF_SEARCH_BATCH) && !has_source(a) &&
-        !has_promise(a)) {
+    if (searches && (kind == MF_SEARCH_SLOTS || kind == MF_SEARCH_BATCH) && !mf_cli_has_source(a) &&
+        !mf_cli_has_promise(a)) {
         return mf_fail(err, MF_E_USAGE, "best for which requests? say --rate R, or --slo-ttft S");
     }
     return MF_OK;
@@ -356,7 +155,7 @@ static mf_status check(const mf_arguments *a, mf_error *err)
         return mf_fail(
             err, MF_E_USAGE, "--requests and --trace-out are of one run, not of a table");
     }
-    if (s->rates != NULL && has_source(a)) {
+    if (s->rates != NULL && mf_cli_has_source(a)) {
         return mf_fail(err, MF_E_USAGE, "a trace, rates and users are told one at a time");
     }
     return check_source(a, err);

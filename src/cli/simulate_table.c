@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "cli/ledger.h"
+#include "cli/simulate_case.h"
 #include "report/simulation.h"
 
 typedef struct table {
@@ -92,7 +93,7 @@ static mf_status emit(table *t, mf_error *err)
 static mf_status write_line(table *t, const mf_arguments *a, size_t line, mf_error *err)
 {
     mf_arguments one = *a;
-    mf_cli_simulated *found = calloc(1, sizeof *found);
+    mf_cli_simulation *found = calloc(1, sizeof *found);
     mf_status status =
         found != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for a simulation");
     if (status == MF_OK) {

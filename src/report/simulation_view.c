@@ -147,7 +147,7 @@ static void show_found(mf_document *d, const mf_search *search)
 /* No request came to an end: there is nothing to tell of times. */
 static bool is_nothing(const mf_simulation *s)
 {
-    return s->n_requests > 0 && s->n_outcomes[MF_SERVED_DONE] + s->n_outcomes[MF_SERVED_CUT] == 0;
+    return s->n_requests > 0 && mf_simulation_answered(s) == 0;
 }
 
 static void show_nothing(mf_document *d, const mf_simulation *s)

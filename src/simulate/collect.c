@@ -146,8 +146,7 @@ mf_status mf_collect(void *collector, const mf_outcome_row *row, mf_error *err)
     }
     const bool within = is_within(&c->promise, &served);
     const bool counts = row->id >= c->n_warm_up && row->request->arrival_ns >= c->warm_up_ns;
-    const bool measured =
-        counts && (served.outcome == MF_SERVED_DONE || served.outcome == MF_SERVED_CUT);
+    const bool measured = counts && mf_served_is_answered(served.outcome);
     c->n_counted += counts ? 1 : 0;
     c->n_within += counts && within ? 1 : 0;
     if (measured) {

@@ -18,6 +18,16 @@ const char *mf_served_name(mf_served_outcome outcome)
     return names[outcome];
 }
 
+bool mf_served_is_answered(mf_served_outcome outcome)
+{
+    return outcome == MF_SERVED_DONE || outcome == MF_SERVED_CUT;
+}
+
+uint64_t mf_simulation_answered(const mf_simulation *simulation)
+{
+    return simulation->n_outcomes[MF_SERVED_DONE] + simulation->n_outcomes[MF_SERVED_CUT];
+}
+
 static void warn(mf_simulation *s, const char *format, ...) MF_PRINTF(2, 3);
 
 static void warn(mf_simulation *s, const char *format, ...)

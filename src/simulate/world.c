@@ -23,8 +23,7 @@ static mf_status on_ended(void *payload, const mf_outcome_row *row, mf_error *er
     w->totals.n_ended++;
     w->totals.sojourn_ns += row->end_ns - row->request->arrival_ns;
     w->totals.context_tokens += row->context_tokens;
-    if (row->context_tokens > 0 &&
-        (row->outcome == MF_SERVED_DONE || row->outcome == MF_SERVED_CUT)) {
+    if (row->context_tokens > 0 && mf_served_is_answered(row->outcome)) {
         const uint64_t made = (uint64_t)row->request->input_tokens + row->given_tokens - 1;
         w->totals.n_odd += row->context_tokens != made ? 1 : 0;
     }

@@ -108,6 +108,9 @@ typedef enum mf_served_outcome {
 MF_API const char *
 mf_served_name(mf_served_outcome outcome); /* "done", "cut", "failed", "refused" */
 
+/* Did it end with tokens: done or cut? */
+MF_API bool mf_served_is_answered(mf_served_outcome outcome);
+
 /* One request and what became of it. Times are seconds; of a refused one they are 0. */
 typedef struct mf_served_request {
     double arrival_s;
@@ -251,6 +254,9 @@ typedef struct mf_simulation {
     char warnings[MF_MAX_WARNINGS][MF_WARNING_SIZE];
     size_t n_warnings;
 } mf_simulation;
+
+/* Requests that were answered; the others failed or were refused. */
+MF_API uint64_t mf_simulation_answered(const mf_simulation *simulation);
 
 /* A case served. The workload's prompt, output and number of sequences don't count: the requests have their own. */
 typedef struct mf_simulation_run {
