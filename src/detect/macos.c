@@ -65,9 +65,9 @@ static uint64_t working_set(void)
     if (device == NULL) {
         return 0;
     }
-    /* objc_msgSend has the type of the method that it calls. */
-    const get_number get = (get_number)objc_msgSend;
-    const send_message send = (send_message)objc_msgSend;
+    /* objc_msgSend has the type of the method that it calls. gcc doubts that where it sees through a const. */
+    get_number get = (get_number)objc_msgSend;
+    send_message send = (send_message)objc_msgSend;
     const uint64_t bytes = get(device, sel_registerName("recommendedMaxWorkingSetSize"));
     send(device, sel_registerName("release"));
     return bytes;

@@ -22,7 +22,7 @@ static void make_folder(void)
 
 static const char *path_of(char path[PATH_SIZE], const char *name)
 {
-    snprintf(path, PATH_SIZE, "%s/%s", folder, name);
+    snprintf(path, PATH_SIZE, "%s/%.200s", folder, name);
     return path;
 }
 
