@@ -35,7 +35,7 @@ mf_status mf_cli_inverse_make(mf_cli_inverse *inverse,
 {
     /* With --placement auto the memory that is shown is that of the place found, so these are of it too. */
     mf_case run = loaded->run;
-    mf_placement placement = {0};
+    mf_fit_placement placement = {0};
     mf_layer_part *parts = calloc(run.model->n_layers + 1, sizeof *parts);
     mf_status status = parts != NULL ? MF_OK : mf_fail(err, MF_E_NOMEM, "out of memory for layers");
     if (status == MF_OK && run.place_freely) {

@@ -10,16 +10,14 @@
 
 #include "memory/llamacpp_place.h"
 
-enum { CONTEXT_STEP = 256, DEFAULT_CONTEXT_MIN = 4096, PATTERN_SIZE = 64 };
+enum { CONTEXT_STEP = 256, DEFAULT_CONTEXT_MIN = 4096 };
 
 static const uint64_t default_margin = UINT64_C(1024) * 1024 * 1024;
 
 typedef struct fitter {
     mf_case run;
-    mf_placement placement;
+    mf_fit_placement tried;
     mf_layer_part *parts;
-    mf_override overrides[MF_MAX_SPLITS];
-    char patterns[MF_MAX_SPLITS][PATTERN_SIZE];
     const mf_fit_target *target;
     mf_fit_choice *fit;
     size_t n;       /* devices */
@@ -94,31 +92,60 @@ static void set_parts(mf_layer_part *parts, const mf_fit_device *devices, size_t
     }
 }
 
-/* get_overflow_pattern, for the first cut layer of a device; the others are cut by layer_parts. */
-static void set_spills(fitter *f, const mf_fit_device *devices)
+const char *mf_part_pattern(mf_layer_part part)
 {
-    static const char *const cut[] = {[MF_PART_ALL] = "",
-                                      [MF_PART_DENSE] = "(up|down|gate_up|gate)_(ch|)exps",
-                                      [MF_PART_ATTENTION] = "(gate|up|gate_up|down).*",
-                                      [MF_PART_UP] = "(gate|gate_up|down).*",
-                                      [MF_PART_GATE] = "down.*"};
-    size_t layer = f->n_all;
-    f->placement.n_overrides = 0;
-    f->placement.overrides = f->overrides;
-    for (size_t i = 0; i < f->n; i++) {
+    static const char *const patterns[] = {
+        [MF_PART_ALL] = "",
+        [MF_PART_DENSE] = "(up|down|gate_up|gate)_(ch)?exps",
+        [MF_PART_ATTENTION] = "(up|gate|down)",
+        [MF_PART_UP] = "(gate|down)",
+        [MF_PART_GATE] = "down",
+    };
+    return patterns[part];
+}
+
+/* get_overflow_pattern, for the first cut layer of a device; the others are cut by layer_parts. */
+static void set_spills(mf_fit_placement *out, const mf_fit_device *devices, size_t n, size_t n_all)
+{
+    mf_placement *placement = &out->placement;
+    size_t layer = n_all;
+    placement->n_overrides = 0;
+    placement->overrides = out->overrides;
+    for (size_t i = 0; i < n; i++) {
         layer -= devices[i].n_layers;
     }
-    for (size_t i = 0; i < f->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const mf_fit_device *d = &devices[i];
         if (d->spills && d->n_partial > 0) {
-            char *pattern = f->patterns[f->placement.n_overrides];
-            (void)snprintf(
-                pattern, PATTERN_SIZE, "blk\\.%zu\\.ffn_%s", layer + n_full(d), cut[d->first]);
-            f->overrides[f->placement.n_overrides++] =
+            char *pattern = out->patterns[placement->n_overrides];
+            (void)snprintf(pattern,
+                           MF_FIT_PATTERN_SIZE,
+                           "blk\\.%zu\\.ffn_%s",
+                           layer + n_full(d),
+                           mf_part_pattern(d->first));
+            out->overrides[placement->n_overrides++] =
                 (mf_override){.pattern = pattern, .device = (int32_t)i + 1};
         }
         layer += d->n_layers;
     }
+}
+
+static void set_placement(mf_fit_placement *out,
+                          mf_layer_part *parts,
+                          const mf_fit_device *devices,
+                          size_t n,
+                          const mf_model *model)
+{
+    const size_t n_all = n_run_layers(model) + 1;
+    /* What it takes for the output has the number of a NextN block, where there is one. */
+    const size_t n_layer_parts = n_all < model->n_layers ? n_all : model->n_layers;
+    out->placement = (mf_placement){
+        .n_split = n > 1 ? n : 0, .layer_parts = parts, .n_layer_parts = n_layer_parts};
+    for (size_t i = 0; i < out->placement.n_split; i++) {
+        out->placement.split[i] = (double)devices[i].n_layers;
+    }
+    set_parts(parts, devices, n, n_all);
+    set_spills(out, devices, n, n_all);
 }
 
 static mf_status try_layers(usage *used, fitter *f, const trial *t, mf_error *err)
@@ -126,15 +153,10 @@ static mf_status try_layers(usage *used, fitter *f, const trial *t, mf_error *er
     int32_t gpu_layers = 0;
     for (size_t i = 0; i < f->n; i++) {
         gpu_layers += (int32_t)t->devices[i].n_layers;
-        f->placement.split[i] = (double)t->devices[i].n_layers;
     }
-    set_parts(f->parts, t->devices, f->n, f->n_all);
-    set_spills(f, t->devices);
-    f->placement.n_split = f->n > 1 ? f->n : 0;
-    f->placement.layer_parts = f->parts;
-    f->placement.n_layer_parts = f->n_all - 1;
+    set_placement(&f->tried, f->parts, t->devices, f->n, f->run.model);
     f->run.workload.gpu_layers = gpu_layers;
-    f->run.workload.placement = &f->placement;
+    f->run.workload.placement = &f->tried.placement;
     return dry_run(used, f, err);
 }
 
@@ -302,8 +324,8 @@ static mf_status dense_surplus(int64_t *surplus, fitter *f, mf_error *err)
     for (uint32_t i = 0; i < f->n_all; i++) {
         f->parts[i] = MF_PART_DENSE;
     }
-    f->placement = (mf_placement){.layer_parts = f->parts, .n_layer_parts = f->n_all - 1};
-    f->run.workload.placement = &f->placement;
+    f->tried.placement = (mf_placement){.layer_parts = f->parts, .n_layer_parts = f->n_all - 1};
+    f->run.workload.placement = &f->tried.placement;
     f->run.workload.gpu_layers = MF_ALL_LAYERS;
     const mf_status status = dry_run(&used, f, err);
     if (status == MF_OK) {
@@ -479,7 +501,10 @@ mf_llamacpp_fit(mf_fit_choice *fit, const mf_case *run, const mf_fit_target *tar
     return status;
 }
 
-void mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit_choice *fit, const mf_model *model)
+void mf_llamacpp_fit_placement(mf_fit_placement *out,
+                               mf_layer_part *parts,
+                               const mf_fit_choice *fit,
+                               const mf_model *model)
 {
-    set_parts(parts, fit->devices, fit->n_devices, n_run_layers(model) + 1);
+    set_placement(out, parts, fit->devices, fit->n_devices, model);
 }

@@ -8,7 +8,7 @@
 /* A placement spelled out: what was asked for, or what llama.cpp's --fit would cut. */
 typedef struct spelled {
     mf_workload workload;
-    mf_placement placement;
+    mf_fit_placement placement;
     mf_layer_part *parts; /* owned */
 } spelled;
 
@@ -26,12 +26,6 @@ static bool spell(spelled *s, const mf_shown *shown)
 /* The patterns of common/fit.cpp (get_overflow_pattern), layers that are cut alike together. */
 static bool part_pattern(mf_str *out, const mf_placement *p, mf_layer_part part)
 {
-    static const char *const tensors[] = {
-        [MF_PART_DENSE] = "(up|down|gate_up|gate)_(ch)?exps",
-        [MF_PART_ATTENTION] = "(up|gate|down)",
-        [MF_PART_UP] = "(gate|down)",
-        [MF_PART_GATE] = "down",
-    };
     size_t n = 0;
     for (size_t i = 0; i < p->n_layer_parts; i++) {
         if (p->layer_parts[i] == part) {
@@ -40,7 +34,7 @@ static bool part_pattern(mf_str *out, const mf_placement *p, mf_layer_part part)
         }
     }
     if (n > 0) {
-        mf_str_printf(out, ")\\.ffn_%s", tensors[part]);
+        mf_str_printf(out, ")\\.ffn_%s", mf_part_pattern(part));
     }
     return n > 0;
 }

@@ -14,7 +14,7 @@ typedef struct search {
     const mf_tensor_type *types;
     const mf_calibration *calibration;
     mf_layer_part *parts;
-    mf_placement placement;
+    mf_fit_placement placement;
     mf_path *path;
     mf_placed best;
     double best_s;
@@ -22,7 +22,7 @@ typedef struct search {
 } search;
 
 void mf_placed_apply(mf_workload *workload,
-                     mf_placement *placement,
+                     mf_fit_placement *placement,
                      mf_layer_part *parts,
                      const mf_placed *placed,
                      const mf_model *model)
@@ -35,14 +35,8 @@ void mf_placed_apply(mf_workload *workload,
     workload->kv_offload = placed->kv_offload;
     workload->placement = NULL;
     if (placed->by_engine) {
-        const mf_fit_choice *choice = &placed->choice;
-        *placement = (mf_placement){.layer_parts = parts, .n_layer_parts = model->n_layers};
-        placement->n_split = choice->n_devices > 1 ? choice->n_devices : 0;
-        for (size_t i = 0; i < placement->n_split; i++) {
-            placement->split[i] = (double)choice->devices[i].n_layers;
-        }
-        mf_llamacpp_fit_parts(parts, choice, model);
-        workload->placement = placement;
+        mf_llamacpp_fit_placement(placement, parts, &placed->choice, model);
+        workload->placement = &placement->placement;
     }
 }
 

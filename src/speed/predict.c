@@ -272,7 +272,7 @@ static mf_status choose_placement(mf_prediction *p,
 /* What runs where, in arrays of the caller's. */
 typedef struct placing {
     mf_case run;
-    mf_placement placement;
+    mf_fit_placement placement;
     mf_layer_part *parts;
     mf_tensor_type *types;
     mf_path *path;

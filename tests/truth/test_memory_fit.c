@@ -68,11 +68,11 @@ static void build(device_of_row *d, const table *t)
 static void expect_same_need(const device_of_row *d, const mf_fit_choice *fit)
 {
     mf_layer_part parts[128];
+    mf_fit_placement placement;
     mf_memory memory;
     mf_case run = d->run;
-    mf_llamacpp_fit_parts(parts, fit, run.model);
-    const mf_placement placement = {.layer_parts = parts, .n_layer_parts = run.model->n_layers};
-    run.workload.placement = &placement;
+    mf_llamacpp_fit_placement(&placement, parts, fit, run.model);
+    run.workload.placement = &placement.placement;
     run.workload.gpu_layers = fit->gpu_layers;
     run.workload.n_ctx = fit->n_ctx > 0 ? fit->n_ctx : run.model->context_max;
     cr_assert(eq(int, mf_memory_need(&memory, &run, NULL), MF_OK));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "memfit/llamacpp_fit.h"
+#include "memory/llamacpp_place.h"
 #include "truth/bare.h"
 #include "truth/table.h"
 #include "truth/tally.h"
@@ -228,6 +229,34 @@ Test(placed, delta_layers_are_exact_with_and_without_their_fused_kernel)
     truth_models_free();
 }
 
+/* By the dry run that --fit decides by, the choice as a placement puts on every device what was found for it: what spills
+   over to the next device goes there, not to the host. */
+static void expect_same_need(const mf_fit_choice *choice, const mf_case *asked, const char *name)
+{
+    enum { MOST_LAYERS = 128 };
+    mf_layer_part parts[MOST_LAYERS];
+    mf_fit_placement placement;
+    mf_footprint *footprint = NULL;
+    mf_memory memory = {0};
+    mf_case run = *asked;
+    cr_assert(lt(sz, run.model->n_layers, MOST_LAYERS));
+    cr_assert(mf_footprint_new(&footprint, run.model, run.quant, NULL) == MF_OK);
+    run.footprint = footprint;
+    mf_llamacpp_fit_placement(&placement, parts, choice, run.model);
+    run.workload.placement = &placement.placement;
+    run.workload.gpu_layers = choice->gpu_layers;
+    run.workload.n_ctx = choice->n_ctx > 0 ? choice->n_ctx : run.model->context_max;
+    const layout at = mf_layout_places(&memory, &run);
+    cr_assert(mf_llamacpp_dry_run(&memory, &run, &at, NULL) == MF_OK, "%s", name);
+    for (size_t i = 0; !choice->fits_as_it_is && i < choice->n_devices; i++) {
+        const uint64_t *terms = memory.places[i].terms;
+        const uint64_t need = terms[MF_TERM_WEIGHTS] + terms[MF_TERM_KV_CACHE] +
+                              terms[MF_TERM_STATE] + terms[MF_TERM_COMPUTE];
+        cr_expect(eq(u64, need, choice->devices[i].used_bytes), "%s, device %zu", name, i);
+    }
+    mf_footprint_free(footprint);
+}
+
 static void check_fit(const table *t, bench *b)
 {
     static const uint64_t mib = 1048576;
@@ -245,6 +274,7 @@ static void check_fit(const table *t, bench *b)
         const uint64_t known = (uint64_t)part_of(table_text(t, "fit_split"), i);
         cr_expect(eq(u64, choice.devices[i].n_layers, known), "%s, device %zu", name, i);
     }
+    expect_same_need(&choice, &b->run, name);
 }
 
 /* What is cut off a layer goes to the next device; the dry run decides, norms where it forgets them. */

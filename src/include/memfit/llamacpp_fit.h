@@ -46,9 +46,24 @@ MF_API mf_status mf_llamacpp_fit(mf_fit_choice *fit,
                                  const mf_fit_target *target,
                                  mf_error *err);
 
-/* The parts of every layer that the result stands for, for mf_placement.layer_parts: room for model->n_layers + 1. */
-MF_API void
-mf_llamacpp_fit_parts(mf_layer_part *parts, const mf_fit_choice *fit, const mf_model *model);
+/* The tensors of a layer that are not on its device, as --fit has them: what its pattern ends with, behind "blk\\.N\\.ffn_".
+   Static storage; "" for MF_PART_ALL. */
+MF_API const char *mf_part_pattern(mf_layer_part part);
+
+enum { MF_FIT_PATTERN_SIZE = 64 };
+
+/* A choice as the placement of a workload. It points into itself and into the caller's parts: not to be copied. */
+typedef struct mf_fit_placement {
+    mf_placement placement;
+    mf_override overrides[MF_MAX_SPLITS]; /* of what goes to the next device */
+    char patterns[MF_MAX_SPLITS][MF_FIT_PATTERN_SIZE];
+} mf_fit_placement;
+
+/* With the choice's gpu_layers and n_ctx *out needs what was found. parts: room for model->n_layers + 1. */
+MF_API void mf_llamacpp_fit_placement(mf_fit_placement *out,
+                                      mf_layer_part *parts,
+                                      const mf_fit_choice *fit,
+                                      const mf_model *model);
 
 #ifdef __cplusplus
 }

@@ -79,7 +79,7 @@ typedef struct mf_placed {
 
 /* Writes it over the workload's own placement, which `placement` and `parts` (model->n_layers + 1) then hold. */
 MF_API void mf_placed_apply(mf_workload *workload,
-                            mf_placement *placement,
+                            mf_fit_placement *placement,
                             mf_layer_part *parts,
                             const mf_placed *placed,
                             const mf_model *model);

@@ -361,7 +361,7 @@ Test(predict, a_larger_card_is_never_slower_with_a_free_placement)
 Test(predict, a_placement_that_was_found_can_be_asked_for)
 {
     bench b;
-    mf_placement placement = {0};
+    mf_fit_placement placement = {0};
     mf_layer_part parts[LAYERS + 1] = {0};
     const mf_prediction found = placed_freely(&b, 120);
     bench_fill(&b, 120);
