@@ -9,7 +9,8 @@
 #define MOST_HERTZ 2.2e9
 #define TENSOR_FLOP_PER_CORE 2048.0
 
-uint32_t mf_apple_generation(const char *chip)
+/* Of "Apple M4 Max" 4; 0 for a name of another form. */
+static uint32_t generation_of(const char *chip)
 {
     static const char start[] = "Apple M";
     if (strncmp(chip, start, sizeof start - 1) != 0) {
@@ -36,7 +37,7 @@ static mf_chip_class class_of(uint32_t generation)
 
 void mf_apple_place(mf_probe_place *place, uint32_t cores)
 {
-    const uint32_t generation = mf_apple_generation(place->name);
+    const uint32_t generation = generation_of(place->name);
     place->vendor = MF_VENDOR_APPLE;
     place->cores = cores;
     place->chip_class = class_of(generation);

@@ -13,16 +13,6 @@ static const struct {
     [MF_BLOCK_Q4_K] = {256, sizeof(mf_block_q4_k)},
 };
 
-size_t mf_block_weights(mf_block_format format)
-{
-    return shapes[format].weights;
-}
-
-size_t mf_block_bytes(mf_block_format format)
-{
-    return shapes[format].bytes;
-}
-
 size_t mf_blocks_bytes(mf_block_format format, size_t n)
 {
     return n / shapes[format].weights * shapes[format].bytes;

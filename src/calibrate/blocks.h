@@ -47,10 +47,6 @@ _Static_assert(sizeof(mf_block_q8_0) == 34, "GGUF");
 _Static_assert(sizeof(mf_block_q4_0) == 18, "GGUF");
 _Static_assert(sizeof(mf_block_q4_k) == 144, "GGUF");
 
-/* Weights and bytes of one block; of F16 one weight. */
-size_t mf_block_weights(mf_block_format format);
-size_t mf_block_bytes(mf_block_format format);
-
 /* Bytes of n weights; n is a multiple of the block. */
 size_t mf_blocks_bytes(mf_block_format format, size_t n);
 

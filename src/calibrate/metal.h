@@ -16,9 +16,6 @@ typedef struct mf_metal_facts {
 
 void mf_metal_facts_read(mf_metal_facts *facts);
 
-/* Generation of "Apple M4 Max" is 4; 0 for a name of another form. */
-uint32_t mf_apple_generation(const char *chip);
-
 /* Class, id in hwdb and peak of a chip, into a place whose name is set. */
 void mf_apple_place(mf_probe_place *place, uint32_t cores);
 

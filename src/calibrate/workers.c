@@ -108,11 +108,6 @@ void mf_workers_free(mf_workers *workers)
     free(workers);
 }
 
-size_t mf_workers_count(const mf_workers *workers)
-{
-    return workers->n;
-}
-
 void mf_workers_run(mf_workers *workers, mf_work_fn *work, void *payload)
 {
     workers->work = work;

@@ -16,7 +16,6 @@ typedef void mf_work_fn(void *payload, size_t thread);
 /* The caller is thread 0 of n. The caller frees *out. MF_E_NOMEM. */
 mf_status mf_workers_new(mf_workers **out, size_t n, mf_error *err);
 void mf_workers_free(mf_workers *workers); /* NULL is fine */
-size_t mf_workers_count(const mf_workers *workers);
 
 /* Returns when all threads are done. */
 void mf_workers_run(mf_workers *workers, mf_work_fn *work, void *payload);

@@ -185,19 +185,9 @@ const char *mf_runtime_name(mf_runtime runtime)
     return runtime_names[runtime];
 }
 
-const char *mf_format_name(mf_format format)
-{
-    return format_names[format];
-}
-
 const char *mf_knob_name(mf_knob knob)
 {
     return knob_names[knob];
-}
-
-const char *mf_generation_name(mf_generation generation)
-{
-    return generation_names[generation];
 }
 
 mf_generation mf_generation_of(const char *architecture)

@@ -11,7 +11,6 @@
 #define NAME_OF(name, text) [name] = (text),
 #define PROBE_NAME(name, text, unit, help) [name] = (text),
 #define PROBE_UNIT(name, text, unit, help) [name] = (unit),
-#define PROBE_HELP(name, text, unit, help) [name] = (help),
 #define CLASS_NAME(name, text, vendor) [name] = (text),
 static const char *const unit_names[] = {MF_WORK_UNIT_LIST(NAME_OF)};
 static const char *const outcome_names[] = {MF_OUTCOME_LIST(NAME_OF)};
@@ -19,7 +18,6 @@ static const char *const backend_names[] = {MF_PROBE_BACKEND_LIST(NAME_OF)};
 static const char *const vendor_names[] = {MF_VENDOR_LIST(NAME_OF)};
 static const char *const class_names[] = {MF_CHIP_CLASS_LIST(CLASS_NAME)};
 static const char *const probe_names[] = {MF_PROBE_LIST(PROBE_NAME)};
-static const char *const probe_helps[] = {MF_PROBE_LIST(PROBE_HELP)};
 static const mf_work_unit probe_units[] = {MF_PROBE_LIST(PROBE_UNIT)};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -31,11 +29,6 @@ static const mf_work_unit probe_units[] = {MF_PROBE_LIST(PROBE_UNIT)};
 const char *mf_probe_name(mf_probe probe)
 {
     return probe_names[probe];
-}
-
-const char *mf_probe_help(mf_probe probe)
-{
-    return probe_helps[probe];
 }
 
 mf_work_unit mf_probe_unit(mf_probe probe)

@@ -29,9 +29,6 @@ mf_status mf_open_load_check(const mf_open_load *load, mf_error *err);
 /* The n-th sample of a demand, from 0. */
 mf_status mf_requests_again(mf_requests **out, const mf_demand *demand, uint32_t n, mf_error *err);
 
-/* Requests of a demand's usage. */
-mf_status mf_requests_use(mf_requests **out, const mf_demand *demand, mf_error *err);
-
 /* A trace from an open file, which it closes, whatever happens. */
 mf_status
 mf_requests_read(mf_requests **out, FILE *file, const char *path, double speedup, mf_error *err);

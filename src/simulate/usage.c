@@ -311,7 +311,8 @@ mf_status mf_usage_of_users(
     return MF_OK;
 }
 
-mf_status mf_requests_use(mf_requests **out, const mf_demand *demand, mf_error *err)
+/* Requests of a demand's usage. */
+static mf_status use(mf_requests **out, const mf_demand *demand, mf_error *err)
 {
     const mf_usage *usage = demand->usage;
     source *s = calloc(1, sizeof *s);
@@ -370,7 +371,7 @@ mf_status mf_requests_again(mf_requests **out, const mf_demand *demand, uint32_t
 mf_status mf_requests_of(mf_requests **out, const mf_demand *demand, mf_error *err)
 {
     if (demand->usage != NULL) {
-        return mf_requests_use(out, demand, err);
+        return use(out, demand, err);
     }
     if (demand->load == NULL) {
         return mf_requests_open(out, demand->trace, demand->speedup, err);

@@ -317,9 +317,7 @@ MF_API const char *mf_runtime_name(mf_runtime runtime);
 
 /* What a build of the first months of new hardware became, whose kernels were written for older; others are themselves. */
 MF_API mf_runtime mf_runtime_mature(mf_runtime runtime);
-MF_API const char *mf_format_name(mf_format format);
 MF_API const char *mf_knob_name(mf_knob knob);
-MF_API const char *mf_generation_name(mf_generation generation);
 MF_API mf_generation
 mf_generation_of(const char *architecture);                /* MF_GENERATION_OTHER if not listed */
 MF_API const char *mf_speed_test_name(mf_speed_test test); /* "decode", "prefill" */

@@ -166,7 +166,6 @@ MF_API double mf_record_rate(const mf_record *record, mf_probe probe);
 MF_API mf_status mf_record_machine(mf_machine **out, const mf_record *record, mf_error *err);
 
 MF_API const char *mf_probe_name(mf_probe probe);
-MF_API const char *mf_probe_help(mf_probe probe);
 MF_API mf_work_unit mf_probe_unit(mf_probe probe);
 MF_API const char *mf_outcome_name(mf_outcome outcome);
 MF_API const char *mf_probe_backend_name(mf_probe_backend_id backend);
