@@ -50,6 +50,7 @@ typedef struct mf_cpu {
 } mf_cpu;
 
 #define MF_CPU_LINE 16 /* doubles a thread in sums */
+#define MF_CPU_PAGE 4096
 
 /* Repeats the first n_first bytes up to n, each thread where it will read: memory comes from the nearest bank. */
 void mf_cpu_repeat(const mf_cpu *cpu, void *memory, uint64_t n, uint64_t n_first);

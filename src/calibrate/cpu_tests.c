@@ -5,8 +5,6 @@
 
 #include "calibrate/cpu.h"
 
-#define MOST_FLOP_PER_CYCLE 256.0
-#define MOST_HERTZ 6e9
 #define SPIN_TURNS 200000
 #define CHECKED_BYTES ((size_t)1 << 20)
 #define RANDOM_BYTES (UINT64_C(4) << 20)
@@ -17,48 +15,6 @@
 #define GEMM_ROWS_CHECKED 48
 #define GEMM_DEPTH_CHECKED 328
 #define GEMM_TOLERANCE 1e-5
-#define PAGE 4096
-
-double mf_cpu_most_flop(const mf_cpu *cpu)
-{
-    return MOST_FLOP_PER_CYCLE * MOST_HERTZ * (double)cpu->n_threads;
-}
-
-void *mf_cpu_memory(uint64_t bytes)
-{
-    void *memory = NULL;
-    return posix_memalign(&memory, PAGE, bytes) == 0 ? memory : NULL;
-}
-
-typedef struct repetition {
-    uint8_t *memory;
-    uint64_t n;
-    uint64_t n_first;
-    size_t n_threads;
-} repetition;
-
-static void repeat(void *payload, size_t thread)
-{
-    const repetition *r = payload;
-    const uint64_t n_rest = r->n - r->n_first;
-    const uint64_t end = r->n_first + n_rest / r->n_threads * (thread + 1);
-    const bool last = thread + 1 == r->n_threads;
-    for (uint64_t at = r->n_first + n_rest / r->n_threads * thread; at < (last ? r->n : end);) {
-        const uint64_t phase = at % r->n_first;
-        const uint64_t left = (last ? r->n : end) - at;
-        const uint64_t n = left < r->n_first - phase ? left : r->n_first - phase;
-        memcpy(r->memory + at, r->memory + phase, n);
-        at += n;
-    }
-}
-
-void mf_cpu_repeat(const mf_cpu *cpu, void *memory, uint64_t n, uint64_t n_first)
-{
-    repetition job = {memory, n, n_first, cpu->n_threads};
-    if (n > n_first) {
-        mf_workers_run(cpu->workers, repeat, &job);
-    }
-}
 
 static void do_nothing(void *payload, size_t thread)
 {
@@ -147,7 +103,7 @@ static mf_status make_stream(mf_cpu *cpu, double bytes, mf_error *err)
         return MF_OK;
     }
     free(cpu->stream);
-    cpu->stream_bytes = wanted / PAGE * PAGE;
+    cpu->stream_bytes = wanted / MF_CPU_PAGE * MF_CPU_PAGE;
     cpu->stream = mf_cpu_memory(cpu->stream_bytes);
     if (cpu->stream == NULL) {
         return mf_fail(err, MF_E_NOMEM, "out of memory for a stream");

@@ -199,3 +199,43 @@ mf_status mf_gguf_skip_strings(mf_gguf_bytes *bytes, uint64_t n, const char *who
     }
     return MF_OK;
 }
+
+mf_status mf_gguf_take_name(
+    char *name, size_t max_bytes, mf_gguf_bytes *bytes, const char *what, mf_error *err)
+{
+    const uint64_t at = bytes->at;
+    uint64_t n = 0;
+    mf_status status = mf_gguf_take_u64(&n, bytes, what, NULL, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    if (n == 0 || n > max_bytes) {
+        return mf_fail(err,
+                       MF_E_DATA,
+                       "%s:byte %llu: %s is %llu bytes long, 1 to %zu are allowed",
+                       bytes->name,
+                       (unsigned long long)at,
+                       what,
+                       (unsigned long long)n,
+                       max_bytes);
+    }
+    const uint8_t *p = NULL;
+    status = mf_gguf_take(&p, bytes, (size_t)n, what, NULL, err);
+    if (status != MF_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] <= ' ' || p[i] > '~') {
+            return mf_fail(err,
+                           MF_E_DATA,
+                           "%s:byte %llu: %s has the byte 0x%02x, only printable ASCII is allowed",
+                           bytes->name,
+                           (unsigned long long)(at + sizeof n + i),
+                           what,
+                           p[i]);
+        }
+    }
+    memcpy(name, p, (size_t)n);
+    name[n] = '\0';
+    return MF_OK;
+}

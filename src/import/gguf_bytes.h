@@ -47,6 +47,10 @@ mf_status mf_gguf_take_u32(
 mf_status mf_gguf_take_u64(
     uint64_t *value, mf_gguf_bytes *bytes, const char *what, const char *whose, mf_error *err);
 
+/* A key or a tensor's name: 1 to max_bytes of printable ASCII without spaces; name has one byte more. */
+mf_status mf_gguf_take_name(
+    char *name, size_t max_bytes, mf_gguf_bytes *bytes, const char *what, mf_error *err);
+
 /* Goes past n bytes without reading them. MF_E_DATA if the file ends before. */
 mf_status
 mf_gguf_skip(mf_gguf_bytes *bytes, uint64_t n, const char *what, const char *whose, mf_error *err);

@@ -31,7 +31,7 @@ static const uint8_t type_bytes[] = {
 #undef TYPE_BYTES
 };
 
-const char *mf_gguf_type_name(mf_gguf_type type)
+static const char *type_name(mf_gguf_type type)
 {
     return type_names[type];
 }
@@ -94,46 +94,6 @@ static mf_status read_count(uint64_t *count,
                        (unsigned long long)(bytes->size - bytes->at),
                        (unsigned long long)max);
     }
-    return MF_OK;
-}
-
-mf_status mf_gguf_take_name(
-    char *name, size_t max_bytes, mf_gguf_bytes *bytes, const char *what, mf_error *err)
-{
-    const uint64_t at = bytes->at;
-    uint64_t n = 0;
-    mf_status status = mf_gguf_take_u64(&n, bytes, what, NULL, err);
-    if (status != MF_OK) {
-        return status;
-    }
-    if (n == 0 || n > max_bytes) {
-        return mf_fail(err,
-                       MF_E_DATA,
-                       "%s:byte %llu: %s is %llu bytes long, 1 to %zu are allowed",
-                       bytes->name,
-                       (unsigned long long)at,
-                       what,
-                       (unsigned long long)n,
-                       max_bytes);
-    }
-    const uint8_t *p = NULL;
-    status = mf_gguf_take(&p, bytes, (size_t)n, what, NULL, err);
-    if (status != MF_OK) {
-        return status;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] <= ' ' || p[i] > '~') {
-            return mf_fail(err,
-                           MF_E_DATA,
-                           "%s:byte %llu: %s has the byte 0x%02x, only printable ASCII is allowed",
-                           bytes->name,
-                           (unsigned long long)(at + sizeof n + i),
-                           what,
-                           p[i]);
-        }
-    }
-    memcpy(name, p, (size_t)n);
-    name[n] = '\0';
     return MF_OK;
 }
 
@@ -367,7 +327,7 @@ mf_status mf_gguf_uint(
                        (unsigned long long)value->at,
                        value->key,
                        is_array ? "an array of " : "a ",
-                       mf_gguf_type_name(type),
+                       type_name(type),
                        (unsigned long long)value->n);
     }
     const uint8_t *p = NULL;
@@ -401,7 +361,7 @@ mf_gguf_f32_bits(uint32_t *out, mf_gguf_file *file, const mf_gguf_value *value, 
                        file->bytes.name,
                        (unsigned long long)value->at,
                        value->key,
-                       mf_gguf_type_name(value->type));
+                       type_name(value->type));
     }
     const uint8_t *p = NULL;
     file->bytes.at = value->at;
@@ -429,7 +389,7 @@ mf_status mf_gguf_string(char **out, mf_gguf_file *file, const mf_gguf_value *va
                        file->bytes.name,
                        (unsigned long long)value->at,
                        value->key,
-                       mf_gguf_type_name(value->type));
+                       type_name(value->type));
     }
     const uint8_t *p = NULL;
     const size_t n = value->n < MAX_TEXT_BYTES ? (size_t)value->n : MAX_TEXT_BYTES;

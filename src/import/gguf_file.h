@@ -64,10 +64,7 @@ typedef struct mf_gguf_file {
 /* Reads the header from bytes, which the file then owns (also on failure). MF_E_DATA, MF_E_UNSUPPORTED, MF_E_NOMEM. */
 mf_status mf_gguf_file_read(mf_gguf_file *file, mf_gguf_bytes bytes, mf_error *err);
 
-/* Steps of mf_gguf_file_read: a key or a tensor's name (1 to max_bytes of printable ASCII without spaces; name has one
-   byte more), and the tensors' descriptions. */
-mf_status mf_gguf_take_name(
-    char *name, size_t max_bytes, mf_gguf_bytes *bytes, const char *what, mf_error *err);
+/* A step of mf_gguf_file_read: the tensors' descriptions. */
 mf_status mf_gguf_read_tensors(mf_gguf_file *file, uint64_t n_tensors, mf_error *err);
 
 /* Every tensor must lie inside the file: for files whose data is there. */
@@ -77,8 +74,6 @@ void mf_gguf_file_free(mf_gguf_file *file);
 
 /* Value by exact key, borrowed; NULL if there is none. */
 const mf_gguf_value *mf_gguf_find(const mf_gguf_file *file, const char *key);
-
-const char *mf_gguf_type_name(mf_gguf_type type);
 
 /* A whole number that is not negative; item is the index in an array, 0 for a scalar. MF_E_DATA names the key if the
    value is a float, a string or negative. */

@@ -76,7 +76,7 @@ mf_status mf_study_warm(double *seconds,
                         const mf_prediction *prediction,
                         mf_error *err);
 
-/* A short name of a machine for a table: its id. */
+/* In which scheme the weights are: the case's, the model's own, or "as stored". Borrowed of either. */
 const char *mf_study_scheme(const mf_case *run);
 
 #endif

@@ -45,3 +45,17 @@ uint32_t mf_request_common(const mf_request *request, const mf_request *other, u
     }
     return (uint32_t)least(least(common, n_tokens), request->input_tokens);
 }
+
+const char *mf_served_name(mf_served_outcome outcome)
+{
+    static const char *const names[] = {[MF_SERVED_DONE] = "done",
+                                        [MF_SERVED_CUT] = "cut",
+                                        [MF_SERVED_FAILED] = "failed",
+                                        [MF_SERVED_REFUSED] = "refused"};
+    return names[outcome];
+}
+
+bool mf_served_is_answered(mf_served_outcome outcome)
+{
+    return outcome == MF_SERVED_DONE || outcome == MF_SERVED_CUT;
+}

@@ -9,20 +9,6 @@
 #include "simulate/serving.h"
 #include "simulate/usage.h"
 
-const char *mf_served_name(mf_served_outcome outcome)
-{
-    static const char *const names[] = {[MF_SERVED_DONE] = "done",
-                                        [MF_SERVED_CUT] = "cut",
-                                        [MF_SERVED_FAILED] = "failed",
-                                        [MF_SERVED_REFUSED] = "refused"};
-    return names[outcome];
-}
-
-bool mf_served_is_answered(mf_served_outcome outcome)
-{
-    return outcome == MF_SERVED_DONE || outcome == MF_SERVED_CUT;
-}
-
 uint64_t mf_simulation_answered(const mf_simulation *simulation)
 {
     return simulation->n_outcomes[MF_SERVED_DONE] + simulation->n_outcomes[MF_SERVED_CUT];
