@@ -16,12 +16,6 @@ static mf_range certain(double value)
     return (mf_range){.value = value, .low = value, .high = value};
 }
 
-static bool is_apple(const mf_machine *machine)
-{
-    return machine->n_devices > 0 && machine->devices[0].device != NULL &&
-           machine->devices[0].device->vendor == MF_VENDOR_APPLE;
-}
-
 static bool has_cards(const mf_machine *machine)
 {
     for (size_t i = 0; i < machine->n_devices; i++) {
@@ -112,7 +106,7 @@ static mf_status from_devices(mf_range *active, setup *s, double idle_w)
                        "the power of '%s' under load is not known, say --active-watts",
                        s->buy.machine->id);
     }
-    const bool apple = is_apple(s->buy.machine);
+    const bool apple = mf_setup_is_apple(s->buy.machine);
     mf_status status =
         mf_setup_assume(&share, s, apple ? "power-mac-over-chip" : "power-card-share");
     if (status == MF_OK && has_cards(s->buy.machine)) {
@@ -165,9 +159,9 @@ static mf_status set_idle(setup *s)
     if (measured(idle, s, true)) {
         return MF_OK;
     }
-    const char *id = is_apple(machine)    ? "power-mac-idle"
-                     : has_cards(machine) ? "power-pc-idle"
-                                          : "power-small-idle";
+    const char *id = mf_setup_is_apple(machine) ? "power-mac-idle"
+                     : has_cards(machine)       ? "power-pc-idle"
+                                                : "power-small-idle";
     mf_range one = {0};
     const mf_status status = mf_setup_assume(&one, s, id);
     *idle = scaled(one, nodes_of(machine), 0);
