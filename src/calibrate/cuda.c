@@ -144,20 +144,6 @@ static mf_status available(mf_probe_place *places, size_t *n_places, void *conte
     return MF_OK;
 }
 
-static const char *const kernel_names[MF_PROBE_COUNT] = {
-    [MF_PROBE_CLOCK] = "spin",
-    [MF_PROBE_LAUNCH] = "noop",
-    [MF_PROBE_READ] = "stream_read",
-    [MF_PROBE_COPY] = "stream_copy",
-    [MF_PROBE_TRIAD] = "stream_triad",
-    [MF_PROBE_GEMM_F32_OWN] = "gemm_f32",
-    [MF_PROBE_MATVEC_F16] = "matvec_f16",
-    [MF_PROBE_MATVEC_Q8_0] = "matvec_q8_0",
-    [MF_PROBE_MATVEC_Q4_0] = "matvec_q4_0",
-    [MF_PROBE_MATVEC_Q4_K] = "matvec_q4_K",
-    [MF_PROBE_KV_F16] = "attend",
-};
-
 static bool has(const void *device, mf_probe probe)
 {
     const cuda *c = device;
@@ -281,8 +267,8 @@ static mf_status load_kernels(cuda *c, mf_error *err)
             err, MF_E_UNSUPPORTED, "the driver does not take the kernels (%d): %s", code, log);
     }
     for (size_t p = 0; p < MF_PROBE_COUNT; p++) {
-        if (kernel_names[p] != NULL &&
-            c->cu.cuModuleGetFunction(&c->kernels[p], c->module, kernel_names[p]) != 0) {
+        if (mf_gpu_kernels[p] != NULL &&
+            c->cu.cuModuleGetFunction(&c->kernels[p], c->module, mf_gpu_kernels[p]) != 0) {
             c->kernels[p] = NULL;
         }
     }

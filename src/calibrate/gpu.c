@@ -11,6 +11,20 @@
 #define MOST_CALLS 4096
 #define KV_HEADS 8
 
+const char *const mf_gpu_kernels[MF_PROBE_COUNT] = {
+    [MF_PROBE_CLOCK] = "spin",
+    [MF_PROBE_LAUNCH] = "noop",
+    [MF_PROBE_READ] = "stream_read",
+    [MF_PROBE_COPY] = "stream_copy",
+    [MF_PROBE_TRIAD] = "stream_triad",
+    [MF_PROBE_GEMM_F32_OWN] = "gemm_f32",
+    [MF_PROBE_MATVEC_F16] = "matvec_f16",
+    [MF_PROBE_MATVEC_Q8_0] = "matvec_q8_0",
+    [MF_PROBE_MATVEC_Q4_0] = "matvec_q4_0",
+    [MF_PROBE_MATVEC_Q4_K] = "matvec_q4_K",
+    [MF_PROBE_KV_F16] = "attend",
+};
+
 /* Host copies of a job's operands and result while its kernel is checked. */
 typedef struct copies {
     void *a;

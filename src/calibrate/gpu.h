@@ -31,6 +31,9 @@ typedef struct mf_gpu_args {
     uint32_t turns;
 } mf_gpu_args;
 
+/* Names of the kernels of bench.cl and bench.cu; NULL: a test without one of its own. */
+extern const char *const mf_gpu_kernels[MF_PROBE_COUNT];
+
 /* One launch. */
 typedef struct mf_gpu_job {
     mf_probe probe;

@@ -178,20 +178,6 @@ static mf_status available(mf_probe_place *places, size_t *n_places, void *conte
     return status;
 }
 
-static const char *const kernel_names[MF_PROBE_COUNT] = {
-    [MF_PROBE_CLOCK] = "spin",
-    [MF_PROBE_LAUNCH] = "noop",
-    [MF_PROBE_READ] = "stream_read",
-    [MF_PROBE_COPY] = "stream_copy",
-    [MF_PROBE_TRIAD] = "stream_triad",
-    [MF_PROBE_GEMM_F32_OWN] = "gemm_f32",
-    [MF_PROBE_MATVEC_F16] = "matvec_f16",
-    [MF_PROBE_MATVEC_Q8_0] = "matvec_q8_0",
-    [MF_PROBE_MATVEC_Q4_0] = "matvec_q4_0",
-    [MF_PROBE_MATVEC_Q4_K] = "matvec_q4_K",
-    [MF_PROBE_KV_F16] = "attend",
-};
-
 static bool has(const void *device, mf_probe probe)
 {
     return ((const opencl *)device)->kernels[probe] != NULL;
@@ -344,8 +330,8 @@ static mf_status build(opencl *o, bool cpu, mf_error *err)
         return mf_fail(err, MF_E_UNSUPPORTED, "the kernels do not compile (%d): %s", code, log);
     }
     for (size_t p = 0; p < MF_PROBE_COUNT; p++) {
-        if (kernel_names[p] != NULL) {
-            o->kernels[p] = o->cl.clCreateKernel(o->program, kernel_names[p], &code);
+        if (mf_gpu_kernels[p] != NULL) {
+            o->kernels[p] = o->cl.clCreateKernel(o->program, mf_gpu_kernels[p], &code);
         }
     }
     return MF_OK;

@@ -188,8 +188,3 @@ const graph_arch *mf_graph_arch_get(const char *architecture)
     }
     return &general;
 }
-
-bool mf_routing_or(mf_routing said, bool usual)
-{
-    return said == MF_ROUTING_UNKNOWN ? usual : said == MF_ROUTING_YES;
-}

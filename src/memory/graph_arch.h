@@ -23,8 +23,6 @@ typedef struct graph_arch {
 /* Never NULL: an architecture without a row gets the general one, which is not exact. */
 const graph_arch *mf_graph_arch_get(const char *architecture);
 
-bool mf_routing_or(mf_routing said, bool usual);
-
 /* One file for each family: graph_plain.c, graph_latent.c, ... */
 void mf_graph_plain(builder *b);
 void mf_graph_llama4(builder *b);

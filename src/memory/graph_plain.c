@@ -91,6 +91,11 @@ attention_case mf_graph_qkv(builder *b, const build_layer *l, graph_tensor x)
     return c;
 }
 
+static bool routing_or(mf_routing said, bool usual)
+{
+    return said == MF_ROUTING_UNKNOWN ? usual : said == MF_ROUTING_YES;
+}
+
 graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tensor x)
 {
     if (!mf_build_has(l, PART_FFN_GATE_INP)) {
@@ -100,8 +105,8 @@ graph_tensor mf_graph_feed_forward(builder *b, const build_layer *l, graph_tenso
     const moe_case c = {
         .layer = l,
         .gating = b->traits->gating,
-        .norm_weights = mf_routing_or(ffn->norm_weights, !b->traits->plain_weights),
-        .scale_weights = mf_routing_or(ffn->scale_weights, b->traits->scale_weights),
+        .norm_weights = routing_or(ffn->norm_weights, !b->traits->plain_weights),
+        .scale_weights = routing_or(ffn->scale_weights, b->traits->scale_weights),
         .chosen =
             mf_build_has(l, PART_FFN_GATE_TID2EID)
                 ? mf_build_get_rows(b, mf_build_weight(b, l, PART_FFN_GATE_TID2EID), b->tokens)
