@@ -198,7 +198,7 @@ read_model(mf_model **out, const mf_database *database, const char *id, mf_error
 static mf_status
 read_release(mf_model **out, const mf_database *database, const char *id, mf_error *err)
 {
-    mf_json *json = NULL;
+    const mf_json *json = NULL;
     mf_row row = {0};
     mf_release release = {0};
     mf_model *model = NULL;
@@ -215,7 +215,6 @@ read_release(mf_model **out, const mf_database *database, const char *id, mf_err
     }
     status = status == MF_OK && model != NULL ? mf_release_apply(model, &release, err) : status;
     mf_release_clear(&release);
-    mf_json_free(json);
     if (status != MF_OK) {
         mf_model_free(model);
         return status;
