@@ -34,7 +34,7 @@ bool mf_plan_is_usual(const mf_quant *quant)
     return quant == NULL || quant->family == MF_QUANT_MLX || quant->family == MF_QUANT_TENSOR;
 }
 
-static uint64_t wished_context(const mf_plan_request *r)
+uint64_t mf_plan_wished_context(const mf_plan_request *r)
 {
     return r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
 }
@@ -44,7 +44,8 @@ bool mf_plan_is_trained_for(const mf_plan_request *r)
 {
     const uint64_t streams =
         r->workload.kv_unified || r->workload.n_parallel == 0 ? 1 : r->workload.n_parallel;
-    return r->model->context_max == 0 || wished_context(r) / streams <= r->model->context_max;
+    return r->model->context_max == 0 ||
+           mf_plan_wished_context(r) / streams <= r->model->context_max;
 }
 
 static bool fast_enough(const mf_choice *c, const mf_wish *wish)
@@ -215,7 +216,7 @@ static double shortfall(const mf_choice *c, const mf_plan_request *r)
 {
     const mf_wish *wish = &r->wish;
     double sum = 0;
-    if (!c->fits || c->workload.n_ctx < wished_context(r)) {
+    if (!c->fits || c->workload.n_ctx < mf_plan_wished_context(r)) {
         sum += 100;
     }
     if (!fast_enough(c, wish)) {
@@ -313,7 +314,7 @@ mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice
 /* Among the wished context's choices: larger contexts of a scheme only repeat it. */
 static bool is_candidate(const mf_choice *c, const mf_plan_request *r)
 {
-    return c->fits && c->workload.n_ctx == wished_context(r);
+    return c->fits && c->workload.n_ctx == mf_plan_wished_context(r);
 }
 
 /* Something with parts in host memory grants the wishes too, at whatever loss. */
@@ -398,7 +399,7 @@ static void choose(mf_plan_result *r, const mf_plan_request *request)
     r->pick = r->n_choices;
     for (size_t i = 0; i < r->n_choices; i++) {
         mf_choice *c = &r->choices[i];
-        c->meets = c->fits && c->workload.n_ctx >= wished_context(request) &&
+        c->meets = c->fits && c->workload.n_ctx >= mf_plan_wished_context(request) &&
                    mf_plan_is_trained_for(request) && fast_enough(c, &request->wish) &&
                    starts_soon_enough(c, &request->wish) && good_enough(c, request);
         if (!is_candidate(c, request)) {

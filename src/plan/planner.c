@@ -33,7 +33,7 @@ static void choose_contexts(mf_planner *p)
         131072, 65536, 32768, 16384, 8192, 262144, 4096, 1048576, 524288};
     const mf_plan_request *r = &p->request;
     const uint64_t trained = r->model->context_max;
-    add_context(p, r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx);
+    add_context(p, mf_plan_wished_context(r));
     if (r->fixed_context) {
         return;
     }

@@ -217,7 +217,7 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id la
         [LADDER_LAYERS] = mf_placement_most_layers,
     };
     const mf_plan_request *r = &s->planner->request;
-    const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+    const uint64_t n_ctx = mf_plan_wished_context(r);
     bool found = false;
     mf_error why = {0};
     mf_case run = {.model = r->model,
@@ -266,7 +266,7 @@ static bool has_host(const mf_machine *machine)
 static bool is_held_well(const search *s, size_t quant)
 {
     const mf_plan_request *r = &s->planner->request;
-    const uint64_t n_ctx = r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx;
+    const uint64_t n_ctx = mf_plan_wished_context(r);
     for (size_t i = 0; i < s->result->n_choices; i++) {
         const mf_choice *c = &s->result->choices[i];
         if (c->engine == s->engine && c->quant == quant && c->workload.n_ctx >= n_ctx &&

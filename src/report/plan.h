@@ -38,6 +38,13 @@ mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, m
 /* Without the head and the verdict: the table of schemes and the front with its drawing, for reports. */
 mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
+/* The front as a table, and the choices at the wished context drawn by loss and speed; nothing where no loss is known. */
+mf_status mf_show_front(mf_document *document, const mf_plan_shown *shown, mf_error *err);
+void mf_draw_front(mf_document *document, const mf_plan_shown *shown);
+
+/* "Q4_K_M", "as stored". */
+const char *mf_plan_scheme_name(const mf_plan_request *request, const mf_choice *choice);
+
 /* "Q4_K_M, KV q8_0, 12 expert layers in host memory". */
 const char *mf_choice_text(char out[160], const mf_plan_request *request, const mf_choice *choice);
 

@@ -96,7 +96,7 @@ mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *
     mf_jw_text(w, "model", r->model->id);
     mf_jw_text(w, "machine", shown->machine->id);
     mf_jw_open(w, "wish", '{');
-    mf_jw_uint(w, "context_tokens", r->wish.n_ctx > 0 ? r->wish.n_ctx : r->workload.n_ctx);
+    mf_jw_uint(w, "context_tokens", mf_plan_wished_context(r));
     mf_jw_number(w, "min_tok_s", r->wish.min_tok_s > 0, r->wish.min_tok_s);
     mf_jw_number(w, "max_ttft_s", r->wish.max_ttft_s > 0, r->wish.max_ttft_s);
     mf_jw_number(w, "max_divergence", r->wish.max_divergence > 0, r->wish.max_divergence);

@@ -99,6 +99,9 @@ typedef struct mf_plan_request {
     mf_wish wish;
 } mf_plan_request;
 
+/* Tokens of the wish, of the workload where none is wished. */
+MF_API uint64_t mf_plan_wished_context(const mf_plan_request *request);
+
 /* A request made ready once, for any number of machines. */
 typedef struct mf_planner mf_planner;
 
