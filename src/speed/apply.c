@@ -228,11 +228,12 @@ mf_status mf_calibration_apply(mf_calibration *calibration,
                                mf_error *err)
 {
     const char *reason = NULL;
+    const mf_runtime runtime = runtime_of(calibration, record);
     applier a = {.calibration = calibration, .record = record};
     if (mf_record_find(record, MF_PROBE_READ) == NULL) {
         return mf_fail(err, MF_E_DATA, "calibration '%s' has no 'read' test", record->id);
     }
-    if (!mf_peaks_of(&a.peaks, &reason, device)) {
+    if (!mf_peaks_of(&a.peaks, &reason, device, runtime)) {
         return mf_fail(err, MF_E_DATA, "calibration '%s': %s", record->id, reason);
     }
     mf_chip_effects *chip = mf_calibration_add_chip(calibration, device->id);
@@ -240,7 +241,7 @@ mf_status mf_calibration_apply(mf_calibration *calibration,
         return mf_fail(err, MF_E_NOMEM, "no memory for chip '%s'", device->id);
     }
     a.chip = chip;
-    a.setting = mf_setting_of(device, runtime_of(calibration, record), true, NULL);
+    a.setting = mf_setting_of(device, runtime, true, NULL);
     a.setting.chip = NULL;
     if (device->chip_class == MF_CLASS_CPU) {
         apply_cpu(&a);

@@ -35,9 +35,9 @@ typedef struct mf_peaks {
     bool lanes_assumed;       /* INT32 rate not published, taken as half of FP32 */
 } mf_peaks;
 
-/* Peaks of a device. *reason (static storage) says what is missing: no bandwidth, no lane rate for a class whose
+/* Peaks of a device as a runtime's kernels use it. *reason (static storage) says what is missing: no bandwidth, no lane rate for a class whose
    coefficients need it. Returns false then. */
-bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device);
+bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device, mf_runtime runtime);
 
 /* What products with weights of a format run on. */
 double mf_product_rate(const mf_peaks *peaks, mf_format format);

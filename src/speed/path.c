@@ -127,7 +127,7 @@ host_peaks(mf_peaks *peaks, const char **chip, const char **reason, const mf_mac
     for (size_t i = 0; (device = device_at(machine, i)) != NULL; i++) {
         if (device->chip_class == MF_CLASS_CPU) {
             *chip = device->id;
-            return mf_peaks_of(peaks, reason, device);
+            return mf_peaks_of(peaks, reason, device, MF_RUNTIME_CPU);
         }
     }
     const mf_pool *pool = host_pool(machine);
@@ -199,15 +199,14 @@ static void add_devices(builder *b, const mf_work *work, const mf_memory *memory
             b->reason = "mlx runs on Apple's GPUs";
             return;
         }
-        if (!mf_peaks_of(&peaks, &b->reason, device)) {
+        const mf_runtime runtime = mf_runtime_of(run->engine->id, run->backend);
+        if (!mf_peaks_of(&peaks, &b->reason, device, runtime)) {
             return;
         }
         const double share = device_share(memory, i, n);
         const mf_work part = mf_work_scaled(work, share);
-        const mf_setting setting = mf_setting_of(device,
-                                                 mf_runtime_of(run->engine->id, run->backend),
-                                                 run->workload.flash_attention,
-                                                 run->model->architecture);
+        const mf_setting setting =
+            mf_setting_of(device, runtime, run->workload.flash_attention, run->model->architecture);
         if (share > 0) {
             add_segment(b, &part, &peaks, setting);
         }

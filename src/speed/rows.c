@@ -210,7 +210,7 @@ static mf_status complete_row(mf_speed_row *row, mf_row_facts *f, mf_error *err)
         row->skip = "the scheme can't hold the model";
         return MF_OK;
     }
-    if (!mf_peaks_of(&row->peaks, &row->skip, device)) {
+    if (!mf_peaks_of(&row->peaks, &row->skip, device, m->runtime)) {
         return MF_OK;
     }
     if (m->test == MF_TEST_PREFILL && row->peaks.matrix_flop_per_s <= 0) {

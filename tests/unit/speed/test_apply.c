@@ -154,7 +154,7 @@ Test(apply, a_cpu_is_what_was_measured)
     apply(&b);
     mf_peaks peaks = {0};
     const char *reason = NULL;
-    cr_assert(mf_peaks_of(&peaks, &reason, &b.device));
+    cr_assert(mf_peaks_of(&peaks, &reason, &b.device, MF_RUNTIME_CPU));
     /* Slots per weight, so that 2 N slots / lanes is N weights at the measured rate. */
     const double slots = value(&b, MF_KNOB_LANE, MF_FORMAT_Q4_0);
     const double per_weight_s = 2 * slots / peaks.lane_flop_per_s;

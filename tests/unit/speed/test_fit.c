@@ -109,7 +109,7 @@ static void fill_row(plant *p, size_t card, size_t size)
         .model = size,
         .step = {.n_tokens = 128, .ubatch = 512, .cache = {2, 2}}
     };
-    cr_assert(mf_peaks_of(&p->items[i].peaks, &reason, &device));
+    cr_assert(mf_peaks_of(&p->items[i].peaks, &reason, &device, MF_RUNTIME_CUDA));
     p->items[i].setting = mf_setting_of(&device, MF_RUNTIME_CUDA, true, "sample");
     p->items[i].setting.chip = card_names[card];
     p->measurements[i].tok_s = mf_speed_row_predict(&p->items[i], p->truth);

@@ -2,7 +2,6 @@
 #include <criterion/new/assert.h>
 
 #include <math.h>
-#include <stdio.h>
 
 #include "sample.h"
 #include "speed/law.h"
@@ -27,7 +26,7 @@ static void setting_of(bench *b, mf_chip_class chip_class, mf_runtime runtime)
     b->card.chip_class = chip_class;
     b->card.vendor = mf_chip_class_vendor(chip_class);
     b->knobs = mf_knobs_of(calibration, &setting);
-    cr_assert(mf_peaks_of(&b->peaks, &reason, &b->card));
+    cr_assert(mf_peaks_of(&b->peaks, &reason, &b->card, runtime));
     mf_calibration_free(calibration);
 }
 
@@ -158,77 +157,6 @@ Test(law, memory_and_lanes_overlap_on_apple)
     cr_assert(le(dbl, t.weights_s, 1.06 * high), "at most 2^(1/12) above the longer one");
 }
 
-Test(law, lanes_of_nvidia_are_the_mean_of_fp32_and_int32)
-{
-    bench b;
-    bench_fill(&b);
-    cr_assert(epsilon_eq(dbl, b.peaks.lane_flop_per_s, 60e12, 1));
-    cr_assert(not(b.peaks.lanes_assumed));
-    b.card.int32_op_per_s.known = false;
-    const char *reason = NULL;
-    cr_assert(mf_peaks_of(&b.peaks, &reason, &b.card));
-    cr_assert(b.peaks.lanes_assumed);
-}
-
-Test(law, without_bandwidth_there_is_no_law)
-{
-    mf_device card = sample_card();
-    card.bandwidth_bytes_per_s.known = false;
-    mf_peaks peaks = {0};
-    const char *reason = NULL;
-    cr_assert(not(mf_peaks_of(&peaks, &reason, &card)));
-    cr_assert(ne(ptr, (void *)reason, NULL));
-}
-
-Test(law, without_fp32_a_card_of_a_known_class_has_no_law)
-{
-    mf_device card = sample_card();
-    card.fp32_flop_per_s.known = false;
-    mf_peaks peaks = {0};
-    const char *reason = NULL;
-    cr_assert(not(mf_peaks_of(&peaks, &reason, &card)));
-    card.chip_class = MF_CLASS_UNKNOWN;
-    card.vendor = MF_VENDOR_OTHER;
-    cr_assert(mf_peaks_of(&peaks, &reason, &card), "a what-if machine goes by bandwidth");
-}
-
-Test(law, apple_before_m5_multiplies_on_its_shaders)
-{
-    bench b;
-    bench_fill(&b);
-    setting_of(&b, MF_CLASS_APPLE_M3_M4, MF_RUNTIME_METAL);
-    cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 80e12, 1));
-    setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_METAL);
-    cr_assert(epsilon_eq(dbl, b.peaks.matrix_flop_per_s, 320e12, 1));
-}
-
-static double packed_rate_of(mf_vendor vendor, const char *architecture, double fp32, double int32)
-{
-    static char name[16];
-    mf_peaks peaks;
-    const char *reason = NULL;
-    mf_device card = sample_card();
-    snprintf(name, sizeof name, "%s", architecture);
-    card.vendor = vendor;
-    card.architecture = name;
-    card.fp32_flop_per_s.value = fp32;
-    card.int32_op_per_s.value = int32;
-    cr_assert(mf_peaks_of(&peaks, &reason, &card));
-    return peaks.packed_flop_per_s;
-}
-
-Test(law, nvidia_multiplies_packed_weights_at_a_rate_between_lanes_and_matrix_units)
-{
-    const double ada = packed_rate_of(MF_VENDOR_NVIDIA, "ada", 80e12, 40e12);
-    cr_assert(epsilon_eq(dbl, ada, 320e12, 1e3));
-    /* Half of the lanes: 1 / (2/3 / (16/3 30e12) + 1/3 / 320e12) */
-    const double turing = packed_rate_of(MF_VENDOR_NVIDIA, "turing", 30e12, 30e12);
-    cr_assert(epsilon_eq(dbl, turing, 192e12, 1e3));
-    const double blackwell = packed_rate_of(MF_VENDOR_NVIDIA, "blackwell", 80e12, 80e12);
-    cr_assert(epsilon_eq(dbl, blackwell, ada, 1e3), "its other integer lanes don't count");
-    cr_assert(epsilon_eq(dbl, packed_rate_of(MF_VENDOR_OTHER, "", 30e12, 30e12), 320e12, 1));
-}
-
 Test(law, formats_multiply_at_their_own_rates)
 {
     bench b;
@@ -253,7 +181,7 @@ Test(law, without_flash_attention_scores_go_through_memory)
     b.card.bandwidth_bytes_per_s.value /= 2;
     mf_peaks slower;
     const char *reason = NULL;
-    cr_assert(mf_peaks_of(&slower, &reason, &b.card));
+    cr_assert(mf_peaks_of(&slower, &reason, &b.card, MF_RUNTIME_CUDA));
     const double flash[] = {mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).attention_s,
                             mf_law_prefill(&b.work, &slower, &b.knobs, b.step).attention_s};
     cr_assert(epsilon_eq(dbl, flash[1], flash[0], 1e-15));

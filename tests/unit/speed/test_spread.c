@@ -27,7 +27,7 @@ static void bench_fill(bench *b)
     cr_assert(eq(int, mf_calibration_new(&calibration, "llama.cpp", NULL), MF_OK));
     cr_assert(
         eq(int, mf_work_build(&b->work, &b->s.model, b->s.types, &(mf_work_part){0}, NULL), MF_OK));
-    cr_assert(mf_peaks_of(&b->peaks, &reason, &card));
+    cr_assert(mf_peaks_of(&b->peaks, &reason, &card, MF_RUNTIME_CUDA));
     b->knobs = mf_knobs_of(calibration, &setting);
     b->knobs.variances = (mf_knob_variances){0};
     b->step = (mf_step){

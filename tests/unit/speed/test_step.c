@@ -29,7 +29,7 @@ static mf_segment segment_of(const sample *s, mf_runtime runtime)
     cr_assert(eq(int, mf_calibration_new(&calibration, "llama.cpp", NULL), MF_OK));
     segment.knobs = mf_knobs_of(calibration, &segment.setting);
     mf_calibration_free(calibration);
-    cr_assert(mf_peaks_of(&segment.peaks, &reason, &card));
+    cr_assert(mf_peaks_of(&segment.peaks, &reason, &card, MF_RUNTIME_CUDA));
     cr_assert(eq(int, mf_work_build(&segment.work, &s->model, s->types, &all, NULL), MF_OK));
     return segment;
 }
