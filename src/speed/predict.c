@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "memfit/calibration.h"
 #include "memory/footprint.h"
+#include "speed/crowded.h"
 #include "speed/interval.h"
 #include "speed/path.h"
 #include "speed/placement.h"
@@ -196,12 +197,22 @@ static bool host_is_calibrated(const speed *s)
     return mf_interval_basis(s->calibration, host, MF_TEST_DECODE) == MF_BASIS_CALIBRATED;
 }
 
+static void warn_of_crowd(mf_prediction *p, const speed *s)
+{
+    if (p->memory_known && mf_crowded(s->run, &p->placed.memory)) {
+        warn(p,
+             "over 97 %% of a card is taken: Vulkan's driver may move a part to the host; two "
+             "measured runs that full fell to an eighth and to half of this");
+    }
+}
+
 static void warn_of_ground(mf_prediction *p, const speed *s)
 {
     const mf_segment *first = &s->path->segments[0];
     if (s->run->machine->fanless) {
         warn(p, "the machine has no fan: sustained speed is lower, down to the low end");
     }
+    warn_of_crowd(p, s);
     warn_of_class(p, s);
     if (first->peaks.lanes_assumed) {
         warn(p, "INT32 rate of '%s' not published: half of FP32 assumed", first->setting.chip);

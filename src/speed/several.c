@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "memfit/memory.h"
+#include "speed/crowded.h"
 
 /* CUDA where no backend's builds are the row's: those of 2024 are of no other with several devices. */
 static mf_backend backend_of(mf_runtime runtime)
@@ -41,6 +42,22 @@ static bool is_like(const mf_speed_row *a, const mf_speed_row *b)
            a->measurement->flash_attention == b->measurement->flash_attention;
 }
 
+/* As the engine would run it; the machine is the row's. */
+static mf_case case_of(const mf_several *s, const mf_speed_row *row)
+{
+    const mf_measurement *m = row->measurement;
+    mf_case run = {.model = mf_speed_row_model(s->rows, row),
+                   .quant = mf_speed_row_quant(s->rows, row),
+                   .machine = s->machine,
+                   .engine = s->engine,
+                   .backend = backend_of(m->runtime),
+                   .workload = s->engine->defaults};
+    run.workload.flash_attention = m->flash_attention;
+    run.workload.kv_type_k = m->kv_type;
+    run.workload.kv_type_v = m->kv_type;
+    return run;
+}
+
 static mf_status find_path(mf_several *s,
                            const char **reason,
                            const mf_speed_row *row,
@@ -52,12 +69,7 @@ static mf_status find_path(mf_several *s,
         return status;
     }
     const mf_measurement *m = row->measurement;
-    mf_case run = {.model = mf_speed_row_model(s->rows, row),
-                   .quant = mf_speed_row_quant(s->rows, row),
-                   .machine = s->machine,
-                   .engine = s->engine,
-                   .backend = backend_of(m->runtime),
-                   .workload = s->engine->defaults};
+    const mf_case run = case_of(s, row);
     bool estimated = false;
     mf_tensor_type *types = calloc(run.model->n_tensors + 1, sizeof *types);
     if (!types) {
@@ -65,7 +77,6 @@ static mf_status find_path(mf_several *s,
     }
     s->last = NULL;
     s->machine->devices[0].count = m->n_devices;
-    run.workload.flash_attention = m->flash_attention;
     status = mf_quant_types(types, &estimated, run.model, run.quant, err);
     if (status == MF_OK) {
         status = mf_path_build(&s->path, reason, &run, types, NULL, calibration, err);
@@ -77,6 +88,26 @@ static mf_status find_path(mf_several *s,
         }
     }
     s->last = status == MF_OK && !*reason ? row : NULL;
+    return status;
+}
+
+/* What the row has in memory, where that says whether there is ground for a speed. */
+static mf_status
+find_crowd(const char **reason, const mf_several *s, const mf_speed_row *row, mf_error *err)
+{
+    mf_case run = case_of(s, row);
+    if (!mf_may_crowd(&run)) {
+        return MF_OK;
+    }
+    mf_memory memory = {0};
+    run.workload.n_prompt = (uint64_t)row->step.depth;
+    run.workload.n_output = (uint64_t)row->step.n_tokens;
+    run.workload.n_ctx = run.workload.n_prompt + run.workload.n_output;
+    run.workload.n_ubatch = (uint32_t)row->step.ubatch;
+    const mf_status status = mf_memory_need(&memory, &run, err);
+    if (status == MF_OK) {
+        *reason = mf_crowded(&run, &memory);
+    }
     return status;
 }
 
@@ -102,7 +133,10 @@ mf_status mf_several_predict(double *tok_s,
         *reason = "several devices of an engine whose split is not known";
         return MF_OK;
     }
-    const mf_status status = find_path(several, reason, row, calibration, err);
+    mf_status status = find_path(several, reason, row, calibration, err);
+    if (status == MF_OK && !*reason) {
+        status = find_crowd(reason, several, row, err);
+    }
     if (status != MF_OK || *reason) {
         return status;
     }

@@ -208,6 +208,19 @@ Test(measurement, rows_that_are_no_single_case_say_why)
     mf_measurements_free(&all);
 }
 
+Test(measurement, first_kernels_of_an_architecture_say_nothing_of_later_ones)
+{
+    mf_measurements all = parse(HEADER "a,llama.cpp,qwen3-next-80b-a3b,q,tg,9,8,0,high,2025-12,\n"
+                                       "a,llama.cpp,qwen3-next-80b-a3b,q,tg,9,8,0,high,2026-04,\n"
+                                       "a,llama.cpp,qwen3-30b-a3b,q,tg,9,8,0,high,2025-12,\n"
+                                       "a,mlx,qwen3-next-80b-a3b,q,tg,9,8,0,high,2025-12,\n");
+    cr_assert(eq(str, (char *)all.items[0].skip, "first kernels of the architecture"));
+    for (size_t i = 1; i < 4; i++) {
+        cr_expect(eq(ptr, (void *)all.items[i].skip, NULL), "row %zu", i);
+    }
+    mf_measurements_free(&all);
+}
+
 Test(measurement, bad_rows_are_refused_with_their_line)
 {
     static const char *const texts[] = {

@@ -292,6 +292,36 @@ Test(predict, a_machine_without_a_fan_may_fall_to_its_sustained_speed)
     cr_assert(has_warning(&p, "no fan"));
 }
 
+/* Need of the model on a card that it leaves enough room. */
+static double need_mib(void)
+{
+    bench b;
+    bench_fill(&b, 4096);
+    b.run.backend = MF_BACKEND_VULKAN;
+    const mf_prediction p = predict(&b);
+    return (double)p.memory.places[0].need_bytes / 1048576;
+}
+
+static bool is_crowded(mf_backend backend, mf_vendor vendor, double share)
+{
+    bench b;
+    bench_fill(&b, need_mib() / share);
+    b.card.vendor = vendor;
+    b.card.chip_class = vendor == MF_VENDOR_AMD ? MF_CLASS_AMD_GDDR : MF_CLASS_NVIDIA_GDDR;
+    b.run.backend = backend;
+    const mf_prediction p = predict(&b);
+    cr_assert(p.memory.fits);
+    return has_warning(&p, "97 % of a card");
+}
+
+Test(predict, vulkan_on_a_full_card_of_amd_is_warned_of)
+{
+    cr_assert(is_crowded(MF_BACKEND_VULKAN, MF_VENDOR_AMD, 0.985));
+    cr_assert(not(is_crowded(MF_BACKEND_VULKAN, MF_VENDOR_AMD, 0.965)));
+    cr_assert(not(is_crowded(MF_BACKEND_CUDA, MF_VENDOR_NVIDIA, 0.985)));
+    cr_assert(not(is_crowded(MF_BACKEND_VULKAN, MF_VENDOR_NVIDIA, 0.985)));
+}
+
 Test(predict, contradicting_settings_are_an_error)
 {
     bench b;
