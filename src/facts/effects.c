@@ -24,7 +24,8 @@ typedef enum property {
     PROPERTY_CLOCK,
     PROPERTY_DIES,
     PROPERTY_POWER,
-    PROPERTY_EARLY
+    PROPERTY_EARLY,
+    PROPERTY_BF16
 } property;
 
 /* 16 bit weights go to a library or a kernel for wide types, packed ones to kernels that unpack as they multiply. */
@@ -92,6 +93,7 @@ static const family families[] = {
     {"work_by_power",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0,      0.5,  PROPERTY_POWER},
     {"work_by_format",                   BIT(MF_KNOB_WORK),          {KEY_FORMAT},                1,      0.3,  PROPERTY_ONE  },
     {"work_by_early",                    BIT(MF_KNOB_WORK),          {KEY_NONE},                  0.7,    0.5,  PROPERTY_EARLY},
+    {"work_by_emulated_bf16",            BIT(MF_KNOB_WORK),          {KEY_NONE},                  0,      0.5,  PROPERTY_BF16 },
     {"work_by_runtime_kernel",           BIT(MF_KNOB_WORK),          {KEY_MATURE, KEY_KERNEL},    1,      0.3,  PROPERTY_ONE  },
     {"work_by_source_format",            BIT(MF_KNOB_WORK),          {KEY_SOURCE, KEY_FORMAT},    1,      0.2,  PROPERTY_ONE  },
     {"work_by_class_runtime",            BIT(MF_KNOB_WORK),          {KEY_CLASS, KEY_RUNTIME},    1,      0.3,  PROPERTY_ONE  },
@@ -276,6 +278,12 @@ static bool is_early(mf_runtime runtime)
     return mf_runtime_mature(runtime) != runtime && runtime != MF_RUNTIME_CUDA_2025;
 }
 
+/* MLX keeps activations and scales in BF16, which Apple's GPUs have had since M3. */
+static bool emulates_bf16(const mf_setting *setting)
+{
+    return setting->runtime == MF_RUNTIME_MLX && setting->chip_class == MF_CLASS_APPLE_M1_M2;
+}
+
 static size_t key_size(key_kind kind)
 {
     return kind < KEY_KIND_COUNT ? key_sizes[kind] : 1;
@@ -375,6 +383,8 @@ static double weight_of(property p, const mf_setting *setting)
         return setting->power_log;
     case PROPERTY_EARLY:
         return is_early(setting->runtime) ? 1 : 0;
+    case PROPERTY_BF16:
+        return emulates_bf16(setting) ? 1 : 0;
     case PROPERTY_ONE:
         break;
     }

@@ -107,9 +107,8 @@ Test(calibration, a_setting_finds_the_effects_that_carry_its_keys)
 #define LISTS NEW_LISTS "\"class_rows\": [], \"chips\": [], \"intervals\": [], "
 
 /* The effect of a family in a setting; SIZE_MAX without. */
-static size_t effect_in(const char *family, mf_runtime runtime, mf_format format)
+static size_t effect_of(const char *family, mf_setting setting, mf_format format)
 {
-    const mf_setting setting = {.chip_class = MF_CLASS_NVIDIA_GDDR, .runtime = runtime};
     mf_effect_use uses[MF_MAX_KNOB_EFFECTS];
     const size_t n = mf_knob_effects(uses, MF_KNOB_WORK, &setting, format);
     for (size_t i = 0; i < n; i++) {
@@ -118,6 +117,23 @@ static size_t effect_in(const char *family, mf_runtime runtime, mf_format format
         }
     }
     return SIZE_MAX;
+}
+
+static size_t effect_in(const char *family, mf_runtime runtime, mf_format format)
+{
+    return effect_of(
+        family, (mf_setting){.chip_class = MF_CLASS_NVIDIA_GDDR, .runtime = runtime}, format);
+}
+
+Test(calibration, apples_first_gpus_emulate_what_mlx_computes_in)
+{
+    const char *family = "work_by_emulated_bf16";
+    mf_setting setting = {.chip_class = MF_CLASS_APPLE_M1_M2, .runtime = MF_RUNTIME_MLX};
+    cr_assert(ne(sz, effect_of(family, setting, MF_FORMAT_MLX4), SIZE_MAX));
+    setting.chip_class = MF_CLASS_APPLE_M3_M4;
+    cr_assert(eq(sz, effect_of(family, setting, MF_FORMAT_MLX4), SIZE_MAX));
+    setting = (mf_setting){.chip_class = MF_CLASS_APPLE_M1_M2, .runtime = MF_RUNTIME_METAL};
+    cr_assert(eq(sz, effect_of(family, setting, MF_FORMAT_Q4_0), SIZE_MAX));
 }
 
 Test(calibration, packed_formats_share_a_kernel_and_backends_their_source)
