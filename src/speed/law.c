@@ -269,7 +269,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
                  mf_work_prompt_attention_flop(work, step.depth, step.n_tokens, true);
     t.touch_s = n_batches * mf_work_touched_bytes(work, in_batch) / peaks->bandwidth_bytes_per_s;
     if (knobs->mapped_bytes_per_s > 0) {
-        t.touch_s += (work->dense_bytes + work->expert_bytes) / knobs->mapped_bytes_per_s;
+        t.touch_s += work->mapped_bytes / knobs->mapped_bytes_per_s;
     }
     t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
     t.scan_s = step.n_tokens * work->n_linear_layers * knobs->value[MF_KNOB_SCAN];

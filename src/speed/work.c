@@ -174,24 +174,16 @@ static void add_head(mf_work *work, tensor_load load)
 
 static bool is_looked_up(const mf_model *model, const mf_tensor *tensor)
 {
-    switch (tensor->role) {
-    case MF_ROLE_TOKEN_EMBEDDING:
-        return !model->tied_embeddings;
-    case MF_ROLE_PER_LAYER_EMBEDDING:
-    case MF_ROLE_NEXTN:
-        return true;
-    case MF_ROLE_OUTPUT:
-    case MF_ROLE_ATTENTION:
-    case MF_ROLE_RECURRENT:
-    case MF_ROLE_FFN:
-    case MF_ROLE_EXPERT:
-    case MF_ROLE_SHARED_EXPERT:
-    case MF_ROLE_ROUTER:
-    case MF_ROLE_OTHER:
-        break;
-    }
-    return tensor->layer >= 0 && (size_t)tensor->layer < model->n_layers &&
-           model->layers[tensor->layer].is_nextn;
+    return tensor->role == MF_ROLE_PER_LAYER_EMBEDDING ||
+           (tensor->role == MF_ROLE_TOKEN_EMBEDDING && !model->tied_embeddings);
+}
+
+/* Of blocks that only speculation runs. */
+static bool is_nextn(const mf_model *model, const mf_tensor *tensor)
+{
+    return tensor->role == MF_ROLE_NEXTN ||
+           (tensor->layer >= 0 && (size_t)tensor->layer < model->n_layers &&
+            model->layers[tensor->layer].is_nextn);
 }
 
 /* One tensor of each expert layer stands for the layer: the last that its experts multiply with. */
@@ -210,7 +202,7 @@ static mf_status add_tensors(mf_work *work,
     const size_t tail = tail_start(model);
     for (size_t i = 0; i < model->n_tensors; i++) {
         const mf_tensor *tensor = &model->tensors[i];
-        if (is_looked_up(model, tensor) || on_host(model, i, part->map) != part->host) {
+        if (is_nextn(model, tensor) || on_host(model, i, part->map) != part->host) {
             continue;
         }
         uint64_t bytes = 0;
@@ -221,6 +213,10 @@ static mf_status add_tensors(mf_work *work,
         }
         if (status != MF_OK) {
             return status;
+        }
+        work->mapped_bytes += (double)bytes;
+        if (is_looked_up(model, tensor)) {
+            continue;
         }
         const tensor_load load = {.bytes = (double)bytes,
                                   .weights = (double)elements,
@@ -270,6 +266,7 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     scaled.read_bytes *= share;
     scaled.dense_bytes *= share;
     scaled.expert_bytes *= share;
+    scaled.mapped_bytes *= share;
     scaled.state_bytes *= share;
     scaled.passed_elements *= share;
     scaled.tail_passed_elements *= share;

@@ -35,6 +35,7 @@ typedef struct mf_work {
     double expert_weights[MF_FORMAT_COUNT]; /* of the experts that one token picks */
     double dense_bytes;                     /* prefill: read once per micro-batch */
     double expert_bytes;                    /* all experts */
+    double mapped_bytes;                    /* of all tensors, tables that are looked up too */
     double expert_share;                    /* picked per token, used / total */
     double state_bytes;                     /* recurrent state of one sequence */
     double bf16_experts;                  /* all layers' experts whose weights are BF16, counted */

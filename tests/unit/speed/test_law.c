@@ -286,7 +286,7 @@ Test(law, mlx_maps_the_weights_once_a_prompt)
     const double metal = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).touch_s;
     setting_of(&b, MF_CLASS_APPLE_M5, MF_RUNTIME_MLX);
     const double mlx = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).touch_s;
-    const double all = b.work.dense_bytes + b.work.expert_bytes;
+    const double all = b.work.mapped_bytes;
     cr_assert(epsilon_eq(dbl, mlx - metal, all / 95e9, 1e-9 * mlx));
 }
 

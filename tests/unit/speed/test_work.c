@@ -51,6 +51,24 @@ Test(work, a_next_token_block_is_not_read)
     cr_assert(epsilon_eq(dbl, without.state_bytes, 0, 1e-9));
 }
 
+Test(work, what_is_mapped_is_all_but_next_token_blocks)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work whole = work_of(&s, (mf_work_part){0});
+    cr_assert(
+        epsilon_eq(dbl, whole.mapped_bytes, 2 * (dense_weights + 2 * head + all_experts), 1e-6));
+    s.layers[2].is_nextn = true;
+    const double block = 2 * (256.0 * 256 + 512.0 * 256);
+    cr_assert(epsilon_eq(
+        dbl, work_of(&s, (mf_work_part){0}).mapped_bytes, whole.mapped_bytes - block, 1e-6));
+    s.tensors[7].role = MF_ROLE_PER_LAYER_EMBEDDING;
+    s.layers[2].is_nextn = false;
+    const mf_work looked_up = work_of(&s, (mf_work_part){0});
+    cr_assert(epsilon_eq(dbl, looked_up.mapped_bytes, whole.mapped_bytes, 1e-6));
+    cr_assert(epsilon_eq(dbl, looked_up.dense_bytes, whole.dense_bytes - 2 * 256.0 * 256, 1e-6));
+}
+
 Test(work, the_head_is_no_work_of_a_prompt)
 {
     sample s;
@@ -268,6 +286,7 @@ Test(work, a_share_scales_everything)
     const mf_work third = mf_work_scaled(&whole, 1.0 / 3);
     cr_assert(epsilon_eq(dbl, third.read_bytes * 3, whole.read_bytes, 1e-6));
     cr_assert(epsilon_eq(dbl, third.state_bytes * 3, whole.state_bytes, 1e-6));
+    cr_assert(epsilon_eq(dbl, third.mapped_bytes * 3, whole.mapped_bytes, 1e-6));
     cr_assert(epsilon_eq(dbl,
                          3 * mf_work_attention_flop(&third, 77, false),
                          mf_work_attention_flop(&whole, 77, false),
