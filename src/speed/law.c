@@ -228,7 +228,9 @@ static bool is_wide(mf_format format)
 
 double mf_product_rate(const mf_peaks *peaks, mf_format format)
 {
-    return is_wide(format) ? peaks->matrix_flop_per_s : peaks->packed_flop_per_s;
+    return format == MF_FORMAT_BF16 ? peaks->bf16_flop_per_s
+           : is_wide(format)        ? peaks->matrix_flop_per_s
+                                    : peaks->packed_flop_per_s;
 }
 
 double mf_attending_s(const mf_prefill_time *t)

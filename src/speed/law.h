@@ -25,6 +25,7 @@ typedef struct mf_peaks {
     double bandwidth_bytes_per_s;
     double lane_flop_per_s;   /* 0: not known, then the law has no lane term */
     double matrix_flop_per_s; /* 0: not known, then there is no prefill */
+    double bf16_flop_per_s;   /* the same for BF16 weights */
     double packed_flop_per_s; /* the same for weights that are unpacked while they are multiplied */
     double
         attention_flop_per_s; /* a prompt's attention: AMD's kernels don't use the matrix units */

@@ -139,6 +139,15 @@ static product_rates product_rates_of(const mf_device *d, mf_runtime runtime)
                                                      : same(other_rate(d, matrix));
 }
 
+/* Vulkan has matrix units multiply BF16 from RDNA 4 on; before, its kernel for that widens to FP32 in the lanes. */
+static bool widens_bf16(const mf_device *d, mf_runtime runtime)
+{
+    const mf_generation generation = mf_generation_of(d->architecture);
+    return mf_runtime_mature(runtime) == MF_RUNTIME_VULKAN &&
+           (generation == MF_GENERATION_RDNA2 || generation == MF_GENERATION_RDNA3 ||
+            generation == MF_GENERATION_RDNA35);
+}
+
 bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device, mf_runtime runtime)
 {
     mf_peaks p = {.overlap = 1};
@@ -151,6 +160,8 @@ bool mf_peaks_of(mf_peaks *peaks, const char **reason, const mf_device *device, 
     const product_rates products = product_rates_of(device, runtime);
     p.matrix_flop_per_s = products.wide;
     p.packed_flop_per_s = products.packed;
+    p.bf16_flop_per_s =
+        widens_bf16(device, runtime) && p.lane_flop_per_s > 0 ? p.lane_flop_per_s : products.wide;
     p.best_op_per_s = fmax(highest_rate(device), fmax(products.wide, products.packed));
     p.attention_flop_per_s =
         mf_chip_class_vendor(device->chip_class) == MF_VENDOR_AMD && p.lane_flop_per_s > 0

@@ -163,13 +163,17 @@ Test(law, formats_multiply_at_their_own_rates)
     bench_fill(&b);
     b.step.n_tokens = 512;
     b.s.types[3] = MF_TYPE_Q4_K;
+    b.s.types[2] = MF_TYPE_BF16;
     cr_assert(
         eq(int, mf_work_build(&b.work, &b.s.model, b.s.types, &(mf_work_part){0}, NULL), MF_OK));
     const mf_prefill_time before = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
     b.peaks.packed_flop_per_s /= 3;
+    b.peaks.bf16_flop_per_s /= 5;
     const mf_prefill_time after = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
     cr_assert(
         epsilon_eq(dbl, after.dense_s[MF_FORMAT_Q4_K], 3 * before.dense_s[MF_FORMAT_Q4_K], 1e-12));
+    cr_assert(
+        epsilon_eq(dbl, after.dense_s[MF_FORMAT_BF16], 5 * before.dense_s[MF_FORMAT_BF16], 1e-12));
     cr_assert(epsilon_eq(dbl, after.dense_s[MF_FORMAT_F16], before.dense_s[MF_FORMAT_F16], 1e-15));
 }
 

@@ -124,6 +124,20 @@ Test(peaks, vulkan_runs_on_intels_lanes_at_two_values_each)
     cr_assert(epsilon_eq(dbl, peaks_of(&older, MF_RUNTIME_SYCL).packed_flop_per_s, 160e12, 1));
 }
 
+Test(peaks, vulkan_widens_bf16_before_rdna_4)
+{
+    static char rdna35[] = "rdna3.5";
+    static char rdna4[] = "rdna4";
+    mf_device card = card_of(MF_CLASS_AMD_UNIFIED);
+    card.architecture = rdna35;
+    cr_assert(epsilon_eq(dbl, peaks_of(&card, MF_RUNTIME_VULKAN).bf16_flop_per_s, 80e12, 1));
+    cr_assert(epsilon_eq(dbl, peaks_of(&card, MF_RUNTIME_VULKAN_2025).bf16_flop_per_s, 80e12, 1));
+    cr_assert(epsilon_eq(dbl, peaks_of(&card, MF_RUNTIME_VULKAN).matrix_flop_per_s, 320e12, 1));
+    cr_assert(epsilon_eq(dbl, peaks_of(&card, MF_RUNTIME_ROCM).bf16_flop_per_s, 320e12, 1));
+    card.architecture = rdna4;
+    cr_assert(epsilon_eq(dbl, peaks_of(&card, MF_RUNTIME_VULKAN).bf16_flop_per_s, 320e12, 1));
+}
+
 Test(peaks, a_card_of_no_known_class_goes_by_its_vendor)
 {
     mf_device card = card_without_matrix_units(MF_CLASS_UNKNOWN, 5e12, 10e12);
