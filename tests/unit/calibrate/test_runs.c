@@ -230,6 +230,34 @@ Test(runs, runs_that_the_law_explains_change_little)
     mf_calibration_free(again);
 }
 
+static double prefill_width_after(const char *row)
+{
+    mf_calibration *c = NULL;
+    mf_runs_use use = {0};
+    mf_error err = {0};
+    cr_assert(eq(int, mf_calibration_new(&c, "llama.cpp", &err), MF_OK));
+    cr_assert(eq(int, update(c, &use, row, &err), MF_OK), "%s", err.message);
+    cr_assert(eq(sz, c->n_chips, 1));
+    const double width = c->chips[0].half_width_log[MF_TEST_PREFILL];
+    mf_calibration_free(c);
+    return width;
+}
+
+Test(runs, a_run_tells_less_where_backends_differ_more)
+{
+    const double apple =
+        prefill_width_after("apple-m1-8c,llama.cpp,llama-2-7b,Q4_0,pp,512,0,120,2026-10,FA on\n");
+    const double nvidia = prefill_width_after(
+        "nvidia-rtx-4090,llama.cpp,llama-2-7b,Q4_0,pp,512,0,12000,2026-10,FA on\n");
+    const double amd =
+        prefill_width_after("amd-r9700,llama.cpp,llama-2-7b,Q4_0,pp,512,0,4500,2026-10,FA on\n");
+    const double intel = prefill_width_after(
+        "intel-arc-b580,llama.cpp,llama-2-7b,Q4_0,pp,512,0,600,2026-10,FA on\n");
+    cr_assert(lt(dbl, apple, nvidia));
+    cr_assert(lt(dbl, nvidia, amd));
+    cr_assert(epsilon_eq(dbl, intel, amd, 1e-12), "nothing is known of one row of these");
+}
+
 Test(runs, two_machines_or_none_are_refused)
 {
     mf_calibration *c = NULL;
