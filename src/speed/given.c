@@ -81,8 +81,23 @@ static mf_status add_group(mf_given_chip *sum, mf_calibration *c, group *g, mf_e
     return status;
 }
 
-/* Splits a chip's rows, which are moved to each group's front in turn. */
-static mf_status add_groups(mf_given_chip *sum,
+static bool is_current(mf_runtime runtime)
+{
+    return mf_runtime_mature(runtime) == runtime && runtime != MF_RUNTIME_CUDA_2024 &&
+           runtime != MF_RUNTIME_METAL_2024;
+}
+
+static void add_up(mf_given_chip *to, const mf_given_chip *more)
+{
+    to->n_rows += more->n_rows;
+    to->before += more->before;
+    to->after += more->after;
+    to->covered += more->covered;
+}
+
+/* Splits a chip's rows, which are moved to each group's front in turn; of today's builds, and of all. */
+static mf_status add_groups(mf_given_chip *current,
+                            mf_given_chip *sum,
                             mf_calibration *const calibrations[MF_ENGINE_COUNT],
                             group all,
                             mf_error *err)
@@ -98,7 +113,13 @@ static mf_status add_groups(mf_given_chip *sum,
                 g.n++;
             }
         }
-        status = add_group(sum, calibrations[g.rows[0]->measurement->engine], &g, err);
+        mf_given_chip part = {0};
+        const mf_runtime runtime = g.rows[0]->setting.runtime;
+        status = add_group(&part, calibrations[g.rows[0]->measurement->engine], &g, err);
+        add_up(sum, &part);
+        if (is_current(runtime)) {
+            add_up(current, &part);
+        }
         all.rows += g.n;
         all.n -= g.n;
     }
@@ -125,6 +146,7 @@ mf_status mf_given_visit(void *context,
 {
     const size_t n = mf_fit_row_count(fit);
     mf_given_chip sum = {0};
+    mf_given_chip current = {.current = true};
     group all = {.rows = calloc(n + 1, sizeof *all.rows),
                  .before = calloc(n + 1, sizeof *all.before)};
     mf_status status =
@@ -133,28 +155,51 @@ mf_status mf_given_visit(void *context,
         if (!used[i]) {
             all.rows[all.n] = mf_fit_row(fit, i);
             sum.vendor = mf_chip_class_vendor(all.rows[all.n]->setting.chip_class);
+            current.vendor = sum.vendor;
             all.n++;
         }
     }
     if (status == MF_OK) {
-        status = add_groups(&sum, calibrations, all, err);
+        status = add_groups(&current, &sum, calibrations, all, err);
     }
     if (status == MF_OK && sum.n_rows > 0) {
         status = add_chip(context, sum, err);
+    }
+    if (status == MF_OK && current.n_rows > 0) {
+        status = add_chip(context, current, err);
     }
     free(all.rows);
     free(all.before);
     return status;
 }
 
-static mf_validation_given
-sum_chips(const mf_given *given, mf_speed_test test, bool all, mf_vendor vendor)
+/* Whose chips, and of which builds. */
+typedef struct scope {
+    bool all;
+    mf_vendor vendor;
+    bool current;
+} scope;
+
+static const char *key_of(scope s)
 {
-    mf_validation_given sum = {.test = test, .key = all ? "all" : mf_vendor_name(vendor)};
+    static const char *const current_of_vendor[] = {
+#define CURRENT(name, text) [name] = (text ", today's builds"),
+        MF_VENDOR_LIST(CURRENT)
+#undef CURRENT
+    };
+    if (s.all) {
+        return s.current ? "all, today's builds" : "all";
+    }
+    return s.current ? current_of_vendor[s.vendor] : mf_vendor_name(s.vendor);
+}
+
+static mf_validation_given sum_chips(const mf_given *given, mf_speed_test test, scope s)
+{
+    mf_validation_given sum = {.test = test, .key = key_of(s)};
     double n_rows = 0;
     for (size_t i = 0; i < given->n_chips; i++) {
         const mf_given_chip *chip = &given->chips[i];
-        if (all || chip->vendor == vendor) {
+        if ((s.all || chip->vendor == s.vendor) && chip->current == s.current) {
             sum.n_chips++;
             n_rows += chip->n_rows;
             sum.chips_before += chip->before / chip->n_rows;
@@ -175,26 +220,37 @@ sum_chips(const mf_given *given, mf_speed_test test, bool all, mf_vendor vendor)
     return sum;
 }
 
+static void add_scope(mf_validation *to, const mf_given *given, mf_speed_test test, scope s)
+{
+    const mf_validation_given whole = sum_chips(given, test, s);
+    s.current = true;
+    const mf_validation_given current = sum_chips(given, test, s);
+    if (whole.n_chips > 0) {
+        to->given[to->n_given] = whole;
+        to->n_given++;
+    }
+    if (current.n_chips > 0 && current.n_rows != whole.n_rows) {
+        to->given[to->n_given] = current;
+        to->n_given++;
+    }
+}
+
 mf_status mf_given_sum(mf_validation *to, const mf_given *given, mf_speed_test test, mf_error *err)
 {
     enum { N_VENDORS = MF_CLASS_COUNT }; /* no more than classes */
-    const size_t room = to->n_given + N_VENDORS + 1;
+    const size_t room = to->n_given + 2 * (N_VENDORS + 1);
     mf_validation_given *items = realloc(to->given, room * sizeof *items);
     bool done[N_VENDORS] = {false};
     if (!items) {
         return mf_fail(err, MF_E_NOMEM, "no memory for %zu figures", room);
     }
     to->given = items;
-    if (given->n_chips > 0) {
-        items[to->n_given] = sum_chips(given, test, true, (mf_vendor)0);
-        to->n_given++;
-    }
+    add_scope(to, given, test, (scope){.all = true});
     for (size_t i = 0; i < given->n_chips; i++) {
         const mf_vendor vendor = given->chips[i].vendor;
         if (!done[vendor]) {
             done[vendor] = true;
-            items[to->n_given] = sum_chips(given, test, false, vendor);
-            to->n_given++;
+            add_scope(to, given, test, (scope){.vendor = vendor});
         }
     }
     return MF_OK;

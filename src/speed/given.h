@@ -9,6 +9,7 @@
 
 typedef struct mf_given_chip {
     mf_vendor vendor;
+    bool current; /* rows of builds that predictions are for; without, of all */
     double n_rows;
     double before; /* sums over rows of the mean over given rows of |predicted / measured - 1| */
     double after;
@@ -28,7 +29,7 @@ mf_status mf_given_visit(void *context,
                          mf_calibration *const calibrations[MF_ENGINE_COUNT],
                          mf_error *err);
 
-/* Adds the figures of all chips and of each vendor's. */
+/* Adds the figures of all chips and of each vendor's, of all builds and, where that is another figure, of today's. */
 mf_status mf_given_sum(mf_validation *to, const mf_given *given, mf_speed_test test, mf_error *err);
 
 #endif
