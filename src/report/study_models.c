@@ -490,7 +490,7 @@ static size_t operations_of(operation out[N_OPERATIONS], const mf_segment *s, co
     out[2] = (operation){"prefill: weights",
                          tokens * weights,
                          batches * mf_work_touched_bytes(&s->work, fmin(tokens, w->n_ubatch)),
-                         p.compute_s + p.touch_s + p.pass_s};
+                         p.compute_s + p.touch_s + p.pass_s + p.loop_s};
     out[3] = (operation){"prefill: attention",
                          prompt_attention,
                          batches * mf_work_kv_bytes(&s->work, cache, tokens / 2),

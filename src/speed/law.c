@@ -12,8 +12,9 @@
    65 536 on a Strix Halo, where a model with 8 KV heads and more products takes 7. */
 #define ROCM_QUERY_TILE 16.0
 #define CACHE_OVERLAP 4.0 /* of that reading and the products */
-/* Experts in 16 bits are multiplied one by one by a library with larger tiles than the kernels for packed ones have. */
-#define WIDE_PADDING 4.0
+/* CUDA and ROCm have kernels that multiply all packed experts of a layer; those in 16 bits are multiplied one by one: three
+   matrices of three launches (gather, product, scatter) of 4 us, which is what a launch takes in ROCm's layers. */
+#define EXPERT_LOOP_S 36e-6
 /* Two R9700 with 64 MiB read Devstral 2's cache, 12 query heads a KV head, at 1.1 times its bytes; a Strix Halo reads at three
    times (MiniMax M2, 6 query heads). */
 #define KEEPING_CACHE_BYTES (32.0 * 1024 * 1024)
@@ -114,6 +115,12 @@ bool mf_lacks_bf16_experts(mf_runtime runtime)
            runtime == MF_RUNTIME_VULKAN_AMDVLK;
 }
 
+static bool loops_experts(mf_runtime runtime)
+{
+    const mf_runtime mature = mf_runtime_mature(runtime);
+    return mature == MF_RUNTIME_ROCM || mature == MF_RUNTIME_CUDA || mature == MF_RUNTIME_CUDA_2024;
+}
+
 mf_knobs mf_knobs_start(const mf_setting *setting)
 {
     const bool mlx = setting->runtime == MF_RUNTIME_MLX;
@@ -124,6 +131,7 @@ mf_knobs mf_knobs_start(const mf_setting *setting)
     return (mf_knobs){.skips_tail = mlx, /* it computes lazily: of a chunk what fills the caches */
                       .reading = reading,
                       .mapped_bytes_per_s = mlx ? MLX_MAPPED_BYTES_PER_S : 0,
+                      .expert_loop_s = loops_experts(setting->runtime) ? EXPERT_LOOP_S : 0,
                       .query_tile = tiles ? ROCM_QUERY_TILE : 0,
                       .keeps_scores = !setting->flash_attention};
 }
@@ -260,7 +268,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
         const double experts = work->expert_weights[f];
         t.dense_s[f] = dense * step.n_tokens * per_row;
         t.expert_s[f] = experts * step.n_tokens * per_row * knobs->value[MF_KNOB_EXPERT];
-        t.padding_s[f] = experts * rows * per_row * (is_wide((mf_format)f) ? WIDE_PADDING : 1);
+        t.padding_s[f] = experts * rows * per_row;
         t.compute_s += t.dense_s[f] + t.expert_s[f] + t.padding_s[f];
     }
     const double wide = mf_work_prompt_wide_flop(work, step.depth, step.n_tokens);
@@ -274,6 +282,7 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
         t.touch_s += work->mapped_bytes / knobs->mapped_bytes_per_s;
     }
     t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
+    t.loop_s = n_batches * touched * work->wide_experts * knobs->expert_loop_s;
     t.scan_s = step.n_tokens * work->n_linear_layers * knobs->value[MF_KNOB_SCAN];
     t.cache_s = knobs->query_tile > 0
                     ? mf_work_prompt_cache_bytes(work, step.cache, step.depth, step.n_tokens) /
@@ -282,7 +291,8 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
     t.stream_s = step.n_tokens * ACTIVATION_BYTES *
                  (work->passed_elements - (knobs->skips_tail ? work->tail_passed_elements : 0)) *
                  knobs->value[MF_KNOB_STREAM] / peaks->bandwidth_bytes_per_s;
-    t.total_s = t.compute_s + mf_attending_s(&t) + t.touch_s + t.pass_s + t.scan_s + t.stream_s;
+    t.total_s =
+        t.compute_s + mf_attending_s(&t) + t.touch_s + t.pass_s + t.loop_s + t.scan_s + t.stream_s;
     t.total_s = fmax(t.total_s * knobs->scale[MF_TEST_PREFILL],
                      LEAST_SLOWDOWN * mf_ceiling_prefill_s(work, peaks, step));
     return t;

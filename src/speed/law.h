@@ -8,7 +8,7 @@
  *            (on a CPU FLOP(n) / 4 instead of KV(n): the bytes of an F16 cache with 4 queries a KV head)
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
  *   t = F_dense c / P + F_expert c m / P + a F_attention / P_att + batches touched / BW + batches layers t_pass
- *       + n passes 4 (inputs + outputs of all products) / BW
+ *       + batches touched 16 bit experts t_loop + n passes 4 (inputs + outputs of all products) / BW
  *   P differs for 16 bit and for packed weights, P_att with and without flash attention (mf_peaks).
  *
  * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking
@@ -53,7 +53,8 @@ typedef struct mf_knobs {
     bool skips_tail;             /* the engine computes of a prompt what the caches need */
     bool keeps_scores;           /* flash attention is off */
     mf_cache_reading reading;
-    double query_tile; /* queries that read the cache at once; 0: so many that it is no matter */
+    double expert_loop_s; /* of each 16 bit expert that a prompt touches */
+    double query_tile;    /* queries that read the cache at once; 0: so many that it is no matter */
     double
         mapped_bytes_per_s; /* at which a prompt's first chunk maps the weights; 0: it does not */
     double ease[MF_KNOB_COUNT];
@@ -116,6 +117,7 @@ typedef struct mf_prefill_time {
     double cache_s; /* reading the cache while attending: joined with these two */
     double touch_s; /* reading weights, and mapping them */
     double pass_s;
+    double loop_s; /* launches of experts one by one */
     double scan_s;
     double stream_s; /* activations through memory */
 } mf_prefill_time;

@@ -350,7 +350,7 @@ static mf_path_time segment_prefill(const mf_segment *s, mf_step step)
     return (mf_path_time){.total_s = t.total_s,
                           .bandwidth_s = t.touch_s + t.stream_s,
                           .compute_s = t.compute_s + mf_attending_s(&t),
-                          .overhead_s = t.pass_s,
+                          .overhead_s = t.pass_s + t.loop_s,
                           .ceiling_s = mf_ceiling_prefill_s(&s->work, &s->peaks, step),
                           .log_sd = mf_prefill_log_sd(&t, &s->knobs)};
 }

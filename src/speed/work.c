@@ -187,9 +187,9 @@ static bool is_nextn(const mf_model *model, const mf_tensor *tensor)
 }
 
 /* One tensor of each expert layer stands for the layer: the last that its experts multiply with. */
-static bool is_bf16_gate(const mf_tensor *tensor, mf_tensor_type type)
+static bool stands_for_layer(const mf_tensor *tensor)
 {
-    return tensor->role == MF_ROLE_EXPERT && type == MF_TYPE_BF16 && tensor->n_dims == 3 &&
+    return tensor->role == MF_ROLE_EXPERT && tensor->n_dims == 3 &&
            strstr(tensor->name, "ffn_down_exps") != NULL;
 }
 
@@ -229,8 +229,10 @@ static mf_status add_tensors(mf_work *work,
         } else {
             add_tensor(work, tensor, load);
         }
-        if (is_bf16_gate(tensor, types[i])) {
-            work->bf16_experts += (double)model->layers[tensor->layer].ffn.n_experts;
+        if (stands_for_layer(tensor)) {
+            const double n = (double)model->layers[tensor->layer].ffn.n_experts;
+            work->bf16_experts += types[i] == MF_TYPE_BF16 ? n : 0;
+            work->wide_experts += types[i] == MF_TYPE_BF16 || types[i] == MF_TYPE_F16 ? n : 0;
         }
     }
     return MF_OK;
@@ -274,6 +276,7 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     scaled.n_moe_layers *= share;
     scaled.n_linear_layers *= share;
     scaled.bf16_experts *= share;
+    scaled.wide_experts *= share;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         scaled.read_weights[f] *= share;
         scaled.dense_weights[f] *= share;

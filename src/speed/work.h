@@ -39,6 +39,7 @@ typedef struct mf_work {
     double expert_share;                    /* picked per token, used / total */
     double state_bytes;                     /* recurrent state of one sequence */
     double bf16_experts;                  /* all layers' experts whose weights are BF16, counted */
+    double wide_experts;                  /* the same of F16 and BF16 */
     double tail_weights[MF_FORMAT_COUNT]; /* dense, of layers behind the last that fills a cache */
     double
         passed_elements; /* a prompt's token: inputs and outputs of all products but the head's */

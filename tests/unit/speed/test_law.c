@@ -115,10 +115,35 @@ Test(law, half_empty_tiles_of_experts_cost_less_with_larger_micro_batches)
         padding[i] = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).padding_s[MF_FORMAT_F16];
     }
     cr_assert(epsilon_eq(dbl, padding[0], 4 * padding[1], 1e-9 * padding[0]));
-    /* 2 FLOP x weights of all 8 experts (all are touched) x rows, four times as many as of packed experts. */
-    const double flop = 2 * 64 * 256 * 8.0 * b.knobs.value[MF_KNOB_PADDING] * 4;
+    /* 2 FLOP x weights of all 8 experts (all are touched) x rows */
+    const double flop = 2 * 64 * 256 * 8.0 * b.knobs.value[MF_KNOB_PADDING];
     const double expected = flop * b.knobs.work[MF_FORMAT_F16] / b.peaks.matrix_flop_per_s;
     cr_assert(epsilon_eq(dbl, padding[1], expected, 1e-6 * expected));
+}
+
+Test(law, cuda_and_rocm_multiply_16_bit_experts_one_by_one)
+{
+    bench b;
+    bench_fill(&b);
+    b.step.n_tokens = 1024; /* two micro-batches that touch all 8 experts */
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
+    const mf_prefill_time wide = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, wide.loop_s, 2 * 8 * 36e-6, 1e-12));
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_VULKAN);
+    cr_assert(
+        epsilon_eq(dbl, mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step).loop_s, 0, 1e-18));
+    b.s.types[5] = MF_TYPE_Q4_0;
+    cr_assert(
+        eq(int, mf_work_build(&b.work, &b.s.model, b.s.types, &(mf_work_part){0}, NULL), MF_OK));
+    setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
+    const mf_prefill_time packed = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, packed.loop_s, 0, 1e-18));
+    const double sum = packed.compute_s + mf_attending_s(&packed) + packed.touch_s + packed.pass_s +
+                       packed.scan_s + packed.stream_s;
+    cr_assert(epsilon_eq(dbl, packed.total_s, sum * b.knobs.scale[MF_TEST_PREFILL], 1e-12));
+    const double more = wide.compute_s + mf_attending_s(&wide) + wide.touch_s + wide.pass_s +
+                        wide.loop_s + wide.scan_s + wide.stream_s;
+    cr_assert(epsilon_eq(dbl, wide.total_s, more * b.knobs.scale[MF_TEST_PREFILL], 1e-12));
 }
 
 Test(law, a_lazy_engine_leaves_out_what_fills_no_cache)
