@@ -74,8 +74,38 @@ static const show_commands commands[MF_ENGINE_COUNT] = {
     [MF_ENGINE_VLLM] = vllm_commands,
 };
 
+/* Where the range reaches further than this many times the speed, the machine's own runs say more than all others'. */
+#define WIDE_RANGE 1.5
+
+static bool is_wide(const mf_rate *rate)
+{
+    const bool own = rate->basis == MF_BASIS_CALIBRATED || rate->basis == MF_BASIS_MEASURED;
+    return rate->known && !own && rate->high_tok_s > WIDE_RANGE * rate->tok_s;
+}
+
+/* Of one device: several share no coefficients that a run of theirs would tell. */
+static void show_own_runs(mf_document *d, const mf_shown *shown)
+{
+    char text[MF_WORDING_SIZE];
+    const mf_prediction *p = shown->prediction;
+    const bool one = mf_machine_count_devices(shown->run->machine) == 1;
+    if (!one || shown->run->engine->id != MF_ENGINE_LLAMACPP ||
+        !(is_wide(&p->prefill) || is_wide(&p->decode))) {
+        return;
+    }
+    mf_document_begin(
+        d, MF_BLOCK_COMMAND, 1, "The range is wide: runs on the machine itself narrow it");
+    mf_document_cell(d,
+                     "llama-bench -m %s -p 512 -n 128 -d 0,4096 -fa %d -o json > runs.json",
+                     file_of(text, shown),
+                     shown->run->workload.flash_attention ? 1 : 0);
+    mf_document_cell(d, "memfit calibrate --from runs.json --save");
+    mf_document_cell(d, "memfit fit %s --on this", shown->run->model->id);
+}
+
 void mf_show_check_commands(mf_document *document, const mf_shown *shown)
 {
     mf_document_begin(document, MF_BLOCK_COMMAND, 1, "Check it yourself");
     commands[shown->run->engine->id](document, shown);
+    show_own_runs(document, shown);
 }
