@@ -77,18 +77,34 @@ static const show_commands commands[MF_ENGINE_COUNT] = {
 /* Where the range reaches further than this many times the speed, the machine's own runs say more than all others'. */
 #define WIDE_RANGE 1.5
 
+/* What a link bounds is no coefficient of the chip. */
 static bool is_wide(const mf_rate *rate)
 {
     const bool own = rate->basis == MF_BASIS_CALIBRATED || rate->basis == MF_BASIS_MEASURED;
-    return rate->known && !own && rate->high_tok_s > WIDE_RANGE * rate->tok_s;
+    return rate->known && !own && rate->bound != MF_BOUND_LINK &&
+           rate->high_tok_s > WIDE_RANGE * rate->tok_s;
 }
 
-/* Of one device: several share no coefficients that a run of theirs would tell. */
+/* Several share no coefficients that a run of theirs would tell, and what nobody makes can't run. */
+static bool is_one_known_device(const mf_machine *machine)
+{
+    if (mf_machine_count_devices(machine) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        const mf_device *device = machine->devices[i].device;
+        if (device != NULL && device->chip_class == MF_CLASS_UNKNOWN) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void show_own_runs(mf_document *d, const mf_shown *shown)
 {
     char text[MF_WORDING_SIZE];
     const mf_prediction *p = shown->prediction;
-    const bool one = mf_machine_count_devices(shown->run->machine) == 1;
+    const bool one = is_one_known_device(shown->run->machine);
     if (!one || shown->run->engine->id != MF_ENGINE_LLAMACPP ||
         !(is_wide(&p->prefill) || is_wide(&p->decode))) {
         return;

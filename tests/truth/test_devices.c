@@ -55,7 +55,7 @@ Test(truth, models_split_by_layers_are_within_their_bar)
             cr_expect(lt(dbl, g->mape, BAR), "%s", g->key);
         }
     }
-    cr_expect(eq(sz, n_rows, 361));
+    cr_expect(eq(sz, n_rows, 346));
     cr_expect(lt(dbl, sum / (double)n_rows, BAR));
     free(groups);
     mf_validation_free(&v);

@@ -360,6 +360,41 @@ Test(folds, a_model_left_out_leaves_the_chip_its_other_rows, .init = mf_init)
     plant_free(&p);
 }
 
+Test(given, todays_builds_stand_apart_where_a_vendor_has_others)
+{
+    mf_given_chip chips[] = {
+        {.vendor = MF_VENDOR_AMD, .n_rows = 4, .before = 4, .after = 2,   .covered = 2},
+        {                         .vendor = MF_VENDOR_AMD,
+         .current = true,
+         .n_rows = 1,
+         .before = 0.5,
+         .after = 0.1,
+         .covered = 1},
+        {                                                                                          .vendor = MF_VENDOR_APPLE,            .n_rows = 2, .before = 1,  .after = 1, .covered = 2            },
+        { .vendor = MF_VENDOR_APPLE,
+         .current = true,
+         .n_rows = 2,
+         .before = 1,
+         .after = 1,
+         .covered = 2},
+    };
+    const mf_given given = {.chips = chips, .n_chips = 4};
+    mf_validation sums = {0};
+    cr_assert(eq(int, mf_given_sum(&sums, &given, MF_TEST_PREFILL, NULL), MF_OK));
+    static const char *const keys[] = {
+        "all", "all, today's builds", "amd", "amd, today's builds", "apple"};
+    cr_assert(eq(sz, sums.n_given, 5));
+    for (size_t i = 0; i < 5; i++) {
+        cr_assert(eq(str, (char *)sums.given[i].key, (char *)keys[i]));
+    }
+    cr_assert(epsilon_eq(dbl, sums.given[0].chips_after, 0.5, 1e-12));
+    cr_assert(epsilon_eq(dbl, sums.given[1].chips_after, 0.3, 1e-12));
+    cr_assert(epsilon_eq(dbl, sums.given[3].chips_before, 0.5, 1e-12));
+    cr_assert(epsilon_eq(dbl, sums.given[3].coverage90, 1, 1e-12));
+    cr_assert(eq(sz, sums.given[4].n_chips, 1));
+    mf_validation_free(&sums);
+}
+
 /* The first card runs at half the speed that the others let expect: any one of its rows tells so. */
 Test(given, one_row_of_a_slow_card_brings_its_others_closer, .init = mf_init)
 {
@@ -383,13 +418,16 @@ Test(given, one_row_of_a_slow_card_brings_its_others_closer, .init = mf_init)
     mf_validation sums = {0};
     const mf_fold_visitor visitor = {.visit = mf_given_visit, .context = &given};
     cr_assert(eq(int, mf_folds_leave_out(left, fit, folds, &visitor, NULL), MF_OK));
-    cr_assert(eq(sz, given.n_chips, N_CARDS));
+    cr_assert(eq(sz, given.n_chips, 2 * N_CARDS), "of all builds, and of today's");
+    cr_assert(not(given.chips[0].current));
+    cr_assert(given.chips[1].current);
     const mf_given_chip *slow = &given.chips[0];
     cr_assert(eq(int, slow->vendor, MF_VENDOR_NVIDIA));
     cr_assert(epsilon_eq(dbl, slow->n_rows, N_SIZES, 1e-12));
     cr_assert(gt(dbl, slow->before / slow->n_rows, 0.5));
     cr_assert(lt(dbl, slow->after, 0.6 * slow->before));
-    cr_assert(lt(dbl, given.chips[1].after, 0.1 * slow->before), "others are as expected");
+    cr_assert(epsilon_eq(dbl, given.chips[1].after, slow->after, 1e-12), "all are today's");
+    cr_assert(lt(dbl, given.chips[2].after, 0.1 * slow->before), "others are as expected");
     cr_assert(eq(int, mf_given_sum(&sums, &given, MF_TEST_DECODE, NULL), MF_OK));
     cr_assert(eq(sz, sums.n_given, 2));
     cr_assert(eq(str, (char *)sums.given[0].key, "all"));
