@@ -362,22 +362,15 @@ Test(folds, a_model_left_out_leaves_the_chip_its_other_rows, .init = mf_init)
 
 Test(given, todays_builds_stand_apart_where_a_vendor_has_others)
 {
-    mf_given_chip chips[] = {
-        {.vendor = MF_VENDOR_AMD, .n_rows = 4, .before = 4, .after = 2,   .covered = 2},
-        {                         .vendor = MF_VENDOR_AMD,
-         .current = true,
-         .n_rows = 1,
-         .before = 0.5,
-         .after = 0.1,
-         .covered = 1},
-        {                                                                                          .vendor = MF_VENDOR_APPLE,            .n_rows = 2, .before = 1,  .after = 1, .covered = 2            },
-        { .vendor = MF_VENDOR_APPLE,
-         .current = true,
-         .n_rows = 2,
-         .before = 1,
-         .after = 1,
-         .covered = 2},
-    };
+    mf_given_chip chips[4] = {0}; /* AMD's and Apple's, of all builds and of today's */
+    for (size_t i = 0; i < 4; i++) {
+        chips[i].vendor = i < 2 ? MF_VENDOR_AMD : MF_VENDOR_APPLE;
+        chips[i].current = i % 2 != 0;
+        chips[i].n_rows = i == 0 ? 4 : i == 1 ? 1 : 2;
+        chips[i].before = i == 0 ? 4 : i == 1 ? 0.5 : 1;
+        chips[i].after = i == 0 ? 2 : i == 1 ? 0.1 : 1;
+        chips[i].covered = i == 1 ? 1 : 2;
+    }
     const mf_given given = {.chips = chips, .n_chips = 4};
     mf_validation sums = {0};
     cr_assert(eq(int, mf_given_sum(&sums, &given, MF_TEST_PREFILL, NULL), MF_OK));
