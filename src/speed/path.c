@@ -119,23 +119,30 @@ static const mf_pool *host_pool(const mf_machine *machine)
     return unified;
 }
 
-/* The processor: a device of class cpu if the machine lists one, otherwise the memory's bandwidth alone. */
+/* The processor: a device of class cpu if the machine lists one. Where nobody published what it computes, as where no
+   processor is listed, the memory's bandwidth alone, which decodes but tells nothing of prompts. */
 static bool
 host_peaks(mf_peaks *peaks, const char **chip, const char **reason, const mf_machine *machine)
 {
+    const mf_pool *pool = host_pool(machine);
+    mf_fact bandwidth = pool ? pool->bandwidth_bytes_per_s : (mf_fact){0};
     const mf_device *device = NULL;
     for (size_t i = 0; (device = device_at(machine, i)) != NULL; i++) {
-        if (device->chip_class == MF_CLASS_CPU) {
-            *chip = device->id;
+        if (device->chip_class != MF_CLASS_CPU) {
+            continue;
+        }
+        *chip = device->id;
+        if (device->fp32_flop_per_s.known) {
             return mf_peaks_of(peaks, reason, device, MF_RUNTIME_CPU);
         }
+        bandwidth = device->bandwidth_bytes_per_s.known ? device->bandwidth_bytes_per_s : bandwidth;
+        break;
     }
-    const mf_pool *pool = host_pool(machine);
-    if (!pool || !pool->bandwidth_bytes_per_s.known) {
+    if (!bandwidth.known) {
         *reason = "the bandwidth of the host's memory is not known";
         return false;
     }
-    *peaks = (mf_peaks){.bandwidth_bytes_per_s = pool->bandwidth_bytes_per_s.value, .overlap = 1};
+    *peaks = (mf_peaks){.bandwidth_bytes_per_s = bandwidth.value, .overlap = 1};
     return true;
 }
 

@@ -221,7 +221,9 @@ static void warn_of_ground(mf_prediction *p, const speed *s)
         warn(p, "latency between the devices not published: 27 us assumed");
     }
     if (s->path->on_host && !host_is_calibrated(s)) {
-        warn(p, "part of the model runs on the CPU: its speed is an estimate from bandwidth");
+        warn(p,
+             "%s runs on the CPU: its speed is an estimate from bandwidth",
+             s->run->backend == MF_BACKEND_CPU ? "the model" : "part of the model");
     }
     if (s->run->workload.n_parallel > 1) {
         warn(

@@ -269,6 +269,22 @@ Test(path, the_cpu_backend_needs_only_the_hosts_memory)
     cr_assert(not(mf_path_prefill(&t, &reason, &path, step)), "its FP32 rate is not known");
 }
 
+Test(path, a_processor_of_unknown_rates_decodes_by_its_bandwidth)
+{
+    bench b;
+    bench_fill(&b, 1);
+    b.run.backend = MF_BACKEND_CPU;
+    b.card.chip_class = MF_CLASS_CPU;
+    b.card.fp32_flop_per_s.known = false;
+    b.card.bandwidth_bytes_per_s = known(460e9);
+    const mf_path path = path_of(&b);
+    mf_path_time t = {0};
+    const char *reason = NULL;
+    cr_assert(epsilon_eq(dbl, path.segments[0].peaks.bandwidth_bytes_per_s, 460e9, 1));
+    cr_assert(gt(dbl, mf_path_decode(&path, step).total_s, 0));
+    cr_assert(not(mf_path_prefill(&t, &reason, &path, step)));
+}
+
 Test(path, an_unknown_bandwidth_is_a_reason_not_an_error)
 {
     bench b;
