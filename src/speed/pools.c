@@ -5,7 +5,7 @@
 
 #define COVERAGE 0.9
 #define LEAST_POOL 3         /* residuals below which a pool speaks for nobody */
-#define CHIPS_OF_PARENT 10.0 /* the vendor's, or everybody's, width counts as that many chips */
+#define CHIPS_OF_PARENT 20.0 /* the vendor's, or everybody's, width counts as that many chips */
 
 mf_residual mf_residual_of(const mf_speed_row *row, mf_fit_error error)
 {

@@ -41,9 +41,9 @@ Test(pools, a_class_of_few_chips_is_drawn_towards_all)
     pool.chip_class = MF_CLASS_NVIDIA_GDDR;
     pool.vendor = MF_VENDOR_NVIDIA;
     cr_assert(mf_residuals_pool(&pool, &list));
-    /* twice two thirds of the way from 0.4 to 0.1: 20 chips against the parent's 10 */
-    const double vendor = (20 * log(0.1) + 10 * log(0.4)) / 30;
-    const double expected = exp((20 * log(0.1) + 10 * vendor) / 30);
+    /* twice half of the way from 0.4 to 0.1: 20 chips against the parent's 20 */
+    const double vendor = (log(0.1) + log(0.4)) / 2;
+    const double expected = exp((log(0.1) + vendor) / 2);
     cr_assert(epsilon_eq(dbl, pool.half_width_sds, expected, 1e-12));
     mf_residuals_free(&list);
 }
