@@ -262,7 +262,7 @@ static size_t count_distinct(const mf_speed_row *const *rows, size_t n_rows, boo
     return n;
 }
 
-/* Rows of the calibration's engine that the law can speak of; the first device's name decides. */
+/* Rows of the calibration's engine that the law can speak of; the first one's device and backend decide. */
 static mf_status choose(const mf_speed_row **out,
                         size_t *n,
                         const mf_calibration *calibration,
@@ -286,6 +286,15 @@ static mf_status choose(const mf_speed_row **out,
                            "runs of '%s' and of '%s' can't calibrate one machine",
                            out[0]->measurement->device,
                            row->measurement->device);
+        }
+        if (*n > 0 &&
+            mf_runtime_mature(row->setting.runtime) != mf_runtime_mature(out[0]->setting.runtime)) {
+            return mf_fail(
+                err,
+                MF_E_DATA,
+                "runs with %s and with %s tell of two sets of kernels: give those of one",
+                mf_runtime_name(out[0]->setting.runtime),
+                mf_runtime_name(row->setting.runtime));
         }
         out[*n] = row;
         (*n)++;

@@ -279,6 +279,24 @@ Test(runs, two_machines_or_none_are_refused)
     mf_calibration_free(c);
 }
 
+Test(runs, two_backends_are_refused)
+{
+    mf_calibration *c = NULL;
+    mf_runs_use use = {0};
+    mf_error err = {0};
+    cr_assert(eq(int, mf_calibration_new(&c, "llama.cpp", &err), MF_OK));
+    static const char one[] =
+        "amd-r9700,llama.cpp,llama-2-7b,Q4_0,pp,512,0,4500,2026-10,ROCm; FA on\n";
+    static const char other[] =
+        "amd-r9700,llama.cpp,llama-2-7b,Q4_0,pp,512,0,2400,2026-10,Vulkan; FA on\n";
+    char both[256];
+    (void)snprintf(both, sizeof both, "%s%s", one, other);
+    cr_assert(eq(int, update(c, &use, both, &err), MF_E_DATA));
+    cr_assert(ne(ptr, strstr(err.message, "rocm and with vulkan"), NULL), "%s", err.message);
+    cr_assert(eq(int, update(c, &use, one, &err), MF_OK), "%s", err.message);
+    mf_calibration_free(c);
+}
+
 #define SQL_COLUMNS                                                                                \
     "INSERT INTO llama_bench (model_filename, backends, n_ubatch, type_k, flash_attn, n_prompt, "  \
     "n_gen, n_depth, avg_ts, test_time) VALUES ("
