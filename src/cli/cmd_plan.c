@@ -55,13 +55,14 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     status = status == MF_OK ? mf_plan_search(&result, planner, machine, err) : status;
     if (status == MF_OK) {
-        const mf_plan_shown shown = {.planner = planner,
-                                     .request = &request,
-                                     .machine = machine,
-                                     .result = &result,
-                                     .load = f->load};
+        mf_plan_shown shown = {.planner = planner,
+                               .request = &request,
+                               .machine = machine,
+                               .result = &result,
+                               .load = f->load};
         out->yes = result.pick_meets;
-        status = write_schemes(out, f, planner, &shown, machine, err);
+        status = mf_plan_search_raised(&shown.raised, planner, f, &shown, err);
+        status = status == MF_OK ? write_schemes(out, f, planner, &shown, machine, err) : status;
     }
     mf_plan_result_free(&result);
     mf_planner_free(planner);

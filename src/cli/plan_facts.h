@@ -53,6 +53,13 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
 mf_status
 mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err);
 
+/* The same search with the limit of the machine's GPU raised, where the result leaves something to wish. */
+mf_status mf_plan_search_raised(mf_plan_raised *raised,
+                                mf_planner *planner,
+                                const mf_plan_facts *facts,
+                                const mf_plan_shown *shown,
+                                mf_error *err);
+
 /* What would grant the wishes that `machine` does not: more memory, the next chip, another card, the cheapest. The planner
    is one for the model, which is asked anew. */
 mf_status mf_plan_ways_out(mf_document *document,

@@ -369,7 +369,11 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
                        fastest_words(r, request),
                        mf_number_text(number, MF_PLAN_SMALL_LOSS, 2));
     } else if (by_speed(request)) {
-        (void)snprintf(r->reason, sizeof r->reason, "the least loss of those that fit");
+        const bool coarse = c->loss.divergence > MF_PLAN_USUAL_LIMIT;
+        (void)snprintf(r->reason,
+                       sizeof r->reason,
+                       "the least loss of those that fit%s",
+                       coarse ? ", and a large one: a smaller model may answer better" : "");
     } else if (c->loss.divergence <= MF_PLAN_NO_LOSS) {
         (void)snprintf(r->reason,
                        sizeof r->reason,

@@ -6,9 +6,6 @@
 
 #include "memfit/plan.h"
 
-/* Loss below which people don't tell the difference: about Q4_K_M's on the model that was measured (0.031). */
-#define MF_PLAN_SMALL_LOSS 0.035
-
 /* Loss that no one tells from none: above Q8_0's (0.0014). What loses less is not worth any speed. */
 #define MF_PLAN_NO_LOSS 0.002
 

@@ -6,6 +6,7 @@
 
 #include "memfit/plan.h"
 #include "report/document.h"
+#include "report/wording.h"
 
 /* What is asked of the machine over time, from a simulation. */
 typedef struct mf_plan_load {
@@ -14,6 +15,13 @@ typedef struct mf_plan_load {
     uint32_t side_by_side; /* requests in work at once */
 } mf_plan_load;
 
+/* What the search would take with the limit of a unified memory's GPU raised. */
+typedef struct mf_plan_raised {
+    bool known; /* it is much better, and leaves the rest of the system enough */
+    mf_choice choice;
+    mf_raised limit;
+} mf_plan_raised;
+
 /* One model on one machine, searched. */
 typedef struct mf_plan_shown {
     const mf_planner *planner;
@@ -21,6 +29,7 @@ typedef struct mf_plan_shown {
     const mf_machine *machine;
     const mf_plan_result *result;
     mf_plan_load load;
+    mf_plan_raised raised;
 } mf_plan_shown;
 
 /* Schemes, the front and the pick. */
@@ -34,6 +43,9 @@ mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, 
 
 /* Speed and first token of the pick with the wished context full, where that is much longer than the prompt of the plan. */
 mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, mf_error *err);
+
+/* What a raised limit would bring, and how it is raised; nothing where it is not known to. */
+void mf_show_plan_raised(mf_document *document, const mf_plan_shown *shown);
 
 /* Without the head and the verdict: the table of schemes and the front with its drawing, for reports. */
 mf_status mf_show_plan_tables(mf_document *document, const mf_plan_shown *shown, mf_error *err);

@@ -10,6 +10,33 @@
 
 typedef char text[MF_WORDING_SIZE];
 
+void mf_trace_choice(mf_document *document,
+                     const char *id,
+                     const mf_choice *choice,
+                     const char *how)
+{
+    char full[192];
+    const mf_rate *rate = &choice->decode;
+    if (rate->known) {
+        (void)snprintf(full, sizeof full, "%.120s/decode", id);
+        mf_document_figure(
+            document, full, "speed law, decode: docs/speed.md", "tok/s", rate->tok_s);
+        mf_document_interval(document, rate->low_tok_s, rate->high_tok_s);
+        mf_document_input(document, 0, "scheme", "%s", how);
+        mf_document_input(document, 0, "basis", "%s", mf_basis_name(rate->basis));
+    }
+    if (choice->loss.known) {
+        (void)snprintf(full, sizeof full, "%.120s/loss", id);
+        mf_document_figure(document,
+                           full,
+                           "mean Kullback-Leibler divergence of the scheme, measured on Llama 3 "
+                           "8B: llama.cpp tools/perplexity",
+                           "nats",
+                           choice->loss.divergence);
+        mf_document_input(document, 0, "scheme", "%s", how);
+    }
+}
+
 mf_rate mf_rate_share(const mf_rate *rate, uint32_t n)
 {
     mf_rate each = *rate;
@@ -113,4 +140,39 @@ mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, m
         mf_document_input(document, 0, "prompt tokens", "%" PRIu64, w->n_prompt);
     }
     return MF_OK;
+}
+
+void mf_show_plan_raised(mf_document *document, const mf_plan_shown *shown)
+{
+    char how[160];
+    char loss[96];
+    char bytes[MF_NUMBER_SIZE + 16];
+    text speed;
+    text range;
+    const mf_plan_raised *raised = &shown->raised;
+    const mf_choice *c = &raised->choice;
+    if (!raised->known) {
+        return;
+    }
+    mf_document_begin(document, MF_BLOCK_PAIRS, 2, "With the GPU limit raised");
+    mf_document_cell(document, "take");
+    mf_document_cell(document,
+                     "%s: %s tok/s (90 %%: %s), loss %s",
+                     mf_choice_text(how, shown->request, c),
+                     mf_rate_text(speed, &c->decode),
+                     mf_range_text(range, &c->decode),
+                     mf_loss_text(loss, &c->loss));
+    mf_trace_choice(document, "raised", c, how);
+    mf_document_cell(document, "by");
+    mf_document_cell(document, "%s%s", raised->limit.command, raised->limit.until);
+    mf_document_cell(document, "leaves");
+    mf_document_cell(document,
+                     "%s for everything else",
+                     mf_bytes_text(bytes, (double)raised->limit.left_bytes, 2));
+    mf_document_figure(document,
+                       "raised/left",
+                       "shared memory - sum of the memory terms: docs/memory.md",
+                       "bytes",
+                       (double)raised->limit.left_bytes);
+    mf_document_input(document, 0, "machine", "%s", shown->machine->id);
 }

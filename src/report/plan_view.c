@@ -185,7 +185,8 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
         return;
     }
     const mf_choice *c = &r->choices[r->pick];
-    const bool sure = r->pick_meets && mf_plan_doubt(doubt, &shown->request->wish, c)[0] == '\0';
+    const bool sure = r->pick_meets && !(c->loss.divergence > MF_PLAN_USUAL_LIMIT) &&
+                      mf_plan_doubt(doubt, &shown->request->wish, c)[0] == '\0';
     mf_document_tone(d, sure ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
     if (c->decode.known) {
@@ -202,33 +203,6 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
                      mf_loss_text(loss, &c->loss),
                      r->reason);
     mf_trace_choice(d, "pick", c, how);
-}
-
-void mf_trace_choice(mf_document *document,
-                     const char *id,
-                     const mf_choice *choice,
-                     const char *how)
-{
-    char full[192];
-    const mf_rate *rate = &choice->decode;
-    if (rate->known) {
-        (void)snprintf(full, sizeof full, "%.120s/decode", id);
-        mf_document_figure(
-            document, full, "speed law, decode: docs/speed.md", "tok/s", rate->tok_s);
-        mf_document_interval(document, rate->low_tok_s, rate->high_tok_s);
-        mf_document_input(document, 0, "scheme", "%s", how);
-        mf_document_input(document, 0, "basis", "%s", mf_basis_name(rate->basis));
-    }
-    if (choice->loss.known) {
-        (void)snprintf(full, sizeof full, "%.120s/loss", id);
-        mf_document_figure(document,
-                           full,
-                           "mean Kullback-Leibler divergence of the scheme, measured on Llama 3 "
-                           "8B: llama.cpp tools/perplexity",
-                           "nats",
-                           choice->loss.divergence);
-        mf_document_input(document, 0, "scheme", "%s", how);
-    }
 }
 
 static bool is_row(const mf_plan_request *request, const mf_choice *c)
@@ -383,6 +357,7 @@ mf_status mf_show_plan(mf_document *document, const mf_plan_shown *shown, mf_err
     if (shown->result->n_choices == 0) { /* nothing runs, as the pick says why */
         return MF_OK;
     }
+    mf_show_plan_raised(document, shown);
     mf_status status = mf_show_plan_users(document, shown, err);
     status = status == MF_OK ? mf_show_plan_full(document, shown, err) : status;
     status = status == MF_OK ? mf_show_plan_tables(document, shown, err) : status;

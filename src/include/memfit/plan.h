@@ -33,6 +33,9 @@ typedef struct mf_wish {
 /* The loss that keeps out what is of no use, where nobody says another. */
 #define MF_PLAN_USUAL_LIMIT 0.2
 
+/* Loss below which people don't tell the difference: about Q4_K_M's on the model that was measured (0.031). */
+#define MF_PLAN_SMALL_LOSS 0.035
+
 /* Whose measured loss stands for a scheme's: the only model with divergences in modeldb/quants.json. */
 #define MF_QUALITY_MODEL "llama-3-8b"
 /* And one more with perplexities, a larger one. */
