@@ -145,6 +145,11 @@ static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wi
     if (doubted) {
         mf_trace_choice(d, "take", &first->choice, first->how);
     }
+    if (first->host_bytes > 0) {
+        mf_document_figure(
+            d, "take/host", "capacity of the machine's host memory", "bytes", first->host_bytes);
+        mf_document_input(d, 0, "machine", "%s", first->machine);
+    }
 }
 
 static void

@@ -22,7 +22,19 @@ fail()
     printf ']}\n'
 } >"$scratch/questions.json"
 
-for definition in reports/*.json "$scratch/questions.json"; do
+# And answers that none of these has: a raised limit, host memory beside cards, several users, models that do not run, an API.
+cat >"$scratch/answers.json" <<'END'
+{"schema": 1, "title": "Answers", "text": ["Further ones."], "sections": [
+{"heading": "Raised", "command": "plan qwen3-235b-a22b --on strix-halo-128gb"},
+{"heading": "Users", "command": "plan llama-3.3-70b --parallel 4 --ctx 32768 --on pc-2x-rtx-4090,mac-studio-m5-max-40c-64gb --around-cards 1500"},
+{"heading": "Host", "command": "plan deepseek-r1 --on pc-2x-r9700,server-a100-sxm-80gb --around-cards 1500"},
+{"heading": "Models", "command": "plan gpt-oss-120b,llama-3.3-70b,qwen3-8b --on mac-mini-m6-12c-16gb"},
+{"heading": "Long", "command": "plan llama-3.1-8b --on mac-studio-m5-max-40c-128gb --ctx 131072"},
+{"heading": "Release", "command": "fit qwen3-coder-30b-a3b --on pc-2x-rtx-3090"}
+]}
+END
+
+for definition in reports/*.json "$scratch/questions.json" "$scratch/answers.json"; do
     name=$(basename "$definition" .json)
     page=$scratch/$name.html
     "$memfit" report "$definition" -o "$page" || fail "$name can't be made"
