@@ -53,11 +53,21 @@ mf_status mf_plan_facts_request(mf_plan_request *request,
 mf_status
 mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model, mf_error *err);
 
-/* The same search with the limit of the machine's GPU raised, where the result leaves something to wish. */
+/* The same search with the limit of the machine's GPU raised, where the result leaves something to wish. `name` is how the
+   machine was named. */
 mf_status mf_plan_search_raised(mf_plan_raised *raised,
                                 mf_planner *planner,
                                 const mf_plan_facts *facts,
                                 const mf_plan_shown *shown,
+                                const char *name,
+                                mf_error *err);
+
+/* The same in a few words. */
+mf_status mf_plan_raised_answer(mf_raised_answer *out,
+                                mf_planner *planner,
+                                const mf_plan_facts *facts,
+                                const mf_plan_shown *shown,
+                                const char *name,
                                 mf_error *err);
 
 /* What would grant the wishes that `machine` does not: more memory, the next chip, another card, the cheapest. The planner

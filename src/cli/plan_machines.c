@@ -89,24 +89,26 @@ void mf_plan_fill_offer(mf_machine_offer *offer,
 static void add_missed(mf_offers *offers,
                        const mf_plan_request *request,
                        const mf_plan_result *result,
-                       const mf_machine *machine)
+                       const mf_machine *machine,
+                       const mf_raised_answer *raised)
 {
     mf_missed_offer *missed = &offers->missed[offers->n_missed++];
-    char how[160];
     char speed[MF_NUMBER_SIZE];
+    *missed = (mf_missed_offer){.has_nearest = result->pick < result->n_choices, .raised = *raised};
     (void)snprintf(missed->machine, sizeof missed->machine, "%s", machine->id);
-    if (result->pick >= result->n_choices) {
+    if (!missed->has_nearest) {
         (void)snprintf(missed->why, sizeof missed->why, "nothing fits");
         return;
     }
-    const mf_choice *nearest = &result->choices[result->pick];
+    missed->nearest = result->choices[result->pick];
+    const mf_rate *decode = &missed->nearest.decode;
     (void)snprintf(missed->why,
                    sizeof missed->why,
                    "nearest %.80s%s%s%s; %.120s",
-                   mf_choice_text(how, request, nearest),
-                   nearest->decode.known ? " at " : "",
-                   nearest->decode.known ? mf_number_text(speed, nearest->decode.tok_s, 3) : "",
-                   nearest->decode.known ? " tok/s" : "",
+                   mf_choice_text(missed->how, request, &missed->nearest),
+                   decode->known ? " at " : "",
+                   decode->known ? mf_number_text(speed, decode->tok_s, 3) : "",
+                   decode->known ? " tok/s" : "",
                    result->reason);
 }
 
@@ -135,8 +137,10 @@ static mf_status try_machine(mf_offers *offers,
                              const mf_plan_request *request,
                              mf_planner *planner,
                              const mf_machine *machine,
+                             const char *name,
                              mf_error *err)
 {
+    mf_raised_answer raised = {0};
     mf_plan_result result = {0};
     mf_status status = mf_plan_search(&result, planner, machine, err);
     if (status == MF_OK && result.pick_meets) {
@@ -152,7 +156,10 @@ static mf_status try_machine(mf_offers *offers,
             status = fill_each(offer, planner, machine, err);
         }
     } else if (status == MF_OK && offers->named) {
-        add_missed(offers, request, &result, machine);
+        const mf_plan_shown shown = {
+            .planner = planner, .request = request, .machine = machine, .result = &result};
+        status = mf_plan_raised_answer(&raised, planner, facts, &shown, name, err);
+        add_missed(offers, request, &result, machine, &raised);
     }
     mf_plan_result_free(&result);
     return status;
@@ -177,7 +184,8 @@ mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model
         mf_machine *machine = NULL;
         status = mf_cli_machine(&machine, facts->database, machines->names[i], err);
         if (status == MF_OK) {
-            status = try_machine(&offers, facts, &request, planner, machine, err);
+            status =
+                try_machine(&offers, facts, &request, planner, machine, machines->names[i], err);
         }
         mf_machine_free(machine);
     }
@@ -227,6 +235,12 @@ static mf_status best_of(mf_model_row *row,
                        "%.300s",
                        result.reason[0] != '\0' ? result.reason : why.message);
     }
+    if (status == MF_OK && planner != NULL) {
+        const mf_plan_shown shown = {
+            .planner = planner, .request = &request, .machine = machine, .result = &result};
+        status = mf_plan_raised_answer(
+            &row->raised, planner, facts, &shown, facts->machines.names[0], err);
+    }
     if (status == MF_OK && row->runs) {
         row->choice = result.choices[result.pick];
         row->meets = result.pick_meets;
@@ -262,7 +276,9 @@ mf_plan_models(mf_document *document, bool *any, const mf_plan_facts *facts, mf_
     *any = false;
     for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
         status = best_of(&rows[n], facts, facts->models.names[i], machine, err);
-        const bool listed = rows[n].meets || !facts->arguments->any;
+        const bool only_raised = rows[n].raised.words[0] != '\0' && !rows[n].meets;
+        const bool listed = rows[n].meets || !facts->arguments->any || only_raised;
+        rows[n].runs = rows[n].runs && !(facts->arguments->any && only_raised);
         *any = *any || rows[n].meets;
         n += status == MF_OK && listed ? 1 : 0;
     }

@@ -1,6 +1,8 @@
 /*
  * plan_raised.c - what a plan would answer with the GPU limit of a unified memory raised, which its owner does with one command.
  */
+#include <stdio.h>
+
 #include "cli/plan_facts.h"
 
 /* A limit is worth raising for what could not be had, or for a loss that people notice. */
@@ -69,6 +71,7 @@ mf_status mf_plan_search_raised(mf_plan_raised *raised,
                                 mf_planner *planner,
                                 const mf_plan_facts *facts,
                                 const mf_plan_shown *shown,
+                                const char *name,
                                 mf_error *err)
 {
     mf_case run;
@@ -86,7 +89,7 @@ mf_status mf_plan_search_raised(mf_plan_raised *raised,
     if (status != MF_OK || !p.memory_known || p.memory.places[0].raise == MF_RAISE_NONE) {
         return status;
     }
-    status = mf_cli_machine(&machine, facts->database, facts->machines.names[0], err);
+    status = mf_cli_machine(&machine, facts->database, name, err);
     if (status == MF_OK && raise_pools(machine, &p.memory)) {
         status = mf_plan_search(&found, planner, machine, err);
     }
@@ -95,5 +98,27 @@ mf_status mf_plan_search_raised(mf_plan_raised *raised,
     }
     mf_plan_result_free(&found);
     mf_machine_free(machine);
+    return status;
+}
+
+mf_status mf_plan_raised_answer(mf_raised_answer *out,
+                                mf_planner *planner,
+                                const mf_plan_facts *facts,
+                                const mf_plan_shown *shown,
+                                const char *name,
+                                mf_error *err)
+{
+    mf_plan_raised raised;
+    char speed[MF_WORDING_SIZE];
+    *out = (mf_raised_answer){0};
+    const mf_status status = mf_plan_search_raised(&raised, planner, facts, shown, name, err);
+    if (status == MF_OK && raised.known) {
+        out->choice = raised.choice;
+        (void)snprintf(out->words,
+                       sizeof out->words,
+                       "with the GPU limit raised %.80s at %.40s tok/s",
+                       mf_choice_text(out->how, shown->request, &raised.choice),
+                       mf_rate_text(speed, &raised.choice.decode));
+    }
     return status;
 }

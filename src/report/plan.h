@@ -22,6 +22,13 @@ typedef struct mf_plan_raised {
     mf_raised limit;
 } mf_plan_raised;
 
+/* The same in a few words, where many are searched: "with the GPU limit raised MXFP4_MOE at 46 tok/s"; "" where it brings nothing. */
+typedef struct mf_raised_answer {
+    mf_choice choice;
+    char how[160];
+    char words[180];
+} mf_raised_answer;
+
 /* One model on one machine, searched. */
 typedef struct mf_plan_shown {
     const mf_planner *planner;
@@ -93,6 +100,10 @@ typedef struct mf_machine_offer {
 typedef struct mf_missed_offer {
     char machine[96];
     char why[256];
+    bool has_nearest; /* something fits */
+    mf_choice nearest;
+    char how[160]; /* of that */
+    mf_raised_answer raised;
 } mf_missed_offer;
 
 typedef struct mf_offers {
@@ -163,6 +174,7 @@ typedef struct mf_model_row {
     bool runs; /* something of it fits */
     bool meets;
     char why[320]; /* it is the pick, or that nothing runs */
+    mf_raised_answer raised;
 } mf_model_row;
 
 void mf_show_models(mf_document *document,

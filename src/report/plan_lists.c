@@ -180,13 +180,32 @@ show_offers_verdict(mf_document *d, const mf_offers *offers, const mf_wish *wish
     }
 }
 
+/* Why something is not here, and what a raised limit would change. */
+static void
+show_why(mf_document *d, const char *of, const char *why, const mf_raised_answer *raised)
+{
+    char id[160];
+    const bool more = raised->words[0] != '\0';
+    mf_document_cell(d, "%s%s%s", why, more ? "; " : "", raised->words);
+    if (more) {
+        (void)snprintf(id, sizeof id, "raised/%.100s", of);
+        mf_trace_choice(d, id, &raised->choice, raised->how);
+    }
+}
+
 static void show_missed(mf_document *d, const mf_offers *offers)
 {
     if (offers->n_missed > 0) {
         mf_document_begin(d, MF_BLOCK_PAIRS, 2, "Not granted");
-        for (size_t i = 0; i < offers->n_missed; i++) {
-            mf_document_cell(d, "%s", offers->missed[i].machine);
-            mf_document_cell(d, "%s", offers->missed[i].why);
+    }
+    for (size_t i = 0; i < offers->n_missed; i++) {
+        char id[160];
+        const mf_missed_offer *missed = &offers->missed[i];
+        mf_document_cell(d, "%s", missed->machine);
+        show_why(d, missed->machine, missed->why, &missed->raised);
+        if (missed->has_nearest) {
+            (void)snprintf(id, sizeof id, "nearest/%.100s", missed->machine);
+            mf_trace_choice(d, id, &missed->nearest, missed->how);
         }
     }
 }
@@ -465,7 +484,7 @@ static void show_models_left_out(mf_document *d, const mf_model_row *rows, size_
             begun = true;
         }
         mf_document_cell(d, "%s", rows[i].model);
-        mf_document_cell(d, "%s", rows[i].why);
+        show_why(d, rows[i].model, rows[i].why, &rows[i].raised);
     }
 }
 
@@ -513,5 +532,14 @@ void mf_show_models(mf_document *document,
         "- loss is against each model's own 16 bit version, measured on Llama 3 8B: which of the "
         "models is the better one at 16 bit is not known here");
     show_doubts(document, n_doubts, "models");
+    for (size_t i = 0; i < n; i++) {
+        const mf_raised_answer *raised = &rows[i].raised;
+        if (rows[i].runs && raised->words[0] != '\0') {
+            char id[160];
+            mf_document_cell(document, "- %s: %s", rows[i].model, raised->words);
+            (void)snprintf(id, sizeof id, "raised/%.100s", rows[i].model);
+            mf_trace_choice(document, id, &raised->choice, raised->how);
+        }
+    }
     show_models_left_out(document, rows, n);
 }

@@ -29,6 +29,8 @@ cat >"$scratch/answers.json" <<'END'
 {"heading": "Users", "command": "plan llama-3.3-70b --parallel 4 --ctx 32768 --on pc-2x-rtx-4090,mac-studio-m5-max-40c-64gb --around-cards 1500"},
 {"heading": "Host", "command": "plan deepseek-r1 --on pc-2x-r9700,server-a100-sxm-80gb --around-cards 1500"},
 {"heading": "Models", "command": "plan gpt-oss-120b,llama-3.3-70b,qwen3-8b --on mac-mini-m6-12c-16gb"},
+{"heading": "Missed", "command": "plan gpt-oss-120b --on mac-mini-m6-12c-16gb,pc-rtx-4060,strix-halo-96gb --min-tok-s 30"},
+{"heading": "Both", "command": "plan qwen3-235b-a22b,gpt-oss-120b --on strix-halo-128gb --min-tok-s 8"},
 {"heading": "Long", "command": "plan llama-3.1-8b --on mac-studio-m5-max-40c-128gb --ctx 131072"},
 {"heading": "Release", "command": "fit qwen3-coder-30b-a3b --on pc-2x-rtx-3090"}
 ]}
