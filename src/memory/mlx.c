@@ -114,9 +114,17 @@ static mf_status check_windows(const mf_case *run, mf_error *err)
     return MF_OK;
 }
 
+/* A chip with unified memory that is not Apple's has no Metal; of a described machine it may not be known whose it is. */
+static bool is_others(const mf_machine *machine)
+{
+    const mf_device *chip = machine->n_devices > 0 ? machine->devices[0].device : NULL;
+    return chip != NULL && (chip->vendor == MF_VENDOR_AMD || chip->vendor == MF_VENDOR_NVIDIA ||
+                            chip->vendor == MF_VENDOR_INTEL);
+}
+
 static mf_status mlx_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    if (at->n_devices != 1 || !at->unified) {
+    if (at->n_devices != 1 || !at->unified || is_others(run->machine)) {
         return mf_fail(err,
                        MF_E_UNSUPPORTED,
                        "mlx runs on one Mac's GPU here, '%s' is not one: choose --engine llama.cpp",
