@@ -61,8 +61,8 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
                                .result = &result,
                                .load = f->load};
         out->yes = result.pick_meets;
-        status = mf_plan_search_raised(
-            &shown.raised, planner, f, &shown, f->machines.names[0], err);
+        status =
+            mf_plan_search_raised(&shown.raised, planner, f, &shown, f->machines.names[0], err);
         status = status == MF_OK ? write_schemes(out, f, planner, &shown, machine, err) : status;
     }
     mf_plan_result_free(&result);

@@ -197,17 +197,27 @@ static void show_token_prices(mf_document *d, const mf_cost_shown *shown)
                  MF_PART_COUNT);
 }
 
-static const char *turn_text(text out, const mf_break_even *b, const char *unit, double per)
+/* No more digits than the range supports: one where it spans more than four times. */
+static int turn_digits(const mf_break_even *b)
+{
+    static const double wide = 4;
+    if (!b->spread_known) {
+        return 3;
+    }
+    return b->value < 10 && !(b->p90 <= wide * b->p10) ? 1 : 2;
+}
+
+static const char *turn_text(text out, const mf_break_even *b, const char *unit)
 {
     char number[MF_NUMBER_SIZE];
+    const char *about = b->spread_known ? "about " : "";
+    (void)mf_number_text(number, b->value, turn_digits(b));
     switch (b->turn) {
     case MF_TURN_AT:
-        (void)snprintf(
-            out, MF_WORDING_SIZE, "from %s %s on", mf_number_text(number, b->value / per, 3), unit);
+        (void)snprintf(out, MF_WORDING_SIZE, "from %s%s %s on", about, number, unit);
         return out;
     case MF_TURN_UNTIL:
-        (void)snprintf(
-            out, MF_WORDING_SIZE, "up to %s %s", mf_number_text(number, b->value / per, 3), unit);
+        (void)snprintf(out, MF_WORDING_SIZE, "up to %s %s", number, unit);
         return out;
     case MF_TURN_ALWAYS:
         return "always";
@@ -218,8 +228,7 @@ static const char *turn_text(text out, const mf_break_even *b, const char *unit,
 }
 
 /* " (80 %: 1.9 to 9.2)"; nothing where the draws were not asked or say nothing. */
-static const char *
-turn_spread(text out, const mf_break_even *b, const char *unit, const char *beyond)
+static const char *hours_spread(text out, const mf_break_even *b)
 {
     char low[MF_NUMBER_SIZE];
     char high[MF_NUMBER_SIZE];
@@ -228,11 +237,32 @@ turn_spread(text out, const mf_break_even *b, const char *unit, const char *beyo
     }
     (void)snprintf(out,
                    MF_WORDING_SIZE,
-                   " (80 %%: %s%s%s to %.80s)",
+                   " (80 %%: %s%s to %s)",
                    b->p10 > 0 ? mf_number_text(low, b->p10, 2) : "any",
-                   b->turn == MF_TURN_NEVER ? " " : "",
-                   b->turn == MF_TURN_NEVER ? unit : "",
-                   isinf(b->p90) ? beyond : mf_number_text(high, b->p90, 2));
+                   b->turn == MF_TURN_NEVER ? " hours a day" : "",
+                   isinf(b->p90) ? "never" : mf_number_text(high, b->p90, 2));
+    return out;
+}
+
+/* "; one world in ten turns within 2.2 months, one in ten not within 3 years". */
+static const char *months_spread(text out, const mf_break_even *b, const char *beyond)
+{
+    char low[MF_NUMBER_SIZE];
+    char high[MF_NUMBER_SIZE];
+    if (!b->spread_known || isinf(b->p10)) {
+        return "";
+    }
+    (void)mf_number_text(low, b->p10, 2);
+    (void)mf_number_text(high, b->p90, 2);
+    (void)snprintf(out,
+                   MF_WORDING_SIZE,
+                   "; one world in ten turns %s%s%s, one in ten %s%s%.80s",
+                   b->p10 > 0 ? "within " : "at once",
+                   b->p10 > 0 ? low : "",
+                   b->p10 > 0 ? " months" : "",
+                   isinf(b->p90) ? "not within " : "after ",
+                   isinf(b->p90) ? "" : high,
+                   isinf(b->p90) ? beyond : " months");
     return out;
 }
 
@@ -243,36 +273,35 @@ static void show_turns(mf_document *d, const mf_cost_shown *shown)
     text years;
     text beyond;
     text spread;
-    (void)snprintf(
-        beyond, sizeof beyond, "not within %s", mf_span_text(years, shown->plan->run.years));
+    (void)mf_span_text(beyond, shown->plan->run.years);
     mf_document_begin(d, MF_BLOCK_PAIRS, 2, "When buying is cheaper");
     for (size_t i = 0; i < shown->cost->n_versus; i++) {
         const mf_versus *v = &shown->cost->versus[i];
         mf_document_cell(d, "than %s", mf_cost_way_title(v->way));
         mf_document_cell(d,
                          "%s%s, over %s",
-                         turn_text(line, &v->hours_per_day, "hours a day of use", 1),
-                         turn_spread(spread, &v->hours_per_day, "hours a day", "never"),
+                         turn_text(line, &v->hours_per_day, "hours a day of use"),
+                         hours_spread(spread, &v->hours_per_day),
                          mf_span_text(years, shown->plan->run.years));
         mf_cost_trace_turn(d, v, &v->hours_per_day, "turn-hours-per-day", "h");
         if (v->way == MF_WAY_RENT && shown->plan->renting.min_hours > 0) {
             mf_document_cell(d, "  by days");
-            mf_document_cell(d, "%s", turn_text(line, &v->days_per_week, "days of use a week", 1));
+            mf_document_cell(d, "%s", turn_text(line, &v->days_per_week, "days of use a week"));
             mf_cost_trace_turn(d, v, &v->days_per_week, "turn-days-per-week", "days");
         }
         mf_document_cell(d, "  if sold then");
         mf_document_cell(d,
                          "%s%s",
-                         turn_text(line, &v->months, "months", 1),
-                         turn_spread(spread, &v->months, "months", beyond));
+                         turn_text(line, &v->months, "months"),
+                         months_spread(spread, &v->months, beyond));
         mf_cost_trace_turn(d, v, &v->months, "turn-months", "months");
         mf_document_cell(d, "  if never sold");
         mf_document_cell(d,
                          "%s%s",
                          v->months_unsold.turn == MF_TURN_NEVER
                              ? "not within 10 years"
-                             : turn_text(line, &v->months_unsold, "months", 1),
-                         turn_spread(spread, &v->months_unsold, "months", beyond));
+                             : turn_text(line, &v->months_unsold, "months"),
+                         months_spread(spread, &v->months_unsold, beyond));
         mf_cost_trace_turn(d, v, &v->months_unsold, "turn-months-unsold", "months");
     }
 }
