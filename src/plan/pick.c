@@ -234,7 +234,7 @@ static double shortfall(const mf_choice *c, const mf_plan_request *r)
     return sum;
 }
 
-static bool by_speed(const mf_plan_request *r)
+bool mf_plan_by_speed(const mf_plan_request *r)
 {
     const mf_wish *wish = &r->wish;
     return !(wish->min_tok_s > 0) && !(wish->max_ttft_s > 0) &&
@@ -358,17 +358,17 @@ static void explain(mf_plan_result *r, const mf_plan_request *request)
         (void)snprintf(r->reason,
                        sizeof r->reason,
                        "the finest that %s; nobody measured what these schemes lose",
-                       by_speed(request) ? "fits" : "grants every wish");
-    } else if (by_speed(request) && !c->decode.known) {
+                       mf_plan_by_speed(request) ? "fits" : "grants every wish");
+    } else if (mf_plan_by_speed(request) && !c->decode.known) {
         (void)snprintf(
             r->reason, sizeof r->reason, "the least loss of those that fit; no speed is known");
-    } else if (by_speed(request) && small) {
+    } else if (mf_plan_by_speed(request) && small) {
         (void)snprintf(r->reason,
                        sizeof r->reason,
                        "the fastest%s whose loss is small (divergence up to %s, about Q4_K_M's)",
                        fastest_words(r, request),
                        mf_number_text(number, MF_PLAN_SMALL_LOSS, 2));
-    } else if (by_speed(request)) {
+    } else if (mf_plan_by_speed(request)) {
         const bool coarse = c->loss.divergence > MF_PLAN_USUAL_LIMIT;
         (void)snprintf(r->reason,
                        sizeof r->reason,
@@ -414,7 +414,7 @@ static void choose(mf_plan_result *r, const mf_plan_request *request)
         if (best != NULL && c->meets != best->meets) {
             take = c->meets;
         } else if (best != NULL && c->meets) {
-            take = better(c, best, request, by_speed(request));
+            take = better(c, best, request, mf_plan_by_speed(request));
         } else if (best != NULL) {
             const double gap = shortfall(c, request) - shortfall(best, request);
             take = gap < -1e-9 || (gap < 1e-9 && better(c, best, request, true));

@@ -19,6 +19,9 @@ bool mf_plan_is_held_well(const mf_choice *choice, const mf_plan_request *reques
 /* The context that is wished for is not longer than what the model was trained for. */
 bool mf_plan_is_trained_for(const mf_plan_request *r);
 
+/* Once the loss is small speed counts: whatever loses little is picked before what does not. */
+bool mf_plan_by_speed(const mf_plan_request *r);
+
 /* What the scheme loses is within the wish. */
 bool mf_plan_grants_loss(const mf_plan_request *r, size_t quant);
 

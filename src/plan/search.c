@@ -291,28 +291,59 @@ static bool exceeds_all(const search *s, const mf_ready_model *ready)
     return mf_ready_least_bytes(ready) > sum;
 }
 
+static mf_status offload_scheme(search *s, size_t q, mf_error *err)
+{
+    const mf_plan_request *r = &s->planner->request;
+    const mf_ready_model *ready = NULL;
+    if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->model, r->quants[q]) ||
+        !mf_plan_is_usual(r->quants[q]) || (r->granting && !mf_plan_grants_loss(r, q)) ||
+        is_held_well(s, q)) {
+        return MF_OK;
+    }
+    mf_status status = mf_planner_scheme(&ready, s->planner, q, err);
+    if (status != MF_OK || ready == NULL || exceeds_all(s, ready)) {
+        return status;
+    }
+    if (mf_model_has_experts(r->model)) {
+        status = add_offloaded(s, q, ready, LADDER_EXPERTS, err);
+    }
+    return status == MF_OK ? add_offloaded(s, q, ready, LADDER_LAYERS, err) : status;
+}
+
+static bool loses_little(const mf_plan_request *r, size_t quant)
+{
+    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
+    return loss.known && loss.divergence <= MF_PLAN_SMALL_LOSS;
+}
+
+/* Something that fits loses little. */
+static bool has_small_loss(const search *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->result->n_choices; i++) {
+        const mf_choice *c = &s->result->choices[i];
+        any = any || (c->fits && c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS);
+    }
+    return any;
+}
+
+/* What loses little is picked before the rest, which then need not be tried if only the pick counts. */
 static mf_status try_offload(search *s, mf_error *err)
 {
     const mf_plan_request *r = &s->planner->request;
     const bool can = r->offload && s->machine.engine->id == MF_ENGINE_LLAMACPP &&
                      s->machine.backend != MF_BACKEND_CPU && has_host(s->machine.machine);
+    const bool in_turns = r->granting && r->fixed_context && mf_plan_by_speed(r);
     mf_status status = MF_OK;
-    for (size_t q = 0; can && status == MF_OK && q < r->n_quants; q++) {
-        const mf_ready_model *ready = NULL;
-        if (!mf_plan_takes(MF_ENGINE_LLAMACPP, r->model, r->quants[q]) ||
-            !mf_plan_is_usual(r->quants[q]) || (r->granting && !mf_plan_grants_loss(r, q)) ||
-            is_held_well(s, q)) {
-            continue;
+    for (int turn = 0; can && turn < (in_turns ? 2 : 1); turn++) {
+        const bool little = turn == 0;
+        if (in_turns && !little && has_small_loss(s)) {
+            break;
         }
-        status = mf_planner_scheme(&ready, s->planner, q, err);
-        if (ready != NULL && exceeds_all(s, ready)) {
-            continue;
-        }
-        if (status == MF_OK && ready != NULL && mf_model_has_experts(r->model)) {
-            status = add_offloaded(s, q, ready, LADDER_EXPERTS, err);
-        }
-        if (status == MF_OK && ready != NULL) {
-            status = add_offloaded(s, q, ready, LADDER_LAYERS, err);
+        for (size_t q = 0; status == MF_OK && q < r->n_quants; q++) {
+            if (!in_turns || loses_little(r, q) == little) {
+                status = offload_scheme(s, q, err);
+            }
         }
     }
     return status;
