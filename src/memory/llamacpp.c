@@ -138,25 +138,41 @@ static mf_status add_weights(filler *fill, mf_error *err)
     return status;
 }
 
+/* Layers take turns in most models: one like the last or the one before has its cache. */
+static mf_status cache_of(mf_cache_size one[2], size_t index, const mf_case *run, mf_error *err)
+{
+    const mf_layer *layers = run->model->layers;
+    for (size_t back = 1; back <= 2 && back <= index; back++) {
+        if (memcmp(&layers[index], &layers[index - back], sizeof *layers) == 0) {
+            const mf_cache_size like = one[back - 1];
+            one[1] = one[0];
+            one[0] = like;
+            return MF_OK;
+        }
+    }
+    one[1] = one[0];
+    one[0].kv_bytes = 0;
+    one[0].kv_fill_bytes = 0;
+    one[0].state_bytes = 0;
+    return mf_cache_add_layer(&one[0], run->model, index, &run->workload, err);
+}
+
 static mf_status add_caches(filler *fill, mf_cache_size *size, mf_error *err)
 {
     const mf_workload *w = &fill->run->workload;
     mf_status status = mf_cache_begin(size, w, err);
+    mf_cache_size one[2] = {*size, *size};
     for (size_t i = 0; status == MF_OK && i < fill->run->model->n_layers; i++) {
-        mf_cache_size one = *size;
-        one.kv_bytes = 0;
-        one.kv_fill_bytes = 0;
-        one.state_bytes = 0;
-        status = mf_cache_add_layer(&one, fill->run->model, i, w, err);
+        status = cache_of(one, i, fill->run, err);
         const size_t place = w->kv_offload ? (size_t)fill->plan.layers[i] : fill->at->host;
         if (status == MF_OK) {
-            const uint64_t behind = kind_of(fill, place) == BUFFER_CUDA ? one.kv_fill_bytes : 0;
-            status = add_split(fill, place, MF_TERM_KV_CACHE, one.kv_bytes + behind, err);
+            const uint64_t behind = kind_of(fill, place) == BUFFER_CUDA ? one[0].kv_fill_bytes : 0;
+            status = add_split(fill, place, MF_TERM_KV_CACHE, one[0].kv_bytes + behind, err);
         }
         if (status == MF_OK) {
-            status = add_split(fill, place, MF_TERM_STATE, one.state_bytes, err);
+            status = add_split(fill, place, MF_TERM_STATE, one[0].state_bytes, err);
         }
-        size->swa_cells = one.swa_cells > size->swa_cells ? one.swa_cells : size->swa_cells;
+        size->swa_cells = one[0].swa_cells > size->swa_cells ? one[0].swa_cells : size->swa_cells;
     }
     return status;
 }
