@@ -212,6 +212,28 @@ mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_er
     return status;
 }
 
+/* Its own footprint, like the first one's where there is one, which remembers graphs. */
+static mf_status need_in(
+    mf_memory *need, mf_footprint **first, const mf_case *run, const mf_quant *quant, mf_error *err)
+{
+    mf_case other = *run;
+    mf_footprint *own = NULL;
+    other.quant = quant;
+    mf_status status = *first != NULL ? mf_footprint_new_like(&own, *first, quant, err)
+                                      : mf_footprint_new(&own, run->model, quant, err);
+    if (status == MF_OK && *first == NULL) {
+        mf_footprint_remember(own);
+    }
+    other.footprint = own;
+    status = status == MF_OK ? mf_memory_need(need, &other, err) : status;
+    if (status == MF_OK && *first == NULL) {
+        *first = own;
+    } else {
+        mf_footprint_free(own);
+    }
+    return status;
+}
+
 mf_status mf_memory_largest_quant(size_t *best,
                                   uint64_t *weight_bytes,
                                   const mf_quant *const *quants,
@@ -221,25 +243,23 @@ mf_status mf_memory_largest_quant(size_t *best,
 {
     size_t found = n_quants;
     uint64_t most = 0;
-    for (size_t i = 0; i < n_quants; i++) {
-        mf_case other = *run;
+    mf_footprint *first = NULL;
+    mf_status status = MF_OK;
+    for (size_t i = 0; status == MF_OK && i < n_quants; i++) {
         mf_memory need;
-        other.quant = quants[i];
-        other.footprint = NULL;
-        const mf_status status = mf_memory_need(&need, &other, err);
-        if (status == MF_E_UNSUPPORTED) {
-            continue;
-        }
-        if (status != MF_OK) {
-            return status;
-        }
-        const uint64_t bytes = need.fits ? need.terms[MF_TERM_WEIGHTS] : 0;
+        status = need_in(&need, &first, run, quants[i], err);
+        const uint64_t bytes = status == MF_OK && need.fits ? need.terms[MF_TERM_WEIGHTS] : 0;
         const bool asked =
             run->quant != NULL && quants[i] != NULL && strcmp(quants[i]->id, run->quant->id) == 0;
         if (bytes > most || (asked && bytes > 0 && bytes == most)) {
             most = bytes;
             found = i;
         }
+        status = status == MF_E_UNSUPPORTED ? MF_OK : status;
+    }
+    mf_footprint_free(first);
+    if (status != MF_OK) {
+        return status;
     }
     *best = found;
     if (weight_bytes != NULL) {

@@ -117,11 +117,55 @@ int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
     return plan->tensors != NULL ? plan->tensors[index] : usual_place(plan, run, at, index);
 }
 
-static void
-match(llamacpp_plan *plan, bool *taken, const mf_case *run, const regex_t *pattern, int8_t place)
+/* It may be one of several expressions, outside of parentheses; with brackets in it any bar counts. */
+static bool has_choice(const char *pattern)
 {
+    const bool brackets = strchr(pattern, '[') != NULL;
+    int depth = 0;
+    for (const char *c = pattern; *c != '\0'; c++) {
+        if (*c == '\\' && c[1] != '\0') {
+            c++;
+        } else if (*c == '|' && (brackets || depth == 0)) {
+            return true;
+        } else {
+            depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;
+        }
+    }
+    return false;
+}
+
+/* The text that a pattern begins with, which whatever matches it holds; empty if that is not plain to see. */
+static void literal_of(char *out, size_t size, const char *pattern)
+{
+    static const char special[] = "\\^$.[]()*+?{}|";
+    size_t n = 0;
+    const char *c = has_choice(pattern) ? "" : pattern;
+    while (*c != '\0' && n + 1 < size) {
+        const bool escaped = *c == '\\' && c[1] != '\0' && strchr(special, c[1]) != NULL;
+        const char *next = escaped ? c + 2 : c + 1;
+        const bool plain = escaped || strchr(special, *c) == NULL;
+        if (!plain || (*next != '\0' && strchr("*?{", *next) != NULL)) {
+            break;
+        }
+        out[n++] = escaped ? c[1] : *c;
+        c = next;
+    }
+    out[n] = '\0';
+}
+
+/* Most names are told apart by the number of a block, long before an expression is run over them. */
+static void match(llamacpp_plan *plan,
+                  bool *taken,
+                  const mf_case *run,
+                  const mf_override *override,
+                  const regex_t *pattern,
+                  int8_t place)
+{
+    char literal[64];
+    literal_of(literal, sizeof literal, override->pattern);
     for (size_t i = 0; i < run->model->n_tensors; i++) {
-        if (!taken[i] && regexec(pattern, run->model->tensors[i].name, 0, NULL, 0) == 0) {
+        const char *name = run->model->tensors[i].name;
+        if (!taken[i] && strstr(name, literal) != NULL && regexec(pattern, name, 0, NULL, 0) == 0) {
             taken[i] = true;
             plan->tensors[i] = place;
         }
@@ -154,6 +198,7 @@ static mf_status override_one(llamacpp_plan *plan,
     match(plan,
           taken,
           run,
+          override,
           &pattern,
           (int8_t)(override->device < 0 ? (int32_t)at->host : override->device));
     regfree(&pattern);

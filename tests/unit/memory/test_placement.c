@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <regex.h>
 #include <string.h>
 
 #include "small.h"
@@ -64,6 +65,47 @@ Test(placement, the_first_pattern_that_matches_sends_a_tensor)
     const uint64_t experts = UINT64_C(2) * 2 * 512 * 256 * 5;
     cr_expect(eq(u64, weights_on(&before, 0) - weights_on(&after, 0), experts));
     cr_expect(eq(u64, weights_on(&after, 1) - weights_on(&before, 1), experts));
+}
+
+/* Choices, optional letters and escapes at a pattern's beginning are not what a name has to hold. */
+Test(placement, patterns_match_as_expressions_whatever_they_begin_with)
+{
+    static const char *const patterns[] = {"ffn_up|blk.0",
+                                           "blk\\.(0|2)",
+                                           "[b|x]lk.1",
+                                           "blkx?.1",
+                                           "blkk*.2",
+                                           "\\<blk",
+                                           "a[(]b|output",
+                                           "(up)|down",
+                                           "blk\\.1\\.attn_k",
+                                           "k{1}.0",
+                                           "^output",
+                                           "exps$",
+                                           ".",
+                                           ""};
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        small s;
+        regex_t expression;
+        mf_tensor_map map = {0};
+        small_build(&s);
+        const mf_override override = {.pattern = patterns[i], .device = MF_ON_HOST};
+        const mf_placement p = {.overrides = &override, .n_overrides = 1};
+        s.run.workload.placement = &p;
+        cr_assert(eq(int, mf_tensor_map_make(&map, &s.run, NULL), MF_OK));
+        cr_assert(eq(int, regcomp(&expression, patterns[i], REG_EXTENDED | REG_NOSUB), 0));
+        for (size_t t = 0; t < s.model.n_tensors; t++) {
+            const char *name = s.model.tensors[t].name;
+            const bool matches = regexec(&expression, name, 0, NULL, 0) == 0;
+            const bool usual = s.model.tensors[t].role == MF_ROLE_TOKEN_EMBEDDING;
+            cr_expect(eq(int, map.tensors[t] == map.host, matches || usual),
+                      "'%s' and '%s'",
+                      patterns[i],
+                      name);
+        }
+        regfree(&expression);
+        mf_tensor_map_free(&map);
+    }
 }
 
 Test(placement, patterns_that_are_none_are_usage_errors)
