@@ -138,12 +138,20 @@ static mf_status add_weights(filler *fill, mf_error *err)
     return status;
 }
 
-/* Layers take turns in most models: one like the last or the one before has its cache. */
-static mf_status cache_of(mf_cache_size one[2], size_t index, const mf_case *run, mf_error *err)
+static bool same_cache(const mf_footprint *f, size_t a, size_t b)
 {
-    const mf_layer *layers = run->model->layers;
+    const mf_layer *first = &f->model->layers[a];
+    const mf_layer *second = &f->model->layers[b];
+    return f->kinds[a] == f->kinds[b] && first->is_nextn == second->is_nextn &&
+           first->nextn_has_cache == second->nextn_has_cache &&
+           first->recurrent.conv_elements == second->recurrent.conv_elements;
+}
+
+/* Layers take turns in most models: one like the last or the one before has its cache. */
+static mf_status cache_of(mf_cache_size one[2], size_t index, const filler *fill, mf_error *err)
+{
     for (size_t back = 1; back <= 2 && back <= index; back++) {
-        if (memcmp(&layers[index], &layers[index - back], sizeof *layers) == 0) {
+        if (same_cache(fill->f, index, index - back)) {
             const mf_cache_size like = one[back - 1];
             one[1] = one[0];
             one[0] = like;
@@ -154,7 +162,7 @@ static mf_status cache_of(mf_cache_size one[2], size_t index, const mf_case *run
     one[0].kv_bytes = 0;
     one[0].kv_fill_bytes = 0;
     one[0].state_bytes = 0;
-    return mf_cache_add_layer(&one[0], run->model, index, &run->workload, err);
+    return mf_cache_add_layer(&one[0], fill->run->model, index, &fill->run->workload, err);
 }
 
 static mf_status add_caches(filler *fill, mf_cache_size *size, mf_error *err)
@@ -163,7 +171,7 @@ static mf_status add_caches(filler *fill, mf_cache_size *size, mf_error *err)
     mf_status status = mf_cache_begin(size, w, err);
     mf_cache_size one[2] = {*size, *size};
     for (size_t i = 0; status == MF_OK && i < fill->run->model->n_layers; i++) {
-        status = cache_of(one, i, fill->run, err);
+        status = cache_of(one, i, fill, err);
         const size_t place = w->kv_offload ? (size_t)fill->plan.layers[i] : fill->at->host;
         if (status == MF_OK) {
             const uint64_t behind = kind_of(fill, place) == BUFFER_CUDA ? one[0].kv_fill_bytes : 0;
