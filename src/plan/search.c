@@ -441,6 +441,16 @@ case_of(const mf_planner *planner, const mf_choice *choice, const mf_machine *ma
                      .footprint = planner->schemes[choice->quant].ready.footprint};
 }
 
+/* The case's context in the steps of mf_memory_max_context, not longer than what was trained. */
+static uint64_t trained_context(const mf_case *run)
+{
+    enum { STEP = 256 };
+    const uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
+    const uint64_t trained = run->model->context_max / STEP * STEP * sequences;
+    const uint64_t asked = run->workload.n_ctx / STEP * STEP;
+    return run->model->context_max > 0 && trained < asked ? trained : asked;
+}
+
 mf_status mf_plan_max_context(uint64_t *n_ctx,
                               const mf_planner *planner,
                               const mf_choice *choice,
@@ -448,7 +458,13 @@ mf_status mf_plan_max_context(uint64_t *n_ctx,
                               mf_error *err)
 {
     const mf_case run = case_of(planner, choice, machine);
-    return mf_memory_max_context(n_ctx, &run, err);
+    const uint64_t known = choice->fits ? trained_context(&run) : 0;
+    const mf_status status = mf_memory_max_context(n_ctx, &run, err);
+    /* Buffers don't grow evenly: the search may end below a context that is known to fit. */
+    if (status == MF_OK && *n_ctx < known) {
+        *n_ctx = known;
+    }
+    return status;
 }
 
 mf_status mf_plan_predict(mf_prediction *prediction,

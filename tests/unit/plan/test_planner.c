@@ -126,3 +126,25 @@ Test(planner, memory_for_the_smallest_scheme_whose_loss_is_granted_may_do)
     cr_expect(not(may), "a longer context than was trained");
     tear_down(&d);
 }
+
+/* Compute buffers of Nemotron Super are smaller at some longer contexts than at shorter ones. */
+Test(planner, the_largest_context_is_not_below_one_that_fits)
+{
+    desk d;
+    size_t n_known = 0;
+    set_up(&d, "nemotron-super-49b", "pc-rtx-2070-super");
+    d.request.max_contexts = true;
+    cr_assert(mf_planner_ask(d.planner, &d.request, NULL) == MF_OK);
+    mf_plan_result result = searched(&d, d.planner);
+    for (size_t i = 0; i < result.n_choices; i++) {
+        const mf_choice *c = &result.choices[i];
+        n_known += c->max_context > 0 ? 1 : 0;
+        cr_expect(c->max_context == 0 || c->max_context >= c->workload.n_ctx,
+                  "%s: %llu",
+                  d.request.quants[c->quant]->id,
+                  (unsigned long long)c->max_context);
+    }
+    cr_expect(gt(sz, n_known, (size_t)2));
+    mf_plan_result_free(&result);
+    tear_down(&d);
+}
