@@ -30,7 +30,7 @@ typedef struct compute_point {
 /* One way's graph and its sizes at the cells of `from`; the growing nodes are known once it was built at `to` as well. */
 typedef struct series_form {
     compute_form *form; /* the memo's */
-    node_sizes *sizes;
+    node_sizes *sizes;  /* of the nodes that hold memory */
     growing_node *growing;
     size_t n_growing;
 } series_form;
@@ -322,6 +322,12 @@ static void insert_point(compute_series *s, uint64_t cells, const compute_way *w
     s->n_points++;
 }
 
+/* Of views and of what lies elsewhere a replay reads no sizes. */
+static bool holds_memory(const graph_node *n)
+{
+    return !n->external && n->view_src == GRAPH_NONE;
+}
+
 static node_sizes sizes_of(const graph_node *n)
 {
     const uint64_t *ne = n->shape.ne;
@@ -360,8 +366,11 @@ static bool keep_sizes(series_form *s, compute_form *form)
     if (sizes == NULL) {
         return false;
     }
+    size_t k = 0;
     for (uint32_t i = 0; i < n; i++) {
-        sizes[i] = sizes_of(&form->g.nodes[i]);
+        if (holds_memory(&form->g.nodes[i])) {
+            sizes[k++] = sizes_of(&form->g.nodes[i]);
+        }
     }
     s->form = form;
     s->sizes = sizes;
@@ -378,10 +387,15 @@ static bool find_growing(series_form *s, const compute_form *now, uint64_t n_ste
     free(s->growing);
     s->growing = malloc(n * sizeof *s->growing);
     s->n_growing = 0;
+    const node_sizes *kept = s->sizes;
     for (uint32_t i = 0; s->growing != NULL && i < n; i++) {
+        if (!holds_memory(&now->g.nodes[i])) {
+            continue;
+        }
         const node_sizes here = sizes_of(&now->g.nodes[i]);
-        const node_sizes *a = before ? &here : &s->sizes[i];
-        const node_sizes *b = before ? &s->sizes[i] : &here;
+        const node_sizes *a = before ? &here : kept;
+        const node_sizes *b = before ? kept : &here;
+        kept++;
         growing_node *grows = &s->growing[s->n_growing];
         if (memcmp(a, b, sizeof *a) == 0) {
             continue;
@@ -432,8 +446,11 @@ static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, gall
         series_form *form = &s->forms[w];
         graph_node *nodes = form->form->g.nodes;
         bool repeats = false;
+        const node_sizes *kept = form->sizes;
         for (uint32_t i = 0; i < form->form->g.n_nodes; i++) {
-            set_sizes(&nodes[i], &form->sizes[i]);
+            if (holds_memory(&nodes[i])) {
+                set_sizes(&nodes[i], kept++);
+            }
         }
         for (size_t i = 0; i < form->n_growing; i++) {
             const growing_node *grows = &form->growing[i];
