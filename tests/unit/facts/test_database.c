@@ -238,6 +238,30 @@ Test(database, a_machine_of_an_unknown_device_or_link_is_refused)
                         "machine 'x': unknown link 'bridge-to', did you mean 'bridge-toy'?");
 }
 
+/* A machine asks for links again and again. */
+Test(database, a_file_of_rows_is_read_once)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    char path[256];
+    mf_link *link = NULL;
+    mf_database *database = opened_with(folder,
+                                        "hwdb/links.json",
+                                        "{\"schema\": 1, \"rows\": [{\"id\": \"link-of-its-own\", "
+                                        "\"name\": \"pcie-toy\", \"kind\": \"ho"
+                                        "st to GPU\", \"bandwidth\": \"31 GB/s\", \"measured\": "
+                                        "null, \"latency\": null, \"source\":"
+                                        " {\"kind\": \"vendor\", \"title\": \"made up for tests\", "
+                                        "\"url\": null, \"seen\": null}, \"n"
+                                        "ote\": null}], \"sources\": []}");
+    cr_assert(eq(int, mf_database_link(&link, database, "link-of-its-own", NULL), MF_OK));
+    mf_link_free(link);
+    (void)snprintf(path, sizeof path, "%s/hwdb/links.json", folder);
+    cr_assert(eq(int, unlink(path), 0));
+    cr_assert(eq(int, mf_database_link(&link, database, "link-of-its-own", NULL), MF_OK));
+    mf_link_free(link);
+    close_with(database, folder, "hwdb/links.json");
+}
+
 Test(database, a_name_can_not_leave_its_folder)
 {
     mf_database *database = opened();
