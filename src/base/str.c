@@ -98,6 +98,15 @@ char *mf_strdup(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
+size_t mf_str_columns(const char *text)
+{
+    size_t n = 0;
+    for (const char *c = text; c != NULL && *c != '\0'; c++) {
+        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
+    }
+    return n;
+}
+
 bool mf_ends_with(const char *text, const char *end)
 {
     const size_t n = strlen(text);

@@ -31,6 +31,9 @@ void mf_str_free(mf_str *text);
 /* Copy of text on the heap, NULL if there is no memory or text is NULL. The caller frees it. */
 char *mf_strdup(const char *text);
 
+/* Columns that a UTF-8 text takes: its characters, none of ours is wide. 0 for NULL. */
+size_t mf_str_columns(const char *text);
+
 bool mf_ends_with(const char *text, const char *end);
 
 /* Number of single-character edits between two texts, case ignored; gives up above `limit` and returns limit + 1. */

@@ -259,6 +259,16 @@ size_t mf_machine_count_devices(const mf_machine *machine)
     return n * (machine->n_nodes > 0 ? machine->n_nodes : 1);
 }
 
+const mf_pool *mf_machine_pool(const mf_machine *machine, mf_pool_kind kind)
+{
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        if (machine->pools[i].kind == kind) {
+            return &machine->pools[i];
+        }
+    }
+    return NULL;
+}
+
 /* As hwdb's files say it: "discontinued 2026-08-25", "512 GB option withdrawn March 2026". */
 bool mf_machine_is_past(const mf_machine *machine)
 {

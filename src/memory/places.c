@@ -15,16 +15,6 @@ static const double gtt_share = 0.50;
 static const double raised_share = 0.90;         /* community advice, truth/hardware README */
 static const double system_bytes = 4294967296.0; /* kernel and services of a machine at rest */
 
-static const mf_pool *pool_of(const mf_machine *machine, mf_pool_kind kind)
-{
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        if (machine->pools[i].kind == kind) {
-            return &machine->pools[i];
-        }
-    }
-    return NULL;
-}
-
 static double capacity_of(const mf_pool *pool)
 {
     return pool != NULL && pool->capacity_bytes.known ? pool->capacity_bytes.value : 0;
@@ -104,8 +94,8 @@ static size_t count_devices(const mf_machine *machine)
 
 layout mf_layout_places(mf_memory *memory, const mf_case *run)
 {
-    const mf_pool *unified = pool_of(run->machine, MF_POOL_UNIFIED);
-    const mf_pool *host_pool = pool_of(run->machine, MF_POOL_HOST);
+    const mf_pool *unified = mf_machine_pool(run->machine, MF_POOL_UNIFIED);
+    const mf_pool *host_pool = mf_machine_pool(run->machine, MF_POOL_HOST);
     layout at = {.unified = unified != NULL};
     if (run->backend != MF_BACKEND_CPU) {
         at.n_devices = count_devices(run->machine);

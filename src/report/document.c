@@ -42,8 +42,7 @@ mf_status mf_document_status(const mf_document *document, mf_error *err)
     return document->failed ? mf_fail(err, MF_E_NOMEM, "out of memory for a report") : MF_OK;
 }
 
-/* Room for one more item in an array that holds n. */
-static void *grown(mf_document *document, void *items, size_t n, size_t item_size)
+void *mf_document_grown(mf_document *document, void *items, size_t n, size_t item_size)
 {
     void *more = document->failed ? NULL : realloc(items, (n + 1) * item_size);
     document->failed |= more == NULL;
@@ -62,7 +61,7 @@ void mf_document_begin(mf_document *document,
                        const char *heading)
 {
     mf_block *blocks =
-        grown(document, document->blocks, document->n_blocks, sizeof *document->blocks);
+        mf_document_grown(document, document->blocks, document->n_blocks, sizeof *document->blocks);
     if (blocks == NULL) {
         return;
     }
@@ -85,7 +84,9 @@ void mf_document_cell(mf_document *document, const char *format, ...)
 {
     mf_block *block = latest(document);
     char **cells =
-        block == NULL ? NULL : grown(document, block->cells, block->n_cells, sizeof *block->cells);
+        block == NULL
+            ? NULL
+            : mf_document_grown(document, block->cells, block->n_cells, sizeof *block->cells);
     if (cells == NULL) {
         return;
     }
@@ -109,9 +110,10 @@ void mf_document_cell(mf_document *document, const char *format, ...)
 void mf_document_share(mf_document *document, double share)
 {
     mf_block *block = latest(document);
-    double *shares = block == NULL
-                         ? NULL
-                         : grown(document, block->shares, block->n_shares, sizeof *block->shares);
+    double *shares =
+        block == NULL
+            ? NULL
+            : mf_document_grown(document, block->shares, block->n_shares, sizeof *block->shares);
     if (shares != NULL) {
         block->shares = shares;
         shares[block->n_shares++] = share;

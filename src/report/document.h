@@ -81,6 +81,10 @@ typedef struct mf_document {
 } mf_document;
 
 void mf_document_free(mf_document *document);
+
+/* The array with room for one item more than the n it holds, for the files that fill documents; NULL once one failed. */
+void *mf_document_grown(mf_document *document, void *items, size_t n, size_t item_size);
+
 mf_status mf_document_status(const mf_document *document, mf_error *err);
 
 /* Begins a block; cells go to the latest one. */

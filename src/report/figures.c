@@ -8,13 +8,6 @@
 
 #include "report/document.h"
 
-static void *grown(mf_document *document, void *items, size_t n, size_t item_size)
-{
-    void *more = document->failed ? NULL : realloc(items, (n + 1) * item_size);
-    document->failed |= more == NULL;
-    return more;
-}
-
 static char *copied(mf_document *document, const char *text)
 {
     char *copy = mf_strdup(text);
@@ -39,8 +32,8 @@ size_t mf_document_footnote(mf_document *document, const mf_source *source)
             return i + 1;
         }
     }
-    mf_footnote *notes =
-        grown(document, document->footnotes, document->n_footnotes, sizeof *document->footnotes);
+    mf_footnote *notes = mf_document_grown(
+        document, document->footnotes, document->n_footnotes, sizeof *document->footnotes);
     if (notes == NULL) {
         return 0;
     }
@@ -81,8 +74,8 @@ void mf_document_figure(
         document->blocks[document->n_blocks - 1].n_cells == 0) {
         return;
     }
-    mf_figure *figures =
-        grown(document, document->figures, document->n_figures, sizeof *document->figures);
+    mf_figure *figures = mf_document_grown(
+        document, document->figures, document->n_figures, sizeof *document->figures);
     if (figures == NULL) {
         return;
     }
@@ -162,8 +155,9 @@ void mf_document_series(mf_document *document, mf_mark mark, bool dashed, const 
 {
     mf_chart *chart = latest_chart(document);
     mf_chart_series *series =
-        chart == NULL ? NULL
-                      : grown(document, chart->series, chart->n_series, sizeof *chart->series);
+        chart == NULL
+            ? NULL
+            : mf_document_grown(document, chart->series, chart->n_series, sizeof *chart->series);
     if (series == NULL) {
         return;
     }
@@ -179,8 +173,9 @@ void mf_document_point(mf_document *document, mf_chart_point point, const char *
     mf_chart_series *series =
         chart == NULL || chart->n_series == 0 ? NULL : &chart->series[chart->n_series - 1];
     mf_chart_point *points =
-        series == NULL ? NULL
-                       : grown(document, series->points, series->n_points, sizeof *series->points);
+        series == NULL
+            ? NULL
+            : mf_document_grown(document, series->points, series->n_points, sizeof *series->points);
     if (points == NULL) {
         return;
     }
@@ -211,7 +206,9 @@ void mf_document_rule(mf_document *document, bool vertical, double value, const 
 {
     mf_chart *chart = latest_chart(document);
     mf_rule *rules =
-        chart == NULL ? NULL : grown(document, chart->rules, chart->n_rules, sizeof *chart->rules);
+        chart == NULL
+            ? NULL
+            : mf_document_grown(document, chart->rules, chart->n_rules, sizeof *chart->rules);
     if (rules == NULL) {
         return;
     }

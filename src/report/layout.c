@@ -20,18 +20,9 @@
 #define AXIS_TITLE 18.0
 #define MOST_LABEL 190.0
 
-static size_t columns_of(const char *text)
-{
-    size_t n = 0;
-    for (const char *c = text; c != NULL && *c != '\0'; c++) {
-        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
-    }
-    return n;
-}
-
 static double text_width(const char *text)
 {
-    return CHARACTER_WIDTH * (double)columns_of(text);
+    return CHARACTER_WIDTH * (double)mf_str_columns(text);
 }
 
 /* Rows of bars; 0 if the chart has none. Also the widest texts before and behind them. */

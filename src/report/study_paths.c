@@ -11,16 +11,6 @@
 
 typedef char rate_text[MF_NUMBER_SIZE + 16];
 
-static const mf_pool *pool_of(const mf_machine *machine, mf_pool_kind kind)
-{
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        if (machine->pools[i].kind == kind) {
-            return &machine->pools[i];
-        }
-    }
-    return NULL;
-}
-
 static const mf_link *link_of(const mf_machine *machine, const char *id)
 {
     for (size_t i = 0; id != NULL && i < machine->n_links; i++) {
@@ -60,8 +50,8 @@ static void trace_fact(mf_document *d,
 static void memory_cell(mf_document *d, const mf_machine *machine)
 {
     char bytes[MF_NUMBER_SIZE + 16];
-    const mf_pool *unified = pool_of(machine, MF_POOL_UNIFIED);
-    const mf_pool *own = unified != NULL ? unified : pool_of(machine, MF_POOL_DEVICE);
+    const mf_pool *unified = mf_machine_pool(machine, MF_POOL_UNIFIED);
+    const mf_pool *own = unified != NULL ? unified : mf_machine_pool(machine, MF_POOL_DEVICE);
     const mf_machine_device *first = machine->n_devices > 0 ? &machine->devices[0] : NULL;
     const uint32_t count = (first != NULL ? first->count : 1) * machine->n_nodes;
     char times[16] = "";
@@ -106,15 +96,17 @@ static void host_cell(mf_document *d, const mf_machine *machine)
     char bytes[MF_NUMBER_SIZE + 16];
     rate_text memory;
     rate_text over;
-    const mf_pool *host = pool_of(machine, MF_POOL_HOST);
+    const mf_pool *host = mf_machine_pool(machine, MF_POOL_HOST);
     const mf_device *device = machine->n_devices > 0 ? machine->devices[0].device : NULL;
     const char *id = machine->host_link != NULL ? machine->host_link
                      : device != NULL           ? device->host_link
                                                 : NULL;
     const mf_link *link = link_of(machine, id);
     if (host == NULL || !host->capacity_bytes.known) {
-        mf_document_cell(
-            d, "%s", pool_of(machine, MF_POOL_UNIFIED) != NULL ? "is the same memory" : "-");
+        mf_document_cell(d,
+                         "%s",
+                         mf_machine_pool(machine, MF_POOL_UNIFIED) != NULL ? "is the same memory"
+                                                                           : "-");
         return;
     }
     mf_document_cell(d,

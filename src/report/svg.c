@@ -280,15 +280,6 @@ static void draw_dots(drawing *d, const mf_chart_series *series, size_t index)
     }
 }
 
-static size_t columns_of(const char *text)
-{
-    size_t n = 0;
-    for (const char *c = text; *c != '\0'; c++) {
-        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
-    }
-    return n;
-}
-
 /* A dot on an earlier one of the series: one name is enough. */
 static bool is_covered(const drawing *d, const mf_chart_series *series, size_t index)
 {
@@ -314,7 +305,7 @@ static void draw_dot_labels(drawing *d, const mf_chart_series *series, bool firs
         const mf_point at = place(d, p->x, p->y);
         mf_box box;
         if (p->label != NULL && is_inside(&d->at.plot, at) && !is_covered(d, series, i) &&
-            mf_label_place(&box, &d->labels, &d->at, at, columns_of(p->label), crossing)) {
+            mf_label_place(&box, &d->labels, &d->at, at, mf_str_columns(p->label), crossing)) {
             const bool left = box.right <= at.x;
             const bool right = box.left >= at.x;
             const double x = left ? box.right : right ? box.left : at.x;
@@ -344,7 +335,7 @@ static void add_row_label(drawing *d, double y, const char *label)
 {
     enum { MOST = 28 };
     mf_str text = {0};
-    if (columns_of(label) > MOST) {
+    if (mf_str_columns(label) > MOST) {
         mf_str_add_n(&text, label, bytes_of(label, MOST - 1));
         mf_str_add(&text, "\xE2\x80\xA6"); /* an ellipsis */
     } else {
@@ -524,7 +515,7 @@ void mf_svg_write_file(mf_str *out, const mf_chart *chart, const char *title)
         mf_str_add(out, "<text class=\"label\" x=\"34\" y=\"10\">");
         mf_html_escape(out, name);
         mf_str_add(out, "</text></g>");
-        x += swatch + character * (double)columns_of(name) + gap;
+        x += swatch + character * (double)mf_str_columns(name) + gap;
     }
     mf_str_printf(out, "<g transform=\"translate(0 %s)\">\n", px(head).text);
     draw_all(out, chart, &at);

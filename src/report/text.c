@@ -13,16 +13,6 @@ typedef struct page {
     const mf_text_options *options;
 } page;
 
-/* Columns that a UTF-8 text takes: its characters, none of ours is wide. */
-static size_t columns_of(const char *text)
-{
-    size_t n = 0;
-    for (const char *c = text; *c != '\0'; c++) {
-        n += ((unsigned char)*c & 0xC0) != 0x80 ? 1 : 0;
-    }
-    return n;
-}
-
 static void colour_on(const page *p, const char *code)
 {
     if (p->options->colour) {
@@ -54,7 +44,7 @@ static const char *tone_colour(mf_tone tone)
 
 static void padded(const page *p, const char *text, size_t width, bool right)
 {
-    const size_t used = columns_of(text);
+    const size_t used = mf_str_columns(text);
     const size_t gap = used < width ? width - used : 0;
     mf_str_add_char(p->out, ' ', right ? gap : 0);
     mf_str_add(p->out, text);
@@ -118,7 +108,7 @@ static size_t column_width(const mf_block *block, size_t column)
 {
     size_t width = 0;
     for (size_t i = column; i < block->n_cells; i += block->n_columns) {
-        const size_t used = columns_of(block->cells[i]);
+        const size_t used = mf_str_columns(block->cells[i]);
         width = used > width ? used : width;
     }
     return width;
@@ -146,7 +136,7 @@ static void write_title(const page *p, const mf_block *block)
     mf_str_add(p->out, cell_of(block, 0, 0));
     colour_off(p);
     mf_str_add_char(p->out, ' ', GAP);
-    wrapped(p, cell_of(block, 0, 1), columns_of(cell_of(block, 0, 0)) + GAP);
+    wrapped(p, cell_of(block, 0, 1), mf_str_columns(cell_of(block, 0, 0)) + GAP);
 }
 
 static void write_verdict(const page *p, const mf_block *block)
@@ -156,7 +146,7 @@ static void write_verdict(const page *p, const mf_block *block)
     mf_str_add(p->out, cell_of(block, 0, 0));
     colour_off(p);
     mf_str_add_char(p->out, ' ', GAP);
-    wrapped(p, cell_of(block, 0, 1), columns_of(cell_of(block, 0, 0)) + GAP);
+    wrapped(p, cell_of(block, 0, 1), mf_str_columns(cell_of(block, 0, 0)) + GAP);
 }
 
 static void write_pairs(const page *p, const mf_block *block)
@@ -269,7 +259,7 @@ static void write_section(const page *p, const mf_block *block)
     mf_str_add(p->out, text);
     colour_off(p);
     mf_str_add(p->out, "\n");
-    for (size_t i = 0; i < columns_of(text); i++) {
+    for (size_t i = 0; i < mf_str_columns(text); i++) {
         mf_str_add(p->out, p->options->unicode ? "─" : "-");
     }
     mf_str_add(p->out, "\n");

@@ -167,6 +167,9 @@ MF_API mf_vendor mf_chip_class_vendor(mf_chip_class chip_class);
 /* How many devices the machine has, all nodes together. */
 MF_API size_t mf_machine_count_devices(const mf_machine *machine);
 
+/* The first pool of a kind, borrowed; NULL if there is none. */
+MF_API const mf_pool *mf_machine_pool(const mf_machine *machine, mf_pool_kind kind);
+
 /* No longer sold new, by its status: a price of it is its last one. */
 MF_API bool mf_machine_is_past(const mf_machine *machine);
 
