@@ -180,8 +180,11 @@ typedef struct mf_effect_info {
     double prior_log_sd;    /* before the rows say how effects of this family scatter */
 } mf_effect_info;
 
+/* index is below mf_effect_count(). No failure. */
 MF_API size_t mf_effect_count(void);
 MF_API mf_effect_info mf_effect_describe(size_t index);
+
+/* Families: effects of one file name. */
 MF_API size_t mf_effect_family_count(void);
 MF_API const char *mf_effect_family_name(size_t family);
 MF_API double mf_effect_family_sd(size_t family); /* prior_log_sd of its effects */

@@ -63,6 +63,7 @@ typedef enum mf_cost_input {
         MF_COST_INPUT_COUNT
 } mf_cost_input;
 
+/* The key of JSON and the title for people. Static storage, as below for ways and parts. */
 MF_API const char *mf_cost_input_key(mf_cost_input input);
 MF_API const char *mf_cost_input_title(mf_cost_input input);
 

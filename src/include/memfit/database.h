@@ -89,6 +89,7 @@ typedef struct mf_names {
     size_t n_items;
 } mf_names;
 
+/* Empty where no folder has one. MF_E_IO, MF_E_DATA of a file of rows, MF_E_NOMEM. */
 MF_API mf_status mf_database_list(mf_names *names,
                                   const mf_database *database,
                                   mf_entry_kind kind,

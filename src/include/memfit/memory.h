@@ -38,6 +38,7 @@ typedef enum mf_memory_term {
         MF_TERM_COUNT
 } mf_memory_term;
 
+/* The key of JSON and CSV and the title for people. Static storage. */
 MF_API const char *mf_memory_term_key(mf_memory_term term);
 MF_API const char *mf_memory_term_title(mf_memory_term term);
 
@@ -73,6 +74,7 @@ typedef struct mf_cache_size {
     uint32_t streams;
 } mf_cache_size;
 
+/* MF_E_USAGE without a context or a sequence, MF_E_OVERFLOW. Thread-safe. */
 MF_API mf_status mf_cache_bytes(mf_cache_size *size,
                                 const mf_model *model,
                                 const mf_workload *workload,
@@ -146,6 +148,7 @@ MF_API uint64_t mf_memory_high_bytes(const mf_memory *memory, mf_memory_term ter
    the caller frees it. */
 typedef struct mf_footprint mf_footprint;
 
+/* MF_E_UNSUPPORTED for a scheme without rules for this model, MF_E_OVERFLOW, MF_E_NOMEM. */
 MF_API mf_status mf_footprint_new(mf_footprint **out,
                                   const mf_model *model,
                                   const mf_quant *quant,

@@ -53,6 +53,8 @@ typedef struct mf_loss {
     const char *imatrix; /* NULL: without importance matrix */
 } mf_loss;
 
+/* Not known where neither the scheme nor the one that it mixes like was measured. quant NULL: as the model is stored. imatrix is
+   borrowed of qualities. Thread-safe, no failure. */
 MF_API mf_loss mf_plan_loss(const mf_qualities *qualities,
                             const mf_quant *quant,
                             const mf_model *model);

@@ -136,6 +136,7 @@ MF_API mf_status mf_predict(mf_prediction *prediction,
                             const struct mf_calibration *calibration,
                             mf_error *err);
 
+/* As in JSON: "measured", "calibrated", ...; "bandwidth", "compute", ... Static storage. */
 MF_API const char *mf_basis_name(mf_basis basis);
 MF_API const char *mf_bound_name(mf_bound bound);
 

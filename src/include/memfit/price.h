@@ -28,6 +28,7 @@ typedef enum mf_currency {
         MF_CURRENCY_COUNT
 } mf_currency;
 
+/* "USD", "EUR". Static storage. */
 MF_API const char *mf_currency_name(mf_currency currency);
 
 typedef struct mf_money {

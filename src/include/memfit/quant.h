@@ -36,7 +36,7 @@ typedef struct mf_quant {
 MF_API double mf_quant_size_share(const mf_quant *quant);
 MF_API double mf_quant_size_spread(const mf_quant *quant);
 
-MF_API void mf_quant_free(mf_quant *quant);
+MF_API void mf_quant_free(mf_quant *quant); /* NULL is fine */
 
 typedef struct mf_quants {
     mf_quant **items;

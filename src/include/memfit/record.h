@@ -165,6 +165,7 @@ MF_API double mf_record_rate(const mf_record *record, mf_probe probe);
    machine's id and its device's are the record's. MF_E_DATA names a missing test. The caller frees *out. */
 MF_API mf_status mf_record_machine(mf_machine **out, const mf_record *record, mf_error *err);
 
+/* As in a record's file: "read", "gemm-f16", ...; what a test's rate counts. Static storage. */
 MF_API const char *mf_probe_name(mf_probe probe);
 MF_API mf_work_unit mf_probe_unit(mf_probe probe);
 MF_API const char *mf_outcome_name(mf_outcome outcome);
