@@ -41,6 +41,30 @@ static double host_beside_cards(const mf_machine *machine)
     return cards && sum > usual_bytes ? sum : 0;
 }
 
+/* All of what mf_plan_capacity adds up. */
+static bool has_known_memory(const mf_machine *machine)
+{
+    bool known = machine->n_pools > 0;
+    size_t n_own = 0;
+    for (size_t i = 0; i < machine->n_pools; i++) {
+        known = known && machine->pools[i].capacity_bytes.known;
+    }
+    for (size_t i = 0; i < machine->n_devices; i++) {
+        const mf_device *device = machine->devices[i].device;
+        n_own += device != NULL && device->memory_bytes.known ? 1 : 0;
+    }
+    return known && (n_own == 0 || n_own == machine->n_devices);
+}
+
+mf_status
+mf_plan_may_grant(bool *may, mf_planner *planner, const mf_machine *machine, mf_error *err)
+{
+    *may = true;
+    return has_known_memory(machine)
+               ? mf_planner_may_grant(may, planner, mf_plan_capacity(machine), err)
+               : MF_OK;
+}
+
 mf_price mf_plan_price(const mf_plan_facts *facts, const mf_machine *machine)
 {
     const mf_cost_options *cost = &facts->arguments->cost;
@@ -142,7 +166,12 @@ static mf_status try_machine(mf_offers *offers,
 {
     mf_raised_answer raised = {0};
     mf_plan_result result = {0};
-    mf_status status = mf_plan_search(&result, planner, machine, err);
+    bool may = true;
+    mf_status status = offers->named ? MF_OK : mf_plan_may_grant(&may, planner, machine, err);
+    if (status != MF_OK || !may) {
+        return status;
+    }
+    status = mf_plan_search(&result, planner, machine, err);
     if (status == MF_OK && result.pick_meets) {
         mf_machine_offer *offer = &offers->items[offers->n];
         const double budget = facts->arguments->budget;
@@ -179,6 +208,7 @@ mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model
     mf_status status = offers.items != NULL && offers.missed != NULL
                            ? mf_plan_facts_request(&request, facts, model, true, err)
                            : mf_fail(err, MF_E_NOMEM, "out of memory for machines");
+    request.granting = !offers.named;
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     for (size_t i = 0; status == MF_OK && i < machines->n; i++) {
         mf_machine *machine = NULL;
@@ -199,56 +229,80 @@ mf_plan_offers(mf_offers *out, const mf_plan_facts *facts, const mf_model *model
     return MF_OK;
 }
 
-/* A model's best choice on a machine. */
+/* A model that machines are asked about. */
+typedef struct asked {
+    mf_model *model;
+    mf_model_counts counts;
+    mf_plan_request request;
+    mf_planner *planner; /* NULL: it runs nowhere, as `why` says */
+    mf_error why;
+} asked;
+
+static void free_asked(asked *a)
+{
+    mf_planner_free(a->planner);
+    mf_model_free(a->model);
+}
+
+/* A model that is not trained for so long a context, or that no law is known for, does not run. */
+static mf_status unless_refused(mf_status status, const mf_error *why, mf_error *err)
+{
+    const bool refused = status == MF_E_USAGE || status == MF_E_UNSUPPORTED || status == MF_E_DATA;
+    return status == MF_OK || refused ? MF_OK : mf_fail(err, status, "%s", why->message);
+}
+
+/* `granting`: only what grants the wishes counts. */
+static mf_status
+ask(asked *a, const mf_plan_facts *facts, const char *name, bool granting, mf_error *err)
+{
+    bool is_file = false;
+    *a = (asked){.model = NULL};
+    mf_status status = mf_cli_model(&a->model, &is_file, facts->database, name, err);
+    status = status == MF_OK ? mf_model_count(&a->counts, a->model, err) : status;
+    if (status != MF_OK) {
+        return status;
+    }
+    status = mf_plan_facts_request(&a->request, facts, a->model, true, &a->why);
+    a->request.granting = granting;
+    status = status == MF_OK ? mf_planner_new(&a->planner, &a->request, &a->why) : status;
+    return unless_refused(status, &a->why, err);
+}
+
+/* A model's best choice on a machine, and with its GPU limit raised where the machine's `name` is given. */
 static mf_status best_of(mf_model_row *row,
+                         const asked *a,
                          const mf_plan_facts *facts,
-                         const char *name,
                          const mf_machine *machine,
+                         const char *name,
                          mf_error *err)
 {
-    mf_model *model = NULL;
-    mf_planner *planner = NULL;
-    mf_plan_request request;
     mf_plan_result result = {0};
-    bool is_file = false;
-    *row = (mf_model_row){0};
-    mf_status status = mf_cli_model(&model, &is_file, facts->database, name, err);
-    mf_error why = {0};
-    if (status == MF_OK) {
-        status = mf_plan_facts_request(&request, facts, model, true, &why);
-        status = status == MF_OK ? mf_planner_new(&planner, &request, &why) : status;
-        status = status == MF_OK ? mf_plan_search(&result, planner, machine, &why) : status;
-        /* A model that is not trained for so long a context, or that no law is known for, does not run. */
-        status = status == MF_E_USAGE || status == MF_E_UNSUPPORTED || status == MF_E_DATA ? MF_OK
-                 : status != MF_OK ? mf_fail(err, status, "%s", why.message)
-                                   : MF_OK;
-    }
-    if (status == MF_OK) {
-        (void)snprintf(row->model, sizeof row->model, "%s", model->id);
-        mf_model_counts counts = {0};
-        status = mf_model_count(&counts, model, err);
-        row->parameters = counts.parameters;
-        row->active_parameters = counts.active_parameters;
-        row->runs = result.pick < result.n_choices;
-        (void)snprintf(row->why,
-                       sizeof row->why,
-                       "%.300s",
-                       result.reason[0] != '\0' ? result.reason : why.message);
-    }
-    if (status == MF_OK && planner != NULL) {
+    mf_error why = a->why;
+    bool may = a->planner != NULL;
+    *row = (mf_model_row){.parameters = a->counts.parameters,
+                          .active_parameters = a->counts.active_parameters};
+    (void)snprintf(row->model, sizeof row->model, "%s", a->model->id);
+    mf_status status =
+        may && a->request.granting ? mf_plan_may_grant(&may, a->planner, machine, &why) : MF_OK;
+    status = status == MF_OK && may ? mf_plan_search(&result, a->planner, machine, &why) : status;
+    const bool searched = status == MF_OK && may;
+    status = unless_refused(status, &why, err);
+    (void)snprintf(row->why,
+                   sizeof row->why,
+                   "%.300s",
+                   result.reason[0] != '\0' ? result.reason : why.message);
+    if (searched && name != NULL) {
         const mf_plan_shown shown = {
-            .planner = planner, .request = &request, .machine = machine, .result = &result};
-        status = mf_plan_raised_answer(
-            &row->raised, planner, facts, &shown, facts->machines.names[0], err);
+            .planner = a->planner, .request = &a->request, .machine = machine, .result = &result};
+        status = mf_plan_raised_answer(&row->raised, a->planner, facts, &shown, name, err);
     }
-    if (status == MF_OK && row->runs) {
+    if (searched && result.pick < result.n_choices) {
+        row->runs = true;
         row->choice = result.choices[result.pick];
         row->meets = result.pick_meets;
-        (void)mf_choice_text(row->how, &request, &row->choice);
+        (void)mf_choice_text(row->how, &a->request, &row->choice);
     }
     mf_plan_result_free(&result);
-    mf_planner_free(planner);
-    mf_model_free(model);
     return status;
 }
 
@@ -275,7 +329,12 @@ mf_plan_models(mf_document *document, bool *any, const mf_plan_facts *facts, mf_
                      : mf_fail(err, MF_E_NOMEM, "out of memory for models");
     *any = false;
     for (size_t i = 0; status == MF_OK && i < facts->models.n; i++) {
-        status = best_of(&rows[n], facts, facts->models.names[i], machine, err);
+        asked a;
+        status = ask(&a, facts, facts->models.names[i], facts->arguments->any, err);
+        status = status == MF_OK
+                     ? best_of(&rows[n], &a, facts, machine, facts->machines.names[0], err)
+                     : status;
+        free_asked(&a);
         const bool only_raised = rows[n].raised.words[0] != '\0' && !rows[n].meets;
         const bool listed = rows[n].meets || !facts->arguments->any || only_raised;
         rows[n].runs = rows[n].runs && !(facts->arguments->any && only_raised);
@@ -342,10 +401,11 @@ static mf_status count_model(step *steps,
                              mf_error *err)
 {
     bool is_new = true;
-    mf_status status = MF_OK;
+    asked a;
+    mf_status status = ask(&a, facts, name, true, err);
     for (size_t i = 0; status == MF_OK && i < facts->machines.n; i++) {
         mf_model_row row;
-        status = best_of(&row, facts, name, steps[i].machine, err);
+        status = best_of(&row, &a, facts, steps[i].machine, NULL, err);
         if (status == MF_OK) {
             fill_cell(&cells[i], facts, &row);
         }
@@ -361,6 +421,7 @@ static mf_status count_model(step *steps,
         }
         is_new = false;
     }
+    free_asked(&a);
     return status;
 }
 

@@ -9,6 +9,10 @@
 /* All memory of the machine; a card's own counts as its devices say, its pool only where they don't. */
 double mf_plan_capacity(const mf_machine *machine);
 
+/* mf_planner_may_grant for all of that memory; true where some of it is not known. */
+mf_status
+mf_plan_may_grant(bool *may, mf_planner *planner, const mf_machine *machine, mf_error *err);
+
 mf_price mf_plan_price(const mf_plan_facts *facts, const mf_machine *machine);
 
 /* With a choice that grants the wishes. */

@@ -73,21 +73,6 @@ static bool is_usable(const mf_choice *choice, const mf_wish *wish)
     return wish->min_tok_s > 0 || !choice->decode.known || choice->decode.tok_s >= USABLE_TOK_S;
 }
 
-/* All of what mf_plan_capacity adds up. */
-static bool has_known_memory(const mf_machine *machine)
-{
-    bool known = machine->n_pools > 0;
-    size_t n_own = 0;
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        known = known && machine->pools[i].capacity_bytes.known;
-    }
-    for (size_t i = 0; i < machine->n_devices; i++) {
-        const mf_device *device = machine->devices[i].device;
-        n_own += device != NULL && device->memory_bytes.known ? 1 : 0;
-    }
-    return known && (n_own == 0 || n_own == machine->n_devices);
-}
-
 /* A machine that has not the memory, or is neither a step nor has a price, is left out. */
 static mf_status add_candidate(ways *w, const char *name, const mf_machine *from, mf_error *err)
 {
@@ -106,8 +91,8 @@ static mf_status add_candidate(ways *w, const char *name, const mf_machine *from
     (void)snprintf(c->offer.machine, sizeof c->offer.machine, "%s", name);
     if (c->kind == STEP_NONE && !c->offer.price.known) {
         may = false;
-    } else if (has_known_memory(machine)) {
-        status = mf_planner_may_grant(&may, w->planner, c->offer.capacity_bytes, err);
+    } else {
+        status = mf_plan_may_grant(&may, w->planner, machine, err);
     }
     w->n_candidates += may ? 1 : 0;
     mf_machine_free(machine);
