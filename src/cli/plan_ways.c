@@ -221,7 +221,9 @@ mf_status mf_plan_ways_out(mf_document *document,
         mf_show_offers(document, "What it would take", w->found, w->n_found);
     } else if (status == MF_OK) {
         mf_document_begin(document, MF_BLOCK_LIST, 1, NULL);
-        mf_document_cell(document, "- no machine of hwdb grants these wishes");
+        mf_document_cell(
+            document,
+            "- no larger machine of its kind and none with a known price grants these wishes");
     }
     free(w);
     return status;

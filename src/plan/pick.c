@@ -282,6 +282,23 @@ static void tell_missed(mf_str *out, const mf_choice *c, const mf_plan_request *
     }
 }
 
+static bool may_be_slow(const mf_wish *wish, const mf_choice *choice)
+{
+    const mf_rate *rate = &choice->decode;
+    return wish->min_tok_s > 0 && rate->known && rate->low_tok_s < wish->min_tok_s;
+}
+
+static bool may_be_late(const mf_wish *wish, const mf_choice *choice)
+{
+    const mf_duration *first = &choice->ttft;
+    return wish->max_ttft_s > 0 && first->known && first->high_s > wish->max_ttft_s;
+}
+
+bool mf_plan_is_sure(const mf_wish *wish, const mf_choice *choice)
+{
+    return !may_be_slow(wish, choice) && !may_be_late(wish, choice);
+}
+
 const char *
 mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice *choice)
 {
@@ -289,8 +306,8 @@ mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice
     char wished[MF_NUMBER_SIZE];
     const mf_rate *rate = &choice->decode;
     const mf_duration *first = &choice->ttft;
-    const bool slow = wish->min_tok_s > 0 && rate->known && rate->low_tok_s < wish->min_tok_s;
-    const bool late = wish->max_ttft_s > 0 && first->known && first->high_s > wish->max_ttft_s;
+    const bool slow = may_be_slow(wish, choice);
+    const bool late = may_be_late(wish, choice);
     int n = 0;
     out[0] = '\0';
     if (slow) {
@@ -393,7 +410,8 @@ static void add_doubt(mf_plan_result *r, const mf_plan_request *request)
 {
     char doubt[MF_PLAN_DOUBT_SIZE];
     const size_t n = strlen(r->reason);
-    if (r->pick_meets && mf_plan_doubt(doubt, &request->wish, &r->choices[r->pick])[0] != '\0') {
+    if (r->pick_meets && !mf_plan_is_sure(&request->wish, &r->choices[r->pick])) {
+        (void)mf_plan_doubt(doubt, &request->wish, &r->choices[r->pick]);
         (void)snprintf(r->reason + n, sizeof r->reason - n, "; %s", doubt);
     }
 }

@@ -90,11 +90,10 @@ void mf_show_offers(mf_document *document,
 /* The first whose price is of these days and whose whole range grants the wishes; NULL: none. */
 static const mf_machine_offer *first_sure(const mf_offers *offers, const mf_wish *wish)
 {
-    char doubt[MF_PLAN_DOUBT_SIZE];
     for (size_t i = 0; i < offers->n; i++) {
         const mf_machine_offer *o = &offers->items[i];
         if (o->price.known && o->price.standing == MF_PRICE_CURRENT &&
-            mf_plan_doubt(doubt, wish, &o->choice)[0] == '\0') {
+            mf_plan_is_sure(wish, &o->choice)) {
             return o;
         }
     }
@@ -155,13 +154,12 @@ static void show_take(mf_document *d, const mf_offers *offers, const mf_wish *wi
 static void
 show_offers_verdict(mf_document *d, const mf_offers *offers, const mf_wish *wish, double budget)
 {
-    char doubt[MF_PLAN_DOUBT_SIZE];
     const mf_machine_offer *first = offers->n > 0 ? &offers->items[0] : NULL;
     const bool sold =
         first != NULL && first->price.known && first->price.standing == MF_PRICE_CURRENT;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     const bool sure = sold && !(first->host_bytes > 0) && !is_slow(first, wish) &&
-                      mf_plan_doubt(doubt, wish, &first->choice)[0] == '\0';
+                      mf_plan_is_sure(wish, &first->choice);
     mf_document_tone(d, sure ? MF_TONE_GOOD : first != NULL ? MF_TONE_CAREFUL : MF_TONE_BAD);
     if (sold) {
         show_take(d, offers, wish);
@@ -329,9 +327,7 @@ void mf_show_offers_answer(mf_document *document,
     show_offers_notes(document, offers, n_priced, n_shown);
     size_t n_doubts = 0;
     for (size_t i = 0; i < n_shown; i++) {
-        char doubt[MF_PLAN_DOUBT_SIZE];
-        n_doubts +=
-            mf_plan_doubt(doubt, &request->wish, &offers->items[i].choice)[0] != '\0' ? 1 : 0;
+        n_doubts += mf_plan_is_sure(&request->wish, &offers->items[i].choice) ? 0 : 1;
     }
     show_doubts(document, n_doubts, "machines");
     if (request->workload.n_parallel > 1) {
@@ -500,9 +496,8 @@ void mf_show_models(mf_document *document,
     static const char *const headings[] = {
         "model", "parameters", "how", "needs", "tok/s", "90 % range", "first token", "loss"};
     for (size_t i = 0; i < n; i++) {
-        char doubt[MF_PLAN_DOUBT_SIZE];
         n_listed += rows[i].runs ? 1 : 0;
-        n_doubts += rows[i].meets && mf_plan_doubt(doubt, wish, &rows[i].choice)[0] != '\0' ? 1 : 0;
+        n_doubts += rows[i].meets && !mf_plan_is_sure(wish, &rows[i].choice) ? 1 : 0;
     }
     mf_document_begin(document, MF_BLOCK_PAIRS, 2, NULL);
     mf_document_cell(document, "machine");

@@ -173,7 +173,6 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     text rate;
     text range;
     text speed = "speed not known";
-    char doubt[MF_PLAN_DOUBT_SIZE];
     const mf_plan_result *r = shown->result;
     mf_document_begin(d, MF_BLOCK_VERDICT, 2, NULL);
     if (r->pick >= r->n_choices) {
@@ -186,7 +185,7 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
     }
     const mf_choice *c = &r->choices[r->pick];
     const bool sure = r->pick_meets && !(c->loss.divergence > MF_PLAN_USUAL_LIMIT) &&
-                      mf_plan_doubt(doubt, &shown->request->wish, c)[0] == '\0';
+                      mf_plan_is_sure(&shown->request->wish, c);
     mf_document_tone(d, sure ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
     if (c->decode.known) {

@@ -147,6 +147,8 @@ enum { MF_PLAN_DOUBT_SIZE = 160 };
    wished 5 tok/s"; "" if the whole range grants them. */
 MF_API const char *
 mf_plan_doubt(char out[MF_PLAN_DOUBT_SIZE], const mf_wish *wish, const mf_choice *choice);
+/* The whole range grants them. */
+MF_API bool mf_plan_is_sure(const mf_wish *wish, const mf_choice *choice);
 
 /* The whole prediction of a choice. *run borrows of the planner. */
 MF_API mf_status mf_plan_predict(mf_prediction *prediction,

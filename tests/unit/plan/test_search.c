@@ -475,6 +475,9 @@ Test(search, a_wish_in_the_middle_of_a_range_only_is_doubted)
     const mf_wish slow = {.min_tok_s = 30};
     const mf_wish both = {.min_tok_s = 30, .max_ttft_s = 4};
     cr_expect(eq(str, (char *)mf_plan_doubt(doubt, &sure, &choice), ""));
+    cr_expect(mf_plan_is_sure(&sure, &choice));
+    cr_expect(not(mf_plan_is_sure(&slow, &choice)));
+    cr_expect(not(mf_plan_is_sure(&(mf_wish){.max_ttft_s = 4}, &choice)));
     cr_expect(eq(str,
                  (char *)mf_plan_doubt(doubt, &slow, &choice),
                  "it may reach only 26 of the wished 30 tok/s"));
