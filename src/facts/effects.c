@@ -51,6 +51,7 @@ static const family families[] = {
     {"eta",                              BIT(MF_KNOB_ETA),           {KEY_NONE},                  0.92,   0.03, PROPERTY_ONE  },
     {"eta_by_class",                     BIT(MF_KNOB_ETA),           {KEY_CLASS},                 1,      0.03, PROPERTY_ONE  },
     {"eta_by_generation",                BIT(MF_KNOB_ETA),           {KEY_CLASS, KEY_GENERATION}, 1,      0.03, PROPERTY_ONE  },
+    {"eta_by_class_runtime",             BIT(MF_KNOB_ETA),           {KEY_CLASS, KEY_MATURE},     1,      0.05, PROPERTY_ONE  },
     {"eta_by_dies",                      BIT(MF_KNOB_ETA),           {KEY_NONE},                  0,      0.1,  PROPERTY_DIES },
     {"lane",                             BIT(MF_KNOB_LANE),          {KEY_NONE},                  4,      1.5,  PROPERTY_ONE  },
     {"lane_by_format",                   BIT(MF_KNOB_LANE),          {KEY_FORMAT},                1,      0.5,  PROPERTY_ONE  },

@@ -11,7 +11,7 @@
 #define MAX_STEPS 400 /* most take 5 to 60, flat ones 200; one that takes more is no fit */
 #define MAX_CHORD_STEPS 12
 #define CONVERGED 1e-6 /* of the objective */
-#define CHORD_CONVERGED 1e-5
+#define CHORD_CONVERGED 1e-6
 #define MOST_STEP 1.5 /* of one coefficient: a factor of 4.5 */
 #define FIRST_DAMPING 1e-6
 #define MOST_DAMPING 1e8

@@ -19,9 +19,6 @@ mf_status mf_fit_new(
     mf_fit **out, const mf_speed_rows *rows, mf_speed_test test, const bool *wanted, mf_error *err);
 void mf_fit_free(mf_fit *fit);
 
-/* What a row counts beside others, of a device with so many: one with 257 shall not outvote seventy others. */
-double mf_row_weight(double n_of_device);
-
 size_t mf_fit_row_count(const mf_fit *fit);
 const mf_speed_row *mf_fit_row(const mf_fit *fit, size_t i);
 

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 
+/* What a row counts beside others, of a device with so many: one with 257 shall not outvote seventy others. */
 #define DEVICE_POWER (-0.6)
 #define CASE_POWER (-0.3) /* repeats of a case shall not outvote the rest of their chip */
 
@@ -187,11 +188,6 @@ static void add_slots(mf_fit *fit, fit_row *r, size_t chip)
     }
 }
 
-double mf_row_weight(double n_of_device)
-{
-    return pow(n_of_device, DEVICE_POWER);
-}
-
 static void weigh_rows(mf_fit *fit)
 {
     double sum = 0;
@@ -208,7 +204,7 @@ static void weigh_rows(mf_fit *fit)
                           ? 1
                           : 0;
         }
-        fit->rows[i].weight = mf_row_weight(n_device) * pow(n_case, CASE_POWER);
+        fit->rows[i].weight = pow(n_device, DEVICE_POWER) * pow(n_case, CASE_POWER);
         sum += fit->rows[i].weight;
     }
     for (size_t i = 0; i < fit->n_rows; i++) {

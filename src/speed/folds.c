@@ -134,6 +134,7 @@ mf_status mf_folds_residuals(
     size_t *folds = calloc(n + 1, sizeof *folds);
     mf_left_row *left = calloc(n + 1, sizeof *left);
     mf_status status = folds && left ? MF_OK : mf_fail(err, MF_E_NOMEM, "no memory for folds");
+    list->left_out = left_out;
     for (size_t i = 0; status == MF_OK && i < n; i++) {
         folds[i] = fold_of(left_out, mf_fit_row(fit, i));
     }

@@ -4,8 +4,8 @@
  * A residual is divided by what its fold's fit knew of the case (spread.h): widths are in such log sds. Errors still differ
  * by kind of chip, but a class has few chips: the half width of a class is its own quantile, drawn towards its
  * vendor's, which is drawn towards that of all, by the number of chips behind each. Quantiles are conformal with
- * chips as the unit (rows of one chip are near copies): for m chips the level is 0.9 (m + 1) / m, and rows weigh as
- * they do in the fit.
+ * chips as the unit (rows of one chip are near copies): for m chips the level is 0.9 (m + 1) / m. Rows weigh
+ * less the more their chip has.
  */
 #ifndef MF_SPEED_POOLS_H
 #define MF_SPEED_POOLS_H
@@ -22,6 +22,7 @@ typedef struct mf_residual {
 } mf_residual;
 
 typedef struct mf_residuals {
+    mf_left_out left_out; /* what its fits were without */
     mf_residual *items;
     size_t n_items;
     size_t capacity;

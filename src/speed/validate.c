@@ -180,6 +180,7 @@ static mf_status make_list(width_maker *w, mf_left_out kind, mf_error *err)
 {
     mf_status status = MF_OK;
     w->made[kind] = true;
+    w->lists[kind].left_out = kind;
     if (kind != MF_LEFT_OUT_CHIP || !w->left) {
         return mf_folds_residuals(&w->lists[kind], w->fit, kind, w->keys, err);
     }

@@ -88,6 +88,29 @@ Test(pools, many_rows_of_one_chip_do_not_outvote_many_chips)
     mf_residuals_free(&list);
 }
 
+Test(pools, of_chips_left_out_in_decode_those_with_many_rows_count_more)
+{
+    mf_residuals list = {0};
+    for (size_t i = 0; i < 100; i++) {
+        add(&list, MF_CLASS_AMD_GDDR, i, 0.1);
+    }
+    for (size_t i = 0; i < 300; i++) {
+        add(&list, MF_CLASS_AMD_GDDR, 100, 0.3);
+    }
+    mf_residual_pool pool = {.test = MF_TEST_DECODE};
+    cr_assert(mf_residuals_pool(&pool, &list));
+    /* models left out: 300^0.4 = 9.8 of 109.8, less than a tenth */
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.1, 1e-12));
+    list.left_out = MF_LEFT_OUT_CHIP;
+    cr_assert(mf_residuals_pool(&pool, &list));
+    /* 300^0.6 = 30.6 of 130.6 */
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.3, 1e-12));
+    list.left_out = MF_LEFT_OUT_CLASS;
+    cr_assert(mf_residuals_pool(&pool, &list));
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.1, 1e-12));
+    mf_residuals_free(&list);
+}
+
 Test(pools, the_level_is_conformal_in_chips)
 {
     mf_residuals list = {0};
