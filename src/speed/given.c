@@ -238,7 +238,7 @@ static void add_scope(mf_validation *to, const mf_given *given, mf_speed_test te
 mf_status mf_given_sum(mf_validation *to, const mf_given *given, mf_speed_test test, mf_error *err)
 {
     enum { N_VENDORS = MF_CLASS_COUNT }; /* no more than classes */
-    const size_t room = to->n_given + 2 * (N_VENDORS + 1);
+    const size_t room = to->n_given + 2 * ((size_t)N_VENDORS + 1);
     mf_validation_given *items = realloc(to->given, room * sizeof *items);
     bool done[N_VENDORS] = {false};
     if (!items) {
