@@ -109,6 +109,8 @@ void mf_cost_swings(mf_versus *versus, const mf_cost_model *model)
     }
 }
 
+#define LEAST_MONTHS 0.1 /* from where on they are asked */
+
 static const mf_range hours_asked = {.low = 0.01, .high = 24};
 
 typedef struct question {
@@ -160,9 +162,9 @@ mf_status mf_cost_world_turns(double turns[MF_TURN_KINDS],
                               mf_error *err)
 {
     enum { STEPS_A_YEAR = 4 };
-    const double years = model->run->years;
-    const size_t n_steps = (size_t)ceil(years * STEPS_A_YEAR);
-    const mf_range months = {.low = 0.1, .high = years * MONTHS_PER_YEAR};
+    const double end = model->run->years * MONTHS_PER_YEAR;
+    const size_t n_steps = (size_t)ceil(model->run->years * STEPS_A_YEAR);
+    const mf_range months = {.low = fmin(LEAST_MONTHS, end), .high = end};
     mf_break_even found[MF_TURN_KINDS] = {{0}};
     question asked = {.model = model, .way = way, .world = *world};
     question q = asked;
@@ -185,7 +187,8 @@ mf_status mf_cost_turns(mf_versus *versus, const mf_cost_model *model, mf_error 
 {
     enum { HOUR_STEPS = 96, DAY_STEPS = 28, MONTH_STEPS = MF_COST_MAX_YEARS * 12 };
     static const mf_range days = {.low = 0.05, .high = 7};
-    static const mf_range months = {.low = 0.1, .high = MF_COST_MAX_YEARS * MONTHS_PER_YEAR};
+    static const mf_range months = {.low = LEAST_MONTHS,
+                                    .high = MF_COST_MAX_YEARS * MONTHS_PER_YEAR};
     question q = {.model = model, .way = versus->way, .world = mf_world_centre(model)};
     mf_status status =
         mf_turn_find(&versus->hours_per_day, by_hours, &q, hours_asked, HOUR_STEPS, err);

@@ -98,6 +98,17 @@ Test(cost, break_even_months_have_a_range_that_ends_where_the_years_do)
     cr_expect(seen[0] && seen[1]);
 }
 
+/* Shorter than the months that are asked from. */
+Test(cost, a_case_of_a_day_is_compared)
+{
+    mf_cost_case run = a_case();
+    run.years = 1 / 365.25;
+    const mf_cost cost = computed(&run);
+    const mf_versus *v = &cost.versus[0];
+    cr_expect(eq(int, v->months_unsold.turn, MF_TURN_AT));
+    cr_expect(v->months_unsold.spread_known && isinf(v->months_unsold.p10));
+}
+
 Test(cost, buying_for_an_hour_a_week_never_pays)
 {
     mf_cost_case run = a_case();
