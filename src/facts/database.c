@@ -210,7 +210,12 @@ read_release(mf_model **out, const mf_database *database, const char *id, mf_err
     if (status == MF_OK && release.of != NULL) {
         status = read_model(&model, database, release.of, err);
         if (status == MF_E_UNKNOWN) {
-            status = mf_store_unknown(database, MF_ENTRY_MODEL, release.of, err);
+            status = mf_json_fail(json,
+                                  row.node,
+                                  err,
+                                  "'%s' is of '%s', which has no file of its own",
+                                  id,
+                                  release.of);
         }
     }
     status = status == MF_OK && model != NULL ? mf_release_apply(model, &release, err) : status;

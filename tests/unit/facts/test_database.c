@@ -163,18 +163,30 @@ static void close_with(mf_database *database, const char *folder, const char *re
     mf_database_close(database);
 }
 
-Test(database, a_release_of_a_model_that_is_not_there_names_that)
+Test(database, a_release_is_of_a_model_with_a_file)
 {
     char folder[] = "/tmp/memfit-database-XXXXXX";
     mf_database *database = opened_with(folder,
                                         "modeldb/releases.json",
-                                        "{\"schema\": 1, \"rows\": [{\"id\": \"lost\", \"of\": "
-                                        "\"toy-8m\", \"name\": \"Lost\", \"context\": 4096, "
+                                        "{\"schema\": 1, \"rows\": [\n"
+                                        "{\"id\": \"lost\", \"of\": \"toy-8m\", "
+                                        "\"name\": \"Lost\", \"context\": 4096, "
+                                        "\"source\": null, \"note\": null},\n"
+                                        "{\"id\": \"second\", \"of\": \"lost\", "
+                                        "\"name\": \"Second\", \"context\": 4096, "
                                         "\"source\": null, \"note\": null}], \"sources\": []}");
     mf_model *model = NULL;
     mf_error err = {0};
-    cr_expect(eq(int, mf_database_model(&model, database, "lost", &err), MF_E_UNKNOWN));
-    cr_expect(eq(str, err.message, "unknown model 'toy-8m', did you mean 'toy-7m'?"));
+    cr_expect(eq(int, mf_database_model(&model, database, "lost", &err), MF_E_DATA));
+    cr_expect(strstr(err.message, "releases.json:2:1: 'lost' is of 'toy-8m', which has no file") !=
+                  NULL,
+              "%s",
+              err.message);
+    cr_expect(eq(int, mf_database_model(&model, database, "second", &err), MF_E_DATA));
+    cr_expect(strstr(err.message, "releases.json:3:1: 'second' is of 'lost', which has no file") !=
+                  NULL,
+              "%s",
+              err.message);
     cr_expect(model == NULL);
     close_with(database, folder, "modeldb/releases.json");
 }
