@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "calibrate/runs_sql.h"
 #include "facts/json.h"
+#include "facts/store.h"
 #include "speed/csv.h"
 
 #define MAX_COLUMNS 96
@@ -470,6 +471,21 @@ static mf_status check_rows(const reader *to, const char *name, mf_error *err)
     return mf_str_status(&to->out, err);
 }
 
+/* Releases are models too, with longer names than those that they are of: DeepSeek-R1-0528-Qwen3-8B is no DeepSeek-R1. */
+static mf_status list_models(mf_names *models, const mf_database *database, mf_error *err)
+{
+    mf_names releases = {0};
+    mf_status status = mf_database_list(models, database, MF_ENTRY_MODEL, err);
+    if (status == MF_OK) {
+        status = mf_database_list(&releases, database, MF_ENTRY_RELEASE, err);
+    }
+    for (size_t i = 0; status == MF_OK && i < releases.n_items; i++) {
+        status = mf_names_add(models, releases.items[i], strlen(releases.items[i]), err);
+    }
+    mf_names_free(&releases);
+    return status;
+}
+
 mf_status mf_runs_read(char **csv,
                        mf_runs_count *count,
                        const char *text,
@@ -480,7 +496,7 @@ mf_status mf_runs_read(char **csv,
                        mf_error *err)
 {
     reader to = {.each = read_run, .options = options};
-    mf_status status = mf_database_list(&to.models, database, MF_ENTRY_MODEL, err);
+    mf_status status = list_models(&to.models, database, err);
     if (status == MF_OK) {
         status = mf_database_list(&to.quants, database, MF_ENTRY_QUANT, err);
     }

@@ -78,6 +78,20 @@ Test(runs, what_is_written_reads_as_measurements)
     free(csv);
 }
 
+Test(runs, releases_are_told_from_what_they_are_named_after)
+{
+    mf_runs_count count = {0};
+    char *csv = read_runs(
+        "[" BENCH("DeepSeek-R1-0528-Qwen3-8B-Q4_K_M.gguf", "512", "0", "0", "800.5") "," BENCH(
+            "Qwen3-Coder-30B-A3B-Instruct-Q4_K_M.gguf", "0", "128", "0", "70.25") "]",
+        &on_m4,
+        &count);
+    cr_assert(eq(sz, count.n_rows, 2));
+    cr_expect(ne(ptr, strstr(csv, ",deepseek-r1-0528-qwen3-8b,Q4_K_M,"), NULL), "%s", csv);
+    cr_expect(ne(ptr, strstr(csv, ",qwen3-coder-30b-a3b,Q4_K_M,"), NULL), "%s", csv);
+    free(csv);
+}
+
 Test(runs, llama_bench_lines_and_csv)
 {
     mf_runs_count count = {0};
