@@ -90,9 +90,10 @@ static mf_status set_number(char *field, const mf_option *row, const char *value
     return status;
 }
 
+/* "32k" of tokens is 32768 to those who write it, "5k" of anything else 5000. */
 static mf_status not_whole(const mf_option *row, const char *value, mf_error *err)
 {
-    enum { KIBI = 1024, MOST_DIGITS = 6 };
+    enum { KIBI = 1024, KILO = 1000, MOST_DIGITS = 6 };
     const char *least = row->commands == MF_FOR_SIMULATE ? " above 0" : "";
     const size_t n = strspn(value, "0123456789");
     char digits[MOST_DIGITS + 1] = "";
@@ -108,7 +109,7 @@ static mf_status not_whole(const mf_option *row, const char *value, mf_error *er
                        row->name,
                        least,
                        value,
-                       KIBI * thousands);
+                       (strstr(row->help, "token") != NULL ? KIBI : KILO) * thousands);
     }
     return mf_fail(err, MF_E_USAGE, "%s takes a whole number%s, not '%s'", row->name, least, value);
 }
