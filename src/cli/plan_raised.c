@@ -1,6 +1,7 @@
 /*
  * plan_raised.c - what a plan would answer with the GPU limit of a unified memory raised, which its owner does with one command.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "cli/plan_facts.h"
@@ -30,24 +31,23 @@ static bool is_better(const mf_plan_result *raised, const mf_plan_result *result
 }
 
 /* The limits of the machine's GPUs as far as they can be raised with room for a desktop and the engine's own memory beside
-   them (wording.c: below 4 GiB it may swap, places.c: 4 GiB for the system); false where nothing raises them. */
+   them (wording.c: below 4 GiB it may swap, places.c: 4 GiB for the system); false where nothing raises them so. */
 static bool raise_pools(mf_machine *machine, const mf_memory *memory)
 {
     static const double room_bytes = 9.0 * 1024 * 1024 * 1024;
     const mf_place *place = &memory->places[0];
-    if (place->raise == MF_RAISE_NONE) {
-        return false;
-    }
-    for (size_t i = 0; i < machine->n_pools; i++) {
+    bool raised = false;
+    for (size_t i = 0; place->raise != MF_RAISE_NONE && i < machine->n_pools; i++) {
         mf_pool *pool = &machine->pools[i];
-        if (pool->kind == MF_POOL_UNIFIED) {
-            const double most = pool->capacity_bytes.value - room_bytes;
-            const double raised = (double)place->raised_limit_bytes;
-            pool->usable_bytes = (mf_fact){
-                .value = raised < most ? raised : most, .known = true, .source = MF_NO_SOURCE};
+        const double most = pool->capacity_bytes.value - room_bytes;
+        if (pool->kind == MF_POOL_UNIFIED && most > (double)place->limit_bytes) {
+            pool->usable_bytes = (mf_fact){.value = fmin((double)place->raised_limit_bytes, most),
+                                           .known = true,
+                                           .source = MF_NO_SOURCE};
+            raised = true;
         }
     }
-    return true;
+    return raised;
 }
 
 /* With what the rest of the system needs the choice must fit beside it. */
