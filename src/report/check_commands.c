@@ -116,7 +116,9 @@ static void show_own_runs(mf_document *d, const mf_shown *shown)
                      file_of(text, shown),
                      shown->run->workload.flash_attention ? 1 : 0);
     mf_document_cell(d, "memfit calibrate --from runs.json --save");
-    mf_document_cell(d, "memfit fit %s --on this", shown->run->model->id);
+    mf_document_cell(d,
+                     "memfit fit %s --on this",
+                     shown->model_path != NULL ? shown->model_path : shown->run->model->id);
 }
 
 void mf_show_check_commands(mf_document *document, const mf_shown *shown)
