@@ -48,7 +48,8 @@ mf_rate mf_rate_share(const mf_rate *rate, uint32_t n);
 /* What each of several sequences gets of the pick while all of them are at work; nothing for one. */
 mf_status mf_show_plan_users(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
-/* Speed and first token of the pick with the wished context full, where that is much longer than the prompt of the plan. */
+/* Speed and first token of the pick with the wished context full, as far as the model was trained for it, where that is much
+   longer than the prompt of the plan. */
 mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, mf_error *err);
 
 /* What a raised limit would bring, and how it is raised; nothing where it is not known to. */
