@@ -244,7 +244,7 @@ static const char *hours_spread(text out, const mf_break_even *b)
     return out;
 }
 
-/* "; one world in ten turns within 2.2 months, one in ten not within 3 years". */
+/* "; in one drawn world of ten within 2.2 months, in one of ten not within 3 years". */
 static const char *months_spread(text out, const mf_break_even *b, const char *beyond)
 {
     char low[MF_NUMBER_SIZE];
@@ -256,11 +256,11 @@ static const char *months_spread(text out, const mf_break_even *b, const char *b
     (void)mf_number_text(high, b->p90, 2);
     (void)snprintf(out,
                    MF_WORDING_SIZE,
-                   "; one world in ten turns %s%s%s, one in ten %s%s%.80s",
+                   "; in one drawn world of ten %s%s%s, in one of ten %s%s%.80s",
                    b->p10 > 0 ? "within " : "at once",
                    b->p10 > 0 ? low : "",
                    b->p10 > 0 ? " months" : "",
-                   isinf(b->p90) ? "not within " : "after ",
+                   isinf(b->p90) ? "not within " : "only after ",
                    isinf(b->p90) ? "" : high,
                    isinf(b->p90) ? beyond : " months");
     return out;
