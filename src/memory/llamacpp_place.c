@@ -117,7 +117,8 @@ int8_t mf_llamacpp_tensor_place(const llamacpp_plan *plan,
     return plan->tensors != NULL ? plan->tensors[index] : usual_place(plan, run, at, index);
 }
 
-/* It may be one of several expressions, outside of parentheses; with brackets in it any bar counts. */
+/* It may be one of several expressions, outside of parentheses (some systems take one that nothing opens for a letter); with
+   brackets in it any bar counts. */
 static bool has_choice(const char *pattern)
 {
     const bool brackets = strchr(pattern, '[') != NULL;
@@ -125,7 +126,7 @@ static bool has_choice(const char *pattern)
     for (const char *c = pattern; *c != '\0'; c++) {
         if (*c == '\\' && c[1] != '\0') {
             c++;
-        } else if (*c == '|' && (brackets || depth == 0)) {
+        } else if (*c == '|' && (brackets || depth <= 0)) {
             return true;
         } else {
             depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;

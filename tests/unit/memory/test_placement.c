@@ -82,6 +82,7 @@ Test(placement, patterns_match_as_expressions_whatever_they_begin_with)
                                            "k{1}.0",
                                            "^output",
                                            "exps$",
+                                           "x)|output",
                                            ".",
                                            ""};
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
@@ -92,9 +93,10 @@ Test(placement, patterns_match_as_expressions_whatever_they_begin_with)
         const mf_override override = {.pattern = patterns[i], .device = MF_ON_HOST};
         const mf_placement p = {.overrides = &override, .n_overrides = 1};
         s.run.workload.placement = &p;
-        cr_assert(eq(int, mf_tensor_map_make(&map, &s.run, NULL), MF_OK));
-        cr_assert(eq(int, regcomp(&expression, patterns[i], REG_EXTENDED | REG_NOSUB), 0));
-        for (size_t t = 0; t < s.model.n_tensors; t++) {
+        const bool is_one = regcomp(&expression, patterns[i], REG_EXTENDED | REG_NOSUB) == 0;
+        cr_assert(is_one || strcmp(patterns[i], "x)|output") == 0, "'%s'", patterns[i]);
+        cr_assert(eq(int, mf_tensor_map_make(&map, &s.run, NULL), is_one ? MF_OK : MF_E_USAGE));
+        for (size_t t = 0; is_one && t < s.model.n_tensors; t++) {
             const char *name = s.model.tensors[t].name;
             const bool matches = regexec(&expression, name, 0, NULL, 0) == 0;
             const bool usual = s.model.tensors[t].role == MF_ROLE_TOKEN_EMBEDDING;
@@ -103,7 +105,9 @@ Test(placement, patterns_match_as_expressions_whatever_they_begin_with)
                       patterns[i],
                       name);
         }
-        regfree(&expression);
+        if (is_one) {
+            regfree(&expression);
+        }
         mf_tensor_map_free(&map);
     }
 }
