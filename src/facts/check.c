@@ -261,6 +261,12 @@ static void check_rentals(const file *at)
     each_row(at, check_rental);
 }
 
+static bool has_source(const file *at, const mf_node *row)
+{
+    return mf_node_first(mf_node_get(row, "source")) != NULL ||
+           mf_node_first(mf_node_get(at->root, "sources")) != NULL;
+}
+
 /* Of a model that is there, and not called like one. */
 static void check_release(const file *at, const mf_node *row)
 {
@@ -269,6 +275,8 @@ static void check_release(const file *at, const mf_node *row)
     const mf_node *id = mf_node_get(row, "id");
     if (mf_node_string(id) != NULL && has_name(&at->check->models, mf_node_string(id))) {
         complain(at, id, "'%s' is a model's id already", mf_node_string(id));
+    } else if (!has_source(at, row)) {
+        complain(at, row, "nothing says where the context is from, add a 'source'");
     }
 }
 

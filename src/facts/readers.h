@@ -57,6 +57,7 @@ typedef struct mf_release {
     mf_sources sources;
 } mf_release;
 
+/* MF_E_DATA if nothing says where the context is from. */
 mf_status mf_release_read(mf_release *release, const mf_json *json, mf_row row, mf_error *err);
 void mf_release_clear(mf_release *release); /* frees what it owns */
 /* Gives the model the release's id, name and context, with the source of that. */

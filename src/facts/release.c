@@ -51,7 +51,10 @@ const mf_table mf_releases_table = MF_TABLE("releases", releases_fields, 0);
 mf_status mf_release_read(mf_release *release, const mf_json *json, mf_row row, mf_error *err)
 {
     mf_release read = {0};
-    const mf_status status = mf_row_read(&release_table, json, row, &read, &read.sources, err);
+    mf_status status = mf_row_read(&release_table, json, row, &read, &read.sources, err);
+    if (status == MF_OK && mf_sources_find(&read.sources, "context") == MF_NO_SOURCE) {
+        status = mf_json_fail(json, row.node, err, "the context of '%s' has no source", read.id);
+    }
     if (status != MF_OK) {
         mf_release_clear(&read);
         return status;
@@ -69,13 +72,13 @@ void mf_release_clear(mf_release *release)
 mf_status mf_release_apply(mf_model *model, const mf_release *release, mf_error *err)
 {
     char covers[] = "context";
+    mf_source source = release->sources.items[mf_sources_find(&release->sources, covers)];
     char *id = mf_strdup(release->id);
     char *name = mf_strdup(release->name);
     mf_status status = id != NULL && name != NULL
                            ? MF_OK
                            : mf_fail(err, MF_E_NOMEM, "out of memory for a model's name");
-    if (status == MF_OK && release->sources.n_items > 0) {
-        mf_source source = release->sources.items[0];
+    if (status == MF_OK) {
         source.covers = covers;
         status = mf_sources_add(&model->sources, &source, err);
     }

@@ -163,32 +163,54 @@ static void close_with(mf_database *database, const char *folder, const char *re
     mf_database_close(database);
 }
 
+#define RELEASE(id, of)                                                                            \
+    "{\"id\": \"" id "\", \"of\": \"" of                                                           \
+    "\", \"name\": \"X\", \"context\": 4096, \"source\": null, "                                   \
+    "\"note\": null}"
+#define RELEASES(sources)                                                                          \
+    "{\"schema\": 1, \"rows\": [\n" RELEASE("lost", "toy-8m") ",\n" RELEASE(                       \
+        "second", "lost") ",\n" RELEASE("tuned", "toy-7m") "], \"sources\": [" sources "]}"
+#define ASSUMED(of, title)                                                                         \
+    "{\"for\": \"" of "\", \"kind\": \"assumed\", \"title\": \"" title                             \
+    "\", \"url\": null, \"seen\": null}"
+
+static void expect_no_release(const mf_database *database, const char *id, const char *why)
+{
+    mf_model *model = NULL;
+    mf_error err = {0};
+    cr_expect(eq(int, mf_database_model(&model, database, id, &err), MF_E_DATA));
+    cr_expect(strstr(err.message, why) != NULL, "%s", err.message);
+    cr_expect(model == NULL);
+}
+
 Test(database, a_release_is_of_a_model_with_a_file)
 {
     char folder[] = "/tmp/memfit-database-XXXXXX";
-    mf_database *database = opened_with(folder,
-                                        "modeldb/releases.json",
-                                        "{\"schema\": 1, \"rows\": [\n"
-                                        "{\"id\": \"lost\", \"of\": \"toy-8m\", "
-                                        "\"name\": \"Lost\", \"context\": 4096, "
-                                        "\"source\": null, \"note\": null},\n"
-                                        "{\"id\": \"second\", \"of\": \"lost\", "
-                                        "\"name\": \"Second\", \"context\": 4096, "
-                                        "\"source\": null, \"note\": null}], \"sources\": []}");
+    mf_database *database =
+        opened_with(folder, "modeldb/releases.json", RELEASES(ASSUMED("*", "said")));
+    expect_no_release(database, "lost", "json:2:1: 'lost' is of 'toy-8m', which has no file");
+    expect_no_release(database, "second", "json:3:1: 'second' is of 'lost', which has no file");
+    close_with(database, folder, "modeldb/releases.json");
+}
+
+Test(database, a_releases_context_has_the_source_that_is_for_it)
+{
+    char folder[] = "/tmp/memfit-database-XXXXXX";
+    char other[] = "/tmp/memfit-database-XXXXXX";
     mf_model *model = NULL;
     mf_error err = {0};
-    cr_expect(eq(int, mf_database_model(&model, database, "lost", &err), MF_E_DATA));
-    cr_expect(strstr(err.message, "releases.json:2:1: 'lost' is of 'toy-8m', which has no file") !=
-                  NULL,
-              "%s",
-              err.message);
-    cr_expect(eq(int, mf_database_model(&model, database, "second", &err), MF_E_DATA));
-    cr_expect(strstr(err.message, "releases.json:3:1: 'second' is of 'lost', which has no file") !=
-                  NULL,
-              "%s",
-              err.message);
-    cr_expect(model == NULL);
+    mf_database *database =
+        opened_with(folder,
+                    "modeldb/releases.json",
+                    RELEASES(ASSUMED("name", "a card") ", " ASSUMED("context", "a file")));
+    cr_assert(
+        eq(int, mf_database_model(&model, database, "tuned", &err), MF_OK), "%s", err.message);
+    cr_expect(eq(str, model->sources.items[model->sources.n_items - 1].title, (char *)"a file"));
+    mf_model_free(model);
     close_with(database, folder, "modeldb/releases.json");
+    database = opened_with(other, "modeldb/releases.json", RELEASES(""));
+    expect_no_release(database, "tuned", "json:4:1: the context of 'tuned' has no source");
+    close_with(database, other, "modeldb/releases.json");
 }
 
 Test(database, a_file_with_another_id_inside_is_refused)
