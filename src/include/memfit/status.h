@@ -3,7 +3,7 @@
  *
  * A function returns MF_OK or a negative mf_status. What failed, where, and the cure go as text into a caller-owned
  * mf_error, which may be NULL. Nothing is kept in globals, nothing is printed below the command line program, so two
- * threads may use the library at once as long as they don't share an mf_error.
+ * threads may use the library at once as long as they share no mf_error, no database and no planner.
  */
 #ifndef MF_MEMFIT_STATUS_H
 #define MF_MEMFIT_STATUS_H
