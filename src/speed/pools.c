@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #define COVERAGE 0.9
-#define LEAST_POOL 3         /* residuals below which a pool speaks for nobody */
-#define CHIPS_OF_PARENT 20.0 /* the vendor's, or everybody's, width counts as that many chips */
+#define LEAST_POOL 3        /* residuals below which a pool speaks for nobody */
+#define UNITS_OF_PARENT 6.0 /* the vendor's, or everybody's, width counts as that many chips */
 
 mf_residual mf_residual_of(const mf_speed_row *row, mf_fit_error error)
 {
@@ -54,10 +54,11 @@ static bool in_scope(const mf_residual *r, const mf_residual *like, mf_pool_scop
     return true;
 }
 
-/* A residual in its log sds, its chip and what it counts. */
+/* A residual in its log sds, whose it is and what it counts. */
 typedef struct sampled {
     double size;
     size_t device;
+    mf_chip_class chip_class;
     double weight;
 } sampled;
 
@@ -80,6 +81,7 @@ typedef struct scope_sample {
     sampled *items;
     size_t n;
     double n_chips;
+    double n_units; /* of what was left out at once and seen from here: classes, else chips */
 } scope_sample;
 
 typedef struct scope_step {
@@ -88,17 +90,27 @@ typedef struct scope_step {
     double parent; /* width of the next wider scope */
 } scope_step;
 
-/* What a row counts beside others, of a chip with so many: as in the fit. Of decode of chips left out it counts more: most chips
-   have rows of one 7B model alone, those with many have the models, caches and runtimes that are harder. */
-static double row_weight(double n_of_chip, const mf_residuals *list, mf_speed_test test)
+/* What a row counts beside others, of a chip with so many: as in the fit. Of chips left out it counts more: most have rows of
+   one 7B model alone, those with many have the models, caches and runtimes that are harder. */
+static double row_weight(double n_of_chip, mf_left_out left_out)
 {
     static const double as_in_fit = -0.6;
-    static const double chips = -0.4;
-    const bool harder = test == MF_TEST_DECODE && list->left_out == MF_LEFT_OUT_CHIP;
-    return pow(n_of_chip, harder ? chips : as_in_fit);
+    static const double harder = -0.25;
+    return pow(n_of_chip, left_out == MF_LEFT_OUT_CHIP ? harder : as_in_fit);
 }
 
-static void weigh_sample(scope_sample *sample, const mf_residuals *list, mf_speed_test test)
+static double count_classes(const scope_sample *sample)
+{
+    bool seen[MF_CLASS_COUNT] = {false};
+    double n = 0;
+    for (size_t i = 0; i < sample->n; i++) {
+        n += seen[sample->items[i].chip_class] ? 0 : 1;
+        seen[sample->items[i].chip_class] = true;
+    }
+    return n;
+}
+
+static void weigh_sample(scope_sample *sample, mf_left_out left_out)
 {
     qsort(sample->items, sample->n, sizeof *sample->items, by_device);
     sample->n_chips = 0;
@@ -107,12 +119,13 @@ static void weigh_sample(scope_sample *sample, const mf_residuals *list, mf_spee
         while (end < sample->n && sample->items[end].device == sample->items[start].device) {
             end++;
         }
-        const double weight = row_weight((double)(end - start), list, test);
+        const double weight = row_weight((double)(end - start), left_out);
         for (; start < end; start++) {
             sample->items[start].weight = weight;
         }
         sample->n_chips++;
     }
+    sample->n_units = left_out == MF_LEFT_OUT_CLASS ? count_classes(sample) : sample->n_chips;
 }
 
 static void take_sample(scope_sample *sample,
@@ -124,12 +137,13 @@ static void take_sample(scope_sample *sample,
     for (size_t i = 0; i < list->n_items; i++) {
         const mf_residual *r = &list->items[i];
         if (in_scope(r, like, scope)) {
-            sample->items[sample->n] =
-                (sampled){.size = fabs(r->error.log_error) / r->error.log_sd, .device = r->device};
+            sample->items[sample->n] = (sampled){.size = fabs(r->error.log_error) / r->error.log_sd,
+                                                 .device = r->device,
+                                                 .chip_class = r->chip_class};
             sample->n++;
         }
     }
-    weigh_sample(sample, list, like->test);
+    weigh_sample(sample, list->left_out);
 }
 
 /* The smallest size that at least `level` of the sample's weight does not exceed. */
@@ -158,9 +172,9 @@ narrow(const mf_residuals *list, const mf_residual *like, scope_step step, scope
     if (sample->n < LEAST_POOL) {
         return step.parent;
     }
-    const double parent = step.parent > 0 ? CHIPS_OF_PARENT * log(step.parent) : 0;
-    const double weight = sample->n_chips + (step.parent > 0 ? CHIPS_OF_PARENT : 0);
-    return exp((sample->n_chips * log(quantile(sample, step.level)) + parent) / weight);
+    const double parent = step.parent > 0 ? UNITS_OF_PARENT * log(step.parent) : 0;
+    const double weight = sample->n_units + (step.parent > 0 ? UNITS_OF_PARENT : 0);
+    return exp((sample->n_units * log(quantile(sample, step.level)) + parent) / weight);
 }
 
 /* From everybody's residuals down to the scope's. */

@@ -3,9 +3,9 @@
  *
  * A residual is divided by what its fold's fit knew of the case (spread.h): widths are in such log sds. Errors still differ
  * by kind of chip, but a class has few chips: the half width of a class is its own quantile, drawn towards its
- * vendor's, which is drawn towards that of all, by the number of chips behind each. Quantiles are conformal with
- * chips as the unit (rows of one chip are near copies): for m chips the level is 0.9 (m + 1) / m. Rows weigh
- * less the more their chip has.
+ * vendor's, which is drawn towards that of all, by the number of units behind each: chips, or classes where whole classes
+ * were left out, since a class's chips are then wrong together. Quantiles are conformal with chips as the unit (rows of one
+ * chip are near copies): for m chips the level is 0.9 (m + 1) / m. Rows weigh less the more their chip has.
  */
 #ifndef MF_SPEED_POOLS_H
 #define MF_SPEED_POOLS_H

@@ -41,9 +41,23 @@ Test(pools, a_class_of_few_chips_is_drawn_towards_all)
     pool.chip_class = MF_CLASS_NVIDIA_GDDR;
     pool.vendor = MF_VENDOR_NVIDIA;
     cr_assert(mf_residuals_pool(&pool, &list));
-    /* twice half of the way from 0.4 to 0.1: 20 chips against the parent's 20 */
-    const double vendor = (log(0.1) + log(0.4)) / 2;
-    const double expected = exp((log(0.1) + vendor) / 2);
+    /* twice 20 of 26 parts of the way from 0.4 to 0.1: 20 chips against the parent's 6 */
+    const double vendor = (20 * log(0.1) + 6 * log(0.4)) / 26;
+    const double expected = exp((20 * log(0.1) + 6 * vendor) / 26);
+    cr_assert(epsilon_eq(dbl, pool.half_width_sds, expected, 1e-12));
+    mf_residuals_free(&list);
+}
+
+Test(pools, where_classes_were_left_out_chips_of_one_class_are_one_voice)
+{
+    mf_residuals list = two_classes();
+    list.left_out = MF_LEFT_OUT_CLASS;
+    mf_residual_pool pool = {
+        .scope = MF_POOL_CLASS, .vendor = MF_VENDOR_NVIDIA, .chip_class = MF_CLASS_NVIDIA_GDDR};
+    cr_assert(mf_residuals_pool(&pool, &list));
+    /* one class against the parent's 6, twice */
+    const double vendor = (log(0.1) + 6 * log(0.4)) / 7;
+    const double expected = exp((log(0.1) + 6 * vendor) / 7);
     cr_assert(epsilon_eq(dbl, pool.half_width_sds, expected, 1e-12));
     mf_residuals_free(&list);
 }
@@ -88,7 +102,7 @@ Test(pools, many_rows_of_one_chip_do_not_outvote_many_chips)
     mf_residuals_free(&list);
 }
 
-Test(pools, of_chips_left_out_in_decode_those_with_many_rows_count_more)
+Test(pools, of_chips_left_out_those_with_many_rows_count_more)
 {
     mf_residuals list = {0};
     for (size_t i = 0; i < 100; i++) {
@@ -97,13 +111,13 @@ Test(pools, of_chips_left_out_in_decode_those_with_many_rows_count_more)
     for (size_t i = 0; i < 300; i++) {
         add(&list, MF_CLASS_AMD_GDDR, 100, 0.3);
     }
-    mf_residual_pool pool = {.test = MF_TEST_DECODE};
+    mf_residual_pool pool = {0};
     cr_assert(mf_residuals_pool(&pool, &list));
     /* models left out: 300^0.4 = 9.8 of 109.8, less than a tenth */
     cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.1, 1e-12));
     list.left_out = MF_LEFT_OUT_CHIP;
     cr_assert(mf_residuals_pool(&pool, &list));
-    /* 300^0.6 = 30.6 of 130.6 */
+    /* 300^0.75 = 72 of 172 */
     cr_assert(epsilon_eq(dbl, pool.half_width_sds, 0.3, 1e-12));
     list.left_out = MF_LEFT_OUT_CLASS;
     cr_assert(mf_residuals_pool(&pool, &list));
