@@ -184,8 +184,9 @@ static void show_pick(mf_document *d, const mf_plan_shown *shown)
         return;
     }
     const mf_choice *c = &r->choices[r->pick];
-    const bool sure = r->pick_meets && !(c->loss.divergence > MF_PLAN_USUAL_LIMIT) &&
-                      mf_plan_is_sure(&shown->request->wish, c);
+    /* A loss that nobody measured is no ground for a plain yes. */
+    const bool keeps = c->loss.known && c->loss.divergence <= MF_PLAN_USUAL_LIMIT;
+    const bool sure = r->pick_meets && keeps && mf_plan_is_sure(&shown->request->wish, c);
     mf_document_tone(d, sure ? MF_TONE_GOOD : MF_TONE_CAREFUL);
     mf_document_cell(d, r->pick_meets ? "TAKE" : "NEAREST");
     if (c->decode.known) {
