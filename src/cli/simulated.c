@@ -96,6 +96,9 @@ static void read_sureness(mf_cli_simulated *s, const mf_node *root)
     }
 }
 
+/* Of a request: far more than any model is trained for. */
+#define MOST_TOKENS 1073741824.0
+
 static mf_status
 read_rates(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_error *err)
 {
@@ -111,6 +114,9 @@ read_rates(mf_cli_simulated *s, const mf_json *json, const mf_node *root, mf_err
     if (!(s->request_per_s > 0) || !(output > 0) || total < output || !(s->utilization > 0) ||
         s->utilization > 1) {
         return mf_json_fail(json, root, err, "the rates contradict each other");
+    }
+    if (total / s->request_per_s > MOST_TOKENS) {
+        return mf_json_fail(json, root, err, "no request has so many tokens as these rates say");
     }
     s->output_tok_s = output / s->utilization;
     s->output_tokens = output / s->request_per_s;
