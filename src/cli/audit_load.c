@@ -220,7 +220,8 @@ static bool number_of(double *value, const claims *c, column which, double other
     const char *end = NULL;
     const char *text = field(c, which);
     *value = otherwise;
-    return text == NULL || (mf_parse_number(value, text, &end) && *end == '\0' && *value > 0);
+    return text == NULL || (mf_parse_number(value, text, &end) && *end == '\0' &&
+                            *value >= MF_LEAST_SAID && *value <= MF_MOST_SAID);
 }
 
 /* The options, with what the row says in their place. */

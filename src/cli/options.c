@@ -49,6 +49,9 @@ static mf_status number_of(double *number, const mf_option *row, const char *val
     if (!mf_parse_number(number, value, &end) || *end != '\0' || *number < 0) {
         return mf_fail(err, MF_E_USAGE, "%s takes a number, not '%s'", row->name, value);
     }
+    if (*number > MF_MOST_SAID || (*number > 0 && *number < MF_LEAST_SAID)) {
+        return mf_fail(err, MF_E_USAGE, "%s takes 0 or 1e-15 to 1e15, not '%s'", row->name, value);
+    }
     return MF_OK;
 }
 

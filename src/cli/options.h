@@ -15,6 +15,10 @@
 
 enum { MF_MAX_POSITIONAL = 8 };
 
+/* No number that somebody says is larger, or smaller and not 0: products and quotients of a few stay finite. */
+#define MF_MOST_SAID 1e15
+#define MF_LEAST_SAID 1e-15
+
 /* Commands an option belongs to, as bits. */
 typedef enum mf_command_bit {
     MF_FOR_FIT = 1,
