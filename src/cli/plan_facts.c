@@ -54,12 +54,22 @@ static mf_status load_quants(mf_plan_facts *f, bool usual, mf_error *err)
     return status;
 }
 
-/* llama.cpp, and MLX beside it where the first machine is Apple's. */
+/* One of the machines that were named is Apple's, wherever it stands among them. */
+static bool has_apple(const mf_plan_facts *f)
+{
+    bool any = false;
+    for (size_t i = 0; f->arguments->on != NULL && i < f->machines.n; i++) {
+        const char *name = f->machines.names[i];
+        any = any || strncmp(name, "mac", 3) == 0 || strncmp(name, "apple", 5) == 0;
+    }
+    return any;
+}
+
+/* llama.cpp, and MLX beside it where that may run. */
 static mf_status load_engines(mf_plan_facts *f, mf_error *err)
 {
     const char *names[MF_PLAN_ENGINES] = {"llama.cpp", "mlx"};
-    const char *first = f->machines.n > 0 ? f->machines.names[0] : "";
-    size_t n = strncmp(first, "mac", 3) == 0 || strncmp(first, "apple", 5) == 0 ? 2 : 1;
+    size_t n = has_apple(f) ? 2 : 1;
     mf_status status = MF_OK;
     if (f->arguments->engine != NULL) {
         names[0] = f->arguments->engine;
