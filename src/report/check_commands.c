@@ -10,10 +10,24 @@
 
 typedef void (*show_commands)(mf_document *, const mf_shown *);
 
+/* A path as a shell takes it, in quotes where it has more than letters; as it is where it has quotes itself. */
+static const char *quoted(char text[MF_WORDING_SIZE], const char *path)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:@%-";
+    const size_t size = strlen(path);
+    if (path[strspn(path, plain)] == '\0' || strchr(path, '\'') != NULL ||
+        size + sizeof "''" > MF_WORDING_SIZE) {
+        return path;
+    }
+    (void)snprintf(text, MF_WORDING_SIZE, "'%s'", path);
+    return text;
+}
+
 static const char *file_of(char text[MF_WORDING_SIZE], const mf_shown *shown)
 {
     if (shown->model_path != NULL && strstr(shown->model_path, ".gguf") != NULL) {
-        return shown->model_path;
+        return quoted(text, shown->model_path);
     }
     (void)snprintf(text, MF_WORDING_SIZE, "%s-%s.gguf", shown->run->model->id, shown->quant_name);
     return text;
@@ -118,7 +132,8 @@ static void show_own_runs(mf_document *d, const mf_shown *shown)
     mf_document_cell(d, "memfit calibrate --from runs.json --save");
     mf_document_cell(d,
                      "memfit fit %s --on this",
-                     shown->model_path != NULL ? shown->model_path : shown->run->model->id);
+                     shown->model_path != NULL ? quoted(text, shown->model_path)
+                                               : shown->run->model->id);
 }
 
 void mf_show_check_commands(mf_document *document, const mf_shown *shown)
