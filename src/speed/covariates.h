@@ -9,7 +9,7 @@
 
 #include "memfit/measurement.h"
 
-/* Fills runtime, flash_attention, ubatch_tokens, scheme, wide_dense, unpacks and skip of a row whose columns are read. */
+/* Fills runtime, flash_attention, ubatch_tokens, scheme, wide_dense, unpacks, sorts and skip of a row whose columns are read. */
 void mf_covariates_read(mf_measurement *m);
 
 #endif

@@ -282,7 +282,8 @@ mf_law_prefill(const mf_work *work, const mf_peaks *peaks, const mf_knobs *knobs
         t.touch_s += work->mapped_bytes / knobs->mapped_bytes_per_s;
     }
     t.pass_s = n_batches * work->n_layers * knobs->value[MF_KNOB_PASS];
-    t.loop_s = n_batches * touched * work->wide_experts * knobs->expert_loop_s;
+    t.loop_s = n_batches * touched * work->wide_experts * knobs->expert_loop_s +
+               step.n_tokens * work->sorting_s;
     t.scan_s = step.n_tokens * work->n_linear_layers * knobs->value[MF_KNOB_SCAN];
     t.cache_s = knobs->query_tile > 0
                     ? mf_work_prompt_cache_bytes(work, step.cache, step.depth, step.n_tokens) /

@@ -9,6 +9,7 @@
  * Prefill of n tokens at a depth, in ceil(n / ubatch) micro-batches:
  *   t = F_dense c / P + F_expert c m / P + a F_attention / P_att + batches touched / BW + batches layers t_pass
  *       + batches touched 16 bit experts t_loop + n passes 4 (inputs + outputs of all products) / BW
+ *       + n t_sort (early builds, mf_work_sorted)
  *   P differs for 16 bit and for packed weights, P_att with and without flash attention (mf_peaks).
  *
  * p: memory and unpacking overlap on Apple (a maximum with a soft corner), and add up elsewhere. P_lane: what unpacking

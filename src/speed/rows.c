@@ -21,6 +21,7 @@ typedef struct named_work {
     size_t quant;
     bool wide_dense;
     bool unpacked;
+    bool sorted;
     mf_work *work; /* NULL: the scheme or model is not known */
 } named_work;
 
@@ -140,20 +141,32 @@ static mf_status make_work(
     return status;
 }
 
-bool mf_speed_row_unpacks(const mf_measurement *m, const mf_device *device)
+static bool unpacks(const mf_measurement *m, const mf_device *device)
 {
     return m->unpacks && m->test == MF_TEST_PREFILL && device->fp16_matrix_flop_per_s.known;
+}
+
+static bool sorts(const mf_measurement *m)
+{
+    return m->sorts && m->test == MF_TEST_PREFILL;
+}
+
+mf_work mf_speed_row_work(const mf_work *work, const mf_measurement *m, const mf_device *device)
+{
+    const mf_work unpacked = unpacks(m, device) ? mf_work_unpacked(work) : *work;
+    return sorts(m) ? mf_work_sorted(&unpacked) : unpacked;
 }
 
 static mf_status
 find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_error *err)
 {
     const bool wide_dense = row->measurement->wide_dense;
-    const bool unpacked = mf_speed_row_unpacks(row->measurement, f->device[row->device]);
+    const bool unpacked = unpacks(row->measurement, f->device[row->device]);
+    const bool sorted = sorts(row->measurement);
     for (size_t i = 0; i < f->n_works; i++) {
         const named_work *w = &f->works[i];
         if (w->model == row->model && w->quant == row->quant && w->wide_dense == wide_dense &&
-            w->unpacked == unpacked) {
+            w->unpacked == unpacked && w->sorted == sorted) {
             *out = f->works[i].work;
             return MF_OK;
         }
@@ -164,13 +177,16 @@ find_work(const mf_work **out, mf_row_facts *f, const mf_speed_row *row, mf_erro
     }
     f->works = works;
     named_work *made = &works[f->n_works];
-    *made = (named_work){
-        .model = row->model, .quant = row->quant, .wide_dense = wide_dense, .unpacked = unpacked};
+    *made = (named_work){.model = row->model,
+                         .quant = row->quant,
+                         .wide_dense = wide_dense,
+                         .unpacked = unpacked,
+                         .sorted = sorted};
     f->n_works++;
     const mf_status status =
         make_work(&made->work, f->model[row->model], f->quant[row->quant], wide_dense, err);
-    if (made->work && unpacked) {
-        *made->work = mf_work_unpacked(made->work);
+    if (made->work) {
+        *made->work = mf_speed_row_work(made->work, row->measurement, f->device[row->device]);
     }
     *out = made->work;
     return status;

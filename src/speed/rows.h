@@ -41,8 +41,8 @@ const mf_database *mf_speed_rows_database(const mf_speed_rows *rows);
 const mf_model *mf_speed_row_model(const mf_speed_rows *rows, const mf_speed_row *row);
 const mf_quant *mf_speed_row_quant(const mf_speed_rows *rows, const mf_speed_row *row);
 
-/* Whether this build on this device unpacks a quantized prompt's weights (mf_work_unpacked). */
-bool mf_speed_row_unpacks(const mf_measurement *measurement, const mf_device *device);
+/* A prompt's work as this build does it on this device: with weights unpacked first, rows sorted on the host, or as it is. */
+mf_work mf_speed_row_work(const mf_work *work, const mf_measurement *m, const mf_device *device);
 
 /* Tokens per second that the law gives for a row without `skip`. */
 double mf_speed_row_predict(const mf_speed_row *row, const mf_calibration *calibration);

@@ -82,10 +82,9 @@ static mf_status find_path(mf_several *s,
         status = mf_path_build(&s->path, reason, &run, types, NULL, calibration, err);
     }
     free(types);
-    if (status == MF_OK && !*reason && mf_speed_row_unpacks(m, s->machine->devices[0].device)) {
-        for (size_t i = 0; i < s->path.n_segments; i++) {
-            s->path.segments[i].work = mf_work_unpacked(&s->path.segments[i].work);
-        }
+    for (size_t i = 0; status == MF_OK && !*reason && i < s->path.n_segments; i++) {
+        mf_work *work = &s->path.segments[i].work;
+        *work = mf_speed_row_work(work, m, s->machine->devices[0].device);
     }
     s->last = status == MF_OK && !*reason ? row : NULL;
     return status;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#define PRODUCTS_OF_EXPERTS 3.0
+#define PAIR_S 6e-9 /* 7 on the desktops that ran gpt-oss-20b, 5 on a Strix Halo (docs/speed.md) */
 #define STATE_ELEMENT_BYTES 4.0 /* llama.cpp keeps recurrent state in f32 */
 #define F16_BYTES 2.0
 
@@ -233,6 +235,7 @@ static mf_status add_tensors(mf_work *work,
             const double n = (double)model->layers[tensor->layer].ffn.n_experts;
             work->bf16_experts += types[i] == MF_TYPE_BF16 ? n : 0;
             work->wide_experts += types[i] == MF_TYPE_BF16 || types[i] == MF_TYPE_F16 ? n : 0;
+            work->expert_pairs += n * n * load.share;
         }
     }
     return MF_OK;
@@ -277,6 +280,8 @@ mf_work mf_work_scaled(const mf_work *work, double share)
     scaled.n_linear_layers *= share;
     scaled.bf16_experts *= share;
     scaled.wide_experts *= share;
+    scaled.expert_pairs *= share;
+    scaled.sorting_s *= share;
     for (size_t f = 0; f < MF_FORMAT_COUNT; f++) {
         scaled.read_weights[f] *= share;
         scaled.dense_weights[f] *= share;
@@ -310,6 +315,13 @@ mf_work mf_work_unpacked(const mf_work *work)
         unpacked.dense_weights[f] = unpacked.tail_weights[f] = unpacked.expert_weights[f] = 0;
     }
     return unpacked;
+}
+
+mf_work mf_work_sorted(const mf_work *work)
+{
+    mf_work sorted = *work;
+    sorted.sorting_s = PRODUCTS_OF_EXPERTS * work->expert_pairs * PAIR_S;
+    return sorted;
 }
 
 static double element_bytes(mf_tensor_type type)

@@ -38,8 +38,10 @@ typedef struct mf_work {
     double mapped_bytes;                    /* of all tensors, tables that are looked up too */
     double expert_share;                    /* picked per token, used / total */
     double state_bytes;                     /* recurrent state of one sequence */
-    double bf16_experts;                  /* all layers' experts whose weights are BF16, counted */
-    double wide_experts;                  /* the same of F16 and BF16 */
+    double bf16_experts; /* all layers' experts whose weights are BF16, counted */
+    double wide_experts; /* the same of F16 and BF16 */
+    double expert_pairs; /* experts times those that a token picks, over all layers */
+    double sorting_s;    /* on the host, a prompt's token; 0: the device sorts */
     double tail_weights[MF_FORMAT_COUNT]; /* dense, of layers behind the last that fills a cache */
     double
         passed_elements; /* a prompt's token: inputs and outputs of all products but the head's */
@@ -71,6 +73,10 @@ mf_work mf_work_scaled(const mf_work *work, double share);
 /* Work of a prompt where quantized weights are unpacked to F16 in memory, once a micro-batch, and multiplied as such: beside
    the reading that is counted, 2 bytes a weight are written and read again. */
 mf_work mf_work_unpacked(const mf_work *work);
+
+/* Work of a prompt whose rows the host sorts by expert: for each of a layer's three products it walks over all pairs of an
+   expert and a row, while the device waits. */
+mf_work mf_work_sorted(const mf_work *work);
 
 /* Bytes per element of the two caches. */
 typedef struct mf_cache_width {

@@ -35,6 +35,7 @@ typedef struct mf_measurement {
         *scheme;     /* of modeldb: quant, or what the file is known to hold; borrowed or static */
     bool wide_dense; /* what is not an expert is in 16 bits, whatever the scheme says */
     bool unpacks; /* the build multiplies a prompt by weights that it has unpacked to F16 first */
+    bool sorts;   /* the build sorts a prompt's rows by expert on the host */
     bool flash_attention;
     double ubatch_tokens;
     mf_tensor_type kv_type;

@@ -138,6 +138,9 @@ Test(law, cuda_and_rocm_multiply_16_bit_experts_one_by_one)
     setting_of(&b, MF_CLASS_AMD_GDDR, MF_RUNTIME_ROCM);
     const mf_prefill_time packed = mf_law_prefill(&b.work, &b.peaks, &b.knobs, b.step);
     cr_assert(epsilon_eq(dbl, packed.loop_s, 0, 1e-18));
+    const mf_work sorted = mf_work_sorted(&b.work);
+    const mf_prefill_time waiting = mf_law_prefill(&sorted, &b.peaks, &b.knobs, b.step);
+    cr_assert(epsilon_eq(dbl, waiting.loop_s, 1024 * sorted.sorting_s, 1e-15));
     const double sum = packed.compute_s + mf_attending_s(&packed) + packed.touch_s + packed.pass_s +
                        packed.scan_s + packed.stream_s;
     cr_assert(epsilon_eq(dbl, packed.total_s, sum * b.knobs.scale[MF_TEST_PREFILL], 1e-12));

@@ -131,6 +131,54 @@ Test(measurement, early_rocm_builds_multiply_a_prompt_as_today_s_where_the_card_
     }
 }
 
+Test(measurement, prompts_in_mxfp4_were_early_on_nvidia_until_the_year_s_end)
+{
+    mf_measurements all =
+        parse(HEADER "nvidia-gb10,llama.cpp,m,MXFP4,pp,9,512,0,high,2025-11-02,FA on\n"
+                     "nvidia-gb10,llama.cpp,m,MXFP4,tg,9,512,0,high,2025-11-02,FA on\n"
+                     "nvidia-gb10,llama.cpp,m,Q8_0,pp,9,512,0,high,2025-11-02,FA on\n"
+                     "nvidia-gb10,llama.cpp,m,MXFP4,pp,9,512,0,high,2026-02,FA on\n");
+    cr_assert(eq(sz, all.n_items, 4));
+    for (size_t i = 0; i < all.n_items; i++) {
+        const mf_runtime expected = i == 0 ? MF_RUNTIME_CUDA_2025 : MF_RUNTIME_CUDA;
+        cr_expect(eq(int, all.items[i].runtime, expected), "row %zu", i);
+    }
+    mf_measurements_free(&all);
+}
+
+Test(measurement, builds_before_september_2025_sort_rows_by_expert_on_the_host)
+{
+    static const struct {
+        const char *device;
+        const char *date;
+        const char *notes;
+        bool sorts;
+    } cases[] = {
+        {"nvidia-rtx-4090",      "2025-08..10",      "FA on",         true },
+        {"nvidia-rtx-4090",      "2025-08..2026-04", "FA on",         false},
+        {"nvidia-rtx-4090",      "2025-09",          "FA on",         false},
+        {"nvidia-rtx-4090",      "2024-05",          "",              false},
+        {"amd-strix-halo-8060s", "2025-08-06",       "ROCm; FA on",   true },
+        {"amd-strix-halo-8060s", "2025-10",          "ROCm; FA on",   false},
+        {"amd-strix-halo-8060s", "2025-08-06",       "Vulkan; FA on", false},
+        {"amd-rx-7900-xt",       "2025-08..10",      "FA on",         false},
+        {"apple-m2-ultra-76c",   "2025-08",          "FA on",         false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        mf_measurements all;
+        (void)snprintf(text,
+                       sizeof text,
+                       HEADER "%s,llama.cpp,m,MXFP4,pp,9,512,0,high,%s,%s\n",
+                       cases[i].device,
+                       cases[i].date,
+                       cases[i].notes);
+        const mf_measurement m = only(&all, text);
+        cr_expect(eq(int, m.sorts, cases[i].sorts), "case %zu", i);
+        mf_measurements_free(&all);
+    }
+}
+
 Test(measurement, a_cuda_build_of_before_integer_kernels_unpacks_a_prompt_s_weights)
 {
     static const struct {

@@ -107,6 +107,19 @@ Test(work, unpacked_weights_are_multiplied_as_f16_and_pass_memory_twice_more)
         dbl, work.read_weights[MF_FORMAT_Q4_K], packed.read_weights[MF_FORMAT_Q4_K], 1e-9));
 }
 
+Test(work, a_host_that_sorts_walks_over_all_pairs_of_expert_and_row)
+{
+    sample s;
+    sample_fill(&s);
+    const mf_work work = work_of(&s, (mf_work_part){0});
+    const mf_work sorted = mf_work_sorted(&work);
+    cr_assert(epsilon_eq(dbl, work.sorting_s, 0, 1e-15));
+    /* 8 experts, 2 a token, in one layer; three products of 6 ns a pair */
+    cr_assert(epsilon_eq(dbl, work.expert_pairs, 16, 1e-12));
+    cr_assert(epsilon_eq(dbl, sorted.sorting_s, 3 * 16 * 6e-9, 1e-15));
+    cr_assert(epsilon_eq(dbl, mf_work_scaled(&sorted, 0.5).sorting_s, 3 * 8 * 6e-9, 1e-15));
+}
+
 Test(work, a_window_stops_the_cache_reads_from_growing)
 {
     sample s;
