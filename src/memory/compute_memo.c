@@ -67,6 +67,7 @@ struct compute_memo {
     compute_form *forms[MAX_FORMS]; /* the one used last first */
     size_t n_forms;
     compute_form blank;
+    compute_room room;
     compute_series *series;
     size_t n_series;
     settled_run *runs;
@@ -110,6 +111,7 @@ void mf_compute_memo_free(compute_memo *memo)
         free(memo->given_up[i].layer_places);
     }
     mf_compute_form_free(&memo->blank);
+    mf_compute_room_free(&memo->room);
     free(memo->given_up);
     free(memo->series);
     free(memo->runs);
@@ -167,6 +169,11 @@ compute_form *mf_compute_memo_take(compute_memo *memo, compute_form *form)
     *memo->forms[0] = *form;
     *form = oldest;
     return memo->forms[0];
+}
+
+compute_room *mf_compute_memo_room(compute_memo *memo)
+{
+    return memo != NULL ? &memo->room : NULL;
 }
 
 void mf_compute_memo_take_blank(compute_form *blank, compute_memo *memo)
@@ -439,7 +446,7 @@ static void between(compute_way *ways,
     }
 }
 
-static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, galloc_buffer *buffers)
+static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, compute_room *room)
 {
     const uint64_t n_steps = (cells - s->from) / s->key.cell_step;
     for (size_t w = 0; w < s->n_ways; w++) {
@@ -461,7 +468,7 @@ static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, gall
             set_sizes(&nodes[grows->node], &sizes);
         }
         const mf_status status =
-            mf_compute_replay(&ways[w], &repeats, form->form, &s->key.places, buffers);
+            mf_compute_replay(&ways[w], &repeats, form->form, &s->key.places, room);
         if (status != MF_OK || !repeats) {
             return false;
         }
@@ -469,10 +476,7 @@ static bool replay_at(compute_way *ways, compute_series *s, uint64_t cells, gall
     return true;
 }
 
-bool mf_compute_memo_find(compute_way *ways,
-                          compute_memo *memo,
-                          const compute_key *key,
-                          galloc_buffer *buffers)
+bool mf_compute_memo_find(compute_way *ways, compute_memo *memo, const compute_key *key)
 {
     compute_series *s = memo != NULL ? find_series(memo, key) : NULL;
     const size_t at = s != NULL ? place_of(s, key->cells) : 0;
@@ -491,7 +495,7 @@ bool mf_compute_memo_find(compute_way *ways,
         between(ways, s, &s->points[at - 1], &s->points[at], key->cells);
         return true;
     }
-    if (!replay_at(ways, s, key->cells, buffers)) {
+    if (!replay_at(ways, s, key->cells, &memo->room)) {
         return false;
     }
     insert_point(s, key->cells, ways, true);
@@ -559,8 +563,8 @@ void mf_compute_memo_add(compute_memo *memo,
     if (s == NULL) {
         return;
     }
-    /* Most placements with parts on the host are asked for one context and no other. */
-    const bool asked_again = key->host_types == 0 || s->n_points > 0;
+    /* Most placements with parts on the host are asked for one context, or for the longest one as well, and no other. */
+    const bool asked_again = key->host_types == 0 || s->n_points > 1;
     if (asked_again && !s->grows_evenly && key->cells % key->cell_step == 0 &&
         are_apart(forms, n_ways)) {
         learn(s, key->cells, forms);

@@ -46,12 +46,8 @@ typedef struct compute_memo compute_memo;
 compute_memo *mf_compute_memo_new(void); /* NULL without memory */
 void mf_compute_memo_free(compute_memo *memo);
 
-/* True if the ways are known from before or follow from their neighbours; buffers are the places' to work with. memo may be
-   NULL. */
-bool mf_compute_memo_find(compute_way *ways,
-                          compute_memo *memo,
-                          const compute_key *key,
-                          galloc_buffer *buffers);
+/* True if the ways are known from before or follow from their neighbours. memo may be NULL. */
+bool mf_compute_memo_find(compute_way *ways, compute_memo *memo, const compute_key *key);
 
 /* Which kernels are given up in a placement, by the part of the key that decides it, all else zero. False if it's not known;
    memo may be NULL. What there is no memory for is forgotten. */
@@ -77,6 +73,9 @@ compute_form *mf_compute_memo_form(compute_memo *memo, uint64_t structure);
 /* Takes a form that was replayed, which afterwards is an older one that is given up for it, or empty. NULL if there is no
    memory: then the form is as it was. */
 compute_form *mf_compute_memo_take(compute_memo *memo, compute_form *form);
+
+/* Memory to replay in, the memo's; NULL without one. */
+compute_room *mf_compute_memo_room(compute_memo *memo);
 
 /* Memory to build the next graph in, and back. */
 void mf_compute_memo_take_blank(compute_form *blank, compute_memo *memo);

@@ -19,11 +19,9 @@ void mf_compute_form_renew(compute_form *form)
     }
     free(form->repeats);
     free(form->counted);
-    free(form->states);
     free(form->reads);
     form->repeats = NULL;
     form->counted = NULL;
-    form->states = NULL;
     form->reads = NULL;
 }
 
@@ -107,6 +105,9 @@ look_at_step(layer_repeat *p, const compute_form *f, const uint8_t *made, graph_
     for (size_t k = 0; k < node->n_src; k++) {
         const graph_tensor source = node->src[k];
         const graph_tensor owner = mf_graph_owner(&f->g, source);
+        if (f->g.nodes[owner].external) {
+            continue;
+        }
         if (!goes_round(f, p, owner)) {
             p->outside[p->n_outside++] = owner;
         } else if (source >= f->n_built && (!p->copies || !is_made_in_time(f, p, made, source))) {
@@ -157,9 +158,18 @@ prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat 
         *repeats = look_at_step(p, f, made, f->s.steps.items[i].tensor);
     }
     for (size_t i = 0; i < p->n_outside; i++) {
-        f->counted[p->outside[i]].n_readers += (uint32_t)p->n_more;
+        f->counted[p->outside[i]] += (uint32_t)p->n_more;
     }
     return MF_OK;
+}
+
+static size_t count_reads(const compute_form *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->s.steps.n; i++) {
+        n += f->g.nodes[f->s.steps.items[i].tensor].n_src;
+    }
+    return n;
 }
 
 /* All that does not depend on sizes. */
@@ -167,12 +177,10 @@ static mf_status prepare(bool *repeats, compute_form *f)
 {
     const size_t n_steps = f->s.steps.n;
     f->counted = calloc(f->g.n_nodes, sizeof *f->counted);
-    f->states = malloc(f->g.n_nodes * sizeof *f->states);
     f->repeats = calloc(f->n_runs + 1, sizeof *f->repeats);
-    f->reads = malloc((n_steps * GRAPH_MAX_SOURCES + 1) * sizeof *f->reads);
+    f->reads = malloc((count_reads(f) + 1) * sizeof *f->reads);
     uint8_t *made = malloc(f->g.n_nodes);
-    if (f->counted == NULL || f->states == NULL || f->repeats == NULL || f->reads == NULL ||
-        made == NULL) {
+    if (f->counted == NULL || f->repeats == NULL || f->reads == NULL || made == NULL) {
         free(made);
         return MF_E_NOMEM;
     }
@@ -209,7 +217,7 @@ static void take_leaves(replay *r, const layer_repeat *p)
         for (size_t i = 0; i < leaves->n; i++) {
             const graph_tensor t = leaves->items[i].tensor;
             if (is_of_period(p, t)) {
-                r->a.states[t].allocated = false;
+                r->a.readers[t] &= ~GALLOC_HERE;
                 mf_galloc_leaf(&r->a, &r->f->g, &leaves->items[i]);
                 *kept++ = r->a.states[t];
             }
@@ -235,17 +243,18 @@ static void take_all_leaves(replay *r)
         }
         if (its == NULL) {
             mf_galloc_leaf(&r->a, &f->g, leaf);
-        } else if (!r->a.states[leaf->tensor].allocated) {
+        } else if ((r->a.readers[leaf->tensor] & GALLOC_HERE) == 0) {
             take_leaves(r, its);
         }
     }
 }
 
-static uint64_t mix_state(uint64_t hash, const compute_form *f, graph_tensor t, uint32_t number)
+static uint64_t mix_state(uint64_t hash, const replay *r, graph_tensor t, uint32_t number)
 {
-    const galloc_state *state = &f->states[t];
-    return state->allocated ? mf_mix(mf_mix(mf_mix(hash, number), state->offset), state->buffer)
-                            : hash;
+    const galloc_state *state = &r->a.states[t];
+    return (r->a.readers[t] & GALLOC_HERE) != 0
+               ? mf_mix(mf_mix(mf_mix(hash, number), state->offset), state->buffer)
+               : hash;
 }
 
 /* The free blocks, and where every tensor of the period before is that is alive. */
@@ -261,36 +270,47 @@ static uint64_t state_behind(const replay *r, const layer_repeat *p)
         }
     }
     for (uint32_t i = 0; i < p->n; i++) {
-        hash = mix_state(hash, f, p->before + i, i);
+        hash = mix_state(hash, r, p->before + i, i);
     }
     for (uint32_t i = 0; p->copies && i < 2 * p->n; i++) {
         graph_tensor copy = f->g.nodes[p->before + i].copies;
         for (; copy != GRAPH_NONE; copy = f->g.nodes[copy].copies) {
-            hash = f->g.nodes[copy].output ? hash : mix_state(hash, f, copy, i);
+            hash = f->g.nodes[copy].output ? hash : mix_state(hash, r, copy, i);
         }
     }
     return hash;
 }
 
 /* The repeated period as it is before it runs for the k-th time; readers as in `like`. */
-static void begin_period(compute_form *f, const layer_repeat *p, graph_tensor like, size_t k)
+static void begin_period(replay *r, const layer_repeat *p, graph_tensor like, size_t k)
 {
-    memcpy(&f->states[p->first], &f->counted[like], p->n * sizeof *f->states);
+    const compute_form *f = r->f;
+    memcpy(&r->a.readers[p->first], &f->counted[like], p->n * sizeof *r->a.readers);
     const galloc_state *kept = &p->leaves[k * p->n_leaves];
     for (size_t i = 0; p->n_leaves > 0 && i < f->s.leaves.n; i++) {
         const graph_tensor t = f->s.leaves.items[i].tensor;
         if (is_of_period(p, t)) {
-            f->states[t].offset = kept->offset;
-            f->states[t].buffer = kept->buffer;
-            f->states[t].allocated = kept->allocated;
-            kept++;
+            r->a.states[t] = *kept++;
+            r->a.readers[t] |= GALLOC_HERE;
         }
     }
 }
 
-/* The state of a period's copy becomes that of the same copy one period before. */
-static bool pass_copies_on(compute_form *f, const layer_repeat *p)
+/* False if somebody still wants what becomes of `to`. */
+static bool pass_state_on(replay *r, graph_tensor to, graph_tensor from)
 {
+    const bool unwanted = (r->a.readers[to] & ~GALLOC_HERE) == 0;
+    if (unwanted) {
+        r->a.states[to] = r->a.states[from];
+        r->a.readers[to] = r->a.readers[from];
+    }
+    return unwanted;
+}
+
+/* The state of a period's copy becomes that of the same copy one period before. */
+static bool pass_copies_on(replay *r, const layer_repeat *p)
+{
+    const compute_form *f = r->f;
     for (uint32_t i = p->before; i < p->first + p->n; i++) {
         graph_tensor copy = f->g.nodes[i].copies;
         for (; copy != GRAPH_NONE; copy = f->g.nodes[copy].copies) {
@@ -299,32 +319,29 @@ static bool pass_copies_on(compute_form *f, const layer_repeat *p)
             if (node->output || next == GRAPH_NONE) {
                 continue;
             }
-            if (f->states[copy].n_readers != 0) {
+            if (!pass_state_on(r, copy, next)) {
                 return false;
             }
-            f->states[copy] = f->states[next];
         }
     }
     for (size_t i = p->begin; i < p->end; i++) {
         const graph_tensor t = f->s.steps.items[i].tensor;
         if (t >= f->n_built && !f->g.nodes[t].output) {
-            f->states[t] = f->counted[t];
+            r->a.readers[t] = f->counted[t];
         }
     }
     return true;
 }
 
 /* What the period has left is what the next one finds; false if somebody still wants what the one before has left. */
-static bool pass_on(compute_form *f, const layer_repeat *p)
+static bool pass_on(replay *r, const layer_repeat *p)
 {
     for (uint32_t i = 0; i < p->n; i++) {
-        galloc_state *before = &f->states[p->before + i];
-        if (before->n_readers != 0) {
+        if (!pass_state_on(r, p->before + i, p->first + i)) {
             return false;
         }
-        *before = f->states[p->first + i];
     }
-    return !p->copies || pass_copies_on(f, p);
+    return !p->copies || pass_copies_on(r, p);
 }
 
 /* How many of the n periods still have to run: the states behind the periods so far have come round, or not. */
@@ -356,20 +373,20 @@ static bool run_repeats(replay *r, const layer_repeat *p)
             looks = n_out == 0;
             n -= n_out;
             for (size_t i = 0; n_out > 0 && i < p->n_outside; i++) {
-                f->states[p->outside[i]].n_readers -= (uint32_t)n_out;
+                r->a.readers[p->outside[i]] -= (uint32_t)n_out;
             }
             if (n == 0) {
                 break;
             }
         }
-        begin_period(f, p, like, p->n_more - n);
+        begin_period(r, p, like, p->n_more - n);
         mf_galloc_run(&r->a, &f->g, &f->s.steps.items[p->begin], p->end - p->begin);
-        if (!pass_on(f, p)) {
+        if (!pass_on(r, p)) {
             return false;
         }
         n--;
     }
-    begin_period(f, p, p->first, p->n_more);
+    begin_period(r, p, p->first, p->n_more);
     return true;
 }
 
@@ -390,24 +407,47 @@ static bool run_steps(replay *r)
 }
 
 /* Every reader has run, and only once. */
-static bool is_read_up(const compute_form *f)
+static bool is_read_up(const replay *r)
 {
+    const compute_form *f = r->f;
     uint32_t n_left = 0;
     bool whole = true;
     for (size_t i = 0; i < f->n_runs; i++) {
         whole = whole && f->repeats[i].n_more == 0;
     }
     for (uint32_t i = 0; i < f->g.n_nodes; i++) {
-        n_left |= f->states[i].n_readers;
+        n_left |= r->a.readers[i] & ~GALLOC_HERE;
     }
     return whole || n_left == 0;
+}
+
+void mf_compute_room_free(compute_room *room)
+{
+    free(room->buffers);
+    free(room->states);
+    free(room->readers);
+    *room = (compute_room){.n_tensors = 0};
+}
+
+static bool make_room(compute_room *room, const compute_form *form)
+{
+    const size_t n = form->g.n_nodes;
+    if (n > room->n_tensors) {
+        mf_compute_room_free(room);
+        room->buffers = malloc(GALLOC_MAX_BUFFERS * sizeof *room->buffers);
+        room->states = malloc(n * sizeof *room->states);
+        room->readers = malloc(n * sizeof *room->readers);
+        const bool made = room->buffers != NULL && room->states != NULL && room->readers != NULL;
+        room->n_tensors = made ? n : 0;
+    }
+    return n <= room->n_tensors;
 }
 
 mf_status mf_compute_replay(compute_way *way,
                             bool *repeats,
                             compute_form *form,
                             const compute_places *places,
-                            galloc_buffer *buffers)
+                            compute_room *room)
 {
     enum { HOST_ALIGNMENT = 32 };
     *repeats = true;
@@ -415,11 +455,18 @@ mf_status mf_compute_replay(compute_way *way,
     if (status != MF_OK || !*repeats) {
         return status;
     }
-    memcpy(form->states, form->counted, form->g.n_nodes * sizeof *form->states);
+    if (!make_room(room, form)) {
+        return MF_E_NOMEM;
+    }
+    galloc_buffer *buffers = room->buffers;
+    memcpy(room->readers, form->counted, form->g.n_nodes * sizeof *room->readers);
     replay r = {
         .f = form,
         .places = places,
-        .a = {.buffers = buffers, .states = form->states, .reads = form->reads}
+        .a = {.buffers = buffers,
+              .states = room->states,
+              .readers = room->readers,
+              .reads = form->reads}
     };
     for (size_t i = 0; i < places->n_places; i++) {
         const bool device = i + 1 < places->n_places;
@@ -428,7 +475,7 @@ mf_status mf_compute_replay(compute_way *way,
                         device && places->has_scratch);
     }
     take_all_leaves(&r);
-    *repeats = run_steps(&r) && is_read_up(form);
+    *repeats = run_steps(&r) && is_read_up(&r);
     if (!*repeats) {
         return MF_OK;
     }

@@ -54,12 +54,20 @@ typedef struct compute_form {
     graph_tensor *first_ids; /* builder.first_ids */
     uint32_t n_built;        /* tensors; the others are copies */
     uint64_t structure;      /* mf_compute_structure; 0: nobody asks for it */
-    galloc_state
-        *counted; /* readers of every tensor before the first step; NULL: not counted yet */
-    galloc_state *states;
-    graph_tensor *reads;   /* galloc_order's */
-    layer_repeat *repeats; /* one for each run */
+    galloc_readers *counted; /* before the first step; NULL: not counted yet */
+    graph_tensor *reads;     /* galloc_order's */
+    layer_repeat *repeats;   /* one for each run */
 } compute_form;
+
+/* Memory to replay in. Start with all zero, end with mf_compute_room_free. */
+typedef struct compute_room {
+    galloc_buffer *buffers; /* the places' */
+    galloc_state *states;
+    galloc_readers *readers;
+    size_t n_tensors; /* room for so many */
+} compute_room;
+
+void mf_compute_room_free(compute_room *room);
 
 /* What a replay came to. */
 typedef struct compute_way {
@@ -81,6 +89,6 @@ mf_status mf_compute_replay(compute_way *way,
                             bool *repeats,
                             compute_form *form,
                             const compute_places *places,
-                            galloc_buffer *buffers);
+                            compute_room *room);
 
 #endif

@@ -31,7 +31,8 @@ typedef struct compute_work {
     build_layer *all;    /* of the model */
     int8_t *part_places; /* of all, PART_COUNT each, if tensors have places of their own */
     uint32_t *kinds;     /* of all: equal numbers, equal layers at equal places */
-    galloc_buffer *buffers;
+    compute_room own;    /* without a memo */
+    compute_room *room;  /* to replay in */
 } compute_work;
 
 /* The graph that was asked for, nothing given up yet. */

@@ -10,6 +10,7 @@ void mf_galloc_begin(galloc_buffer *buffer, uint64_t alignment, bool has_scratch
     buffer->max_size = 0;
     buffer->path = 0;
     buffer->has_scratch = has_scratch;
+    buffer->has_empty = false;
     buffer->failed = false;
 }
 
@@ -34,19 +35,20 @@ static void remove_block(galloc_buffer *buffer, size_t index)
 }
 
 /* The smallest block that is large enough, the last one of equals; the open end only if no other is. */
-uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
+static inline uint64_t take(galloc_buffer *buffer, uint64_t wanted)
 {
-    const uint64_t wanted = aligned(buffer, size);
-    size_t best = buffer->n_blocks - 1;
+    enum { ODD = 2 * GALLOC_MAX_BLOCKS + 1 };
+    const size_t n = buffer->n_blocks - 1;
+    size_t best = n;
     uint64_t best_size = UINT64_MAX;
-    uint64_t outcomes = 0; /* three each; one product for all, as they wait for each other */
-    for (size_t i = 0; i + 1 < buffer->n_blocks; i++) {
+    uint64_t outcomes = 0; /* of all, in one number: products wait for each other */
+    for (size_t i = 0; i < n; i++) {
         const uint64_t free_size = buffer->blocks[i].size;
         const bool enough = free_size >= wanted;
         const bool better = enough && free_size <= best_size;
         best = better ? i : best;
         best_size = better ? free_size : best_size;
-        outcomes = 3 * outcomes + (enough ? 1U : 0U) + (better ? 1U : 0U);
+        outcomes = 3 * outcomes + (enough ? 1U : 0U);
     }
     galloc_block *block = &buffer->blocks[best];
     const uint64_t offset = block->offset;
@@ -58,7 +60,8 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
     block->size -= wanted;
     const bool used_up = block->size == 0;
     const bool higher = offset + wanted > buffer->max_size;
-    note(buffer, 4 * outcomes + (used_up ? 2U : 0U) + (higher ? 1U : 0U));
+    note(buffer, 4 * (ODD * outcomes + best) + (used_up ? 2U : 0U) + (higher ? 1U : 0U));
+    buffer->has_empty |= wanted == 0;
     if (used_up) {
         remove_block(buffer, best);
     }
@@ -66,6 +69,11 @@ uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
         buffer->max_size = offset + wanted;
     }
     return offset;
+}
+
+uint64_t mf_galloc_take(galloc_buffer *buffer, uint64_t size)
+{
+    return take(buffer, aligned(buffer, size));
 }
 
 static void insert_block(galloc_buffer *buffer, galloc_block block)
@@ -87,14 +95,15 @@ static void insert_block(galloc_buffer *buffer, galloc_block block)
 }
 
 /* Joins the first block that it touches, as ggml does: an empty tensor (no rows) may leave an empty block behind,
-   which later keeps its neighbours apart. */
-void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
+   which later keeps its neighbours apart. Without one blocks lie in their order, so that behind it none is touched. */
+static inline void give(galloc_buffer *buffer, uint64_t offset, uint64_t given)
 {
-    const uint64_t given = aligned(buffer, size);
     galloc_block *blocks = buffer->blocks;
+    const uint64_t end = offset + given;
     for (size_t i = 0; i < buffer->n_blocks; i++) {
-        if (blocks[i].offset + blocks[i].size == offset) {
-            const bool joins = i + 1 < buffer->n_blocks && offset + given == blocks[i + 1].offset;
+        const uint64_t start = blocks[i].offset;
+        if (start + blocks[i].size == offset) {
+            const bool joins = i + 1 < buffer->n_blocks && end == blocks[i + 1].offset;
             note(buffer, 4 * i + (joins ? 1 : 0));
             blocks[i].size += given;
             if (joins) {
@@ -103,7 +112,7 @@ void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
             }
             return;
         }
-        if (offset + given == blocks[i].offset) {
+        if (start == end) {
             const bool joins = i > 0 && blocks[i - 1].offset + blocks[i - 1].size == offset;
             note(buffer, 4 * i + (joins ? 3 : 2));
             blocks[i].offset = offset;
@@ -114,8 +123,16 @@ void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
             }
             return;
         }
+        if (start > end && !buffer->has_empty) {
+            break;
+        }
     }
     insert_block(buffer, (galloc_block){.offset = offset, .size = given});
+}
+
+void mf_galloc_give(galloc_buffer *buffer, uint64_t offset, uint64_t size)
+{
+    give(buffer, offset, aligned(buffer, size));
 }
 
 static bool is_view(const graph_node *node)
@@ -158,8 +175,7 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
     }
     for (size_t i = 0; i < node->n_src; i++) {
         const graph_node *source = &g->nodes[node->src[i]];
-        const galloc_state *state = &a->states[node->src[i]];
-        if (state->allocated && !source->output && state->n_readers == 1) {
+        if (a->readers[node->src[i]] == (GALLOC_HERE | 1) && !source->output) {
             const unsigned order = compare_layouts(node, source);
             note(buffer, order);
             if (order == 0) {
@@ -170,86 +186,91 @@ reusable_source(const galloc *a, const graph *g, const graph_node *node, galloc_
     return GRAPH_NONE;
 }
 
+static uint64_t size_in(const galloc *a, const graph_node *node, uint8_t buffer)
+{
+    return aligned(&a->buffers[buffer], bytes_of(a, node, buffer));
+}
+
 /* Memory of its own, that it has not yet. */
-static void place(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
+static inline void place(galloc *a, const graph *g, graph_tensor t, uint8_t buffer)
 {
     const graph_node *node = &g->nodes[t];
     galloc_state *state = &a->states[t];
-    state->allocated = true;
+    a->readers[t] |= GALLOC_HERE;
     const graph_tensor source = reusable_source(a, g, node, &a->buffers[buffer]);
     if (source == GRAPH_NONE) {
         state->buffer = buffer;
-        state->offset = mf_galloc_take(&a->buffers[buffer], bytes_of(a, node, buffer));
+        state->size = size_in(a, node, buffer);
+        state->offset = take(&a->buffers[buffer], state->size);
         return;
     }
-    galloc_state *from = &a->states[source];
+    const galloc_state *from = &a->states[source];
     state->buffer = from->buffer;
     state->offset = from->offset;
-    from->allocated = false;
+    state->size = size_in(a, node, from->buffer);
+    a->readers[source] &= ~GALLOC_HERE;
     galloc_buffer *b = &a->buffers[state->buffer];
-    const uint64_t had = aligned(b, bytes_of(a, &g->nodes[source], state->buffer));
-    const uint64_t needs = aligned(b, bytes_of(a, node, state->buffer));
-    note(b, had > needs ? 1 : 0);
-    if (had > needs) {
-        mf_galloc_give(b, state->offset + needs, had - needs);
+    const bool smaller = from->size > state->size;
+    note(b, smaller ? 1 : 0);
+    if (smaller) {
+        give(b, state->offset + state->size, from->size - state->size);
     }
 }
 
-static void release(galloc *a, const graph *g, graph_tensor t)
+static inline void release(galloc *a, const graph *g, graph_tensor t)
 {
-    const graph_node *node = &g->nodes[t];
-    galloc_state *state = &a->states[t];
-    if (node->output) {
-        return;
+    const galloc_state *state = &a->states[t];
+    if (!g->nodes[t].output) {
+        give(&a->buffers[state->buffer], state->offset, state->size);
+        a->readers[t] &= ~GALLOC_HERE;
     }
-    mf_galloc_give(&a->buffers[state->buffer], state->offset, bytes_of(a, node, state->buffer));
-    state->allocated = false;
 }
 
 void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf)
 {
     const graph_node *node = &g->nodes[leaf->tensor];
-    if (!node->external && !is_view(node) && !a->states[leaf->tensor].allocated) {
+    if (!node->external && !is_view(node) && (a->readers[leaf->tensor] & GALLOC_HERE) == 0) {
         place(a, g, leaf->tensor, leaf->buffer);
     }
 }
 
 void mf_galloc_keep(galloc *a, const graph *g, const galloc_step *leaf)
 {
-    const uint64_t bytes = bytes_of(a, &g->nodes[leaf->tensor], leaf->buffer);
-    (void)mf_galloc_take(&a->buffers[leaf->buffer], bytes);
+    const uint64_t size = size_in(a, &g->nodes[leaf->tensor], leaf->buffer);
+    (void)take(&a->buffers[leaf->buffer], size);
 }
 
-void mf_galloc_count(galloc_state *states, const graph *g, const galloc_order *order)
+void mf_galloc_count(galloc_readers *readers, const graph *g, const galloc_order *order)
 {
     uint32_t n = 0;
     for (size_t i = 0; i < order->n_steps; i++) {
         galloc_step *step = &order->steps[i];
         const graph_node *node = &g->nodes[step->tensor];
         step->reads = n;
-        step->n_reads = node->n_src;
         step->allocates = !node->external && !is_view(node);
         for (size_t k = 0; k < node->n_src; k++) {
             const graph_tensor owner = mf_graph_owner(g, node->src[k]);
-            order->reads[n++] = owner;
-            states[owner].n_readers++;
+            if (!g->nodes[owner].external) {
+                order->reads[n++] = owner;
+                readers[owner]++;
+            }
         }
+        step->n_reads = (uint8_t)(n - step->reads);
     }
 }
 
 void mf_galloc_run(galloc *a, const graph *g, const galloc_step *steps, size_t n)
 {
-    galloc_state *states = a->states;
+    galloc_readers *readers = a->readers;
     for (size_t i = 0; i < n; i++) {
         const galloc_step *step = &steps[i];
         const graph_tensor *reads = &a->reads[step->reads];
-        if (step->allocates && !states[step->tensor].allocated) {
+        if (step->allocates && (readers[step->tensor] & GALLOC_HERE) == 0) {
             place(a, g, step->tensor, step->buffer);
         }
         for (size_t k = 0; k < step->n_reads; k++) {
-            galloc_state *read = &states[reads[k]];
-            read->n_readers--;
-            if (read->n_readers == 0 && read->allocated) {
+            readers[reads[k]]--;
+            if (readers[reads[k]] == GALLOC_HERE) {
                 release(a, g, reads[k]);
             }
         }

@@ -26,6 +26,7 @@ typedef struct galloc_buffer {
     uint64_t max_size;
     uint64_t path;    /* a hash of how every comparison of sizes came out */
     bool has_scratch; /* a device, where kernels' scratch lies behind a tensor's data */
+    bool has_empty;   /* tensors without bytes, which may lie anywhere */
     bool failed;      /* more free blocks than ggml keeps */
 } galloc_buffer;
 
@@ -46,26 +47,30 @@ typedef struct galloc_order {
     galloc_step *steps; /* tensors and buffers are given */
     size_t n_steps;
     graph_tensor *
-        reads; /* the tensors whose memory is read, once for each source; room for all sources of all steps */
+        reads; /* the tensors whose memory is read and not outside, once for each source; room for all sources of all steps */
 } galloc_order;
 
 /* Where a tensor is and who still needs it: ggml counts readers and views apart and gives memory back when there is none
    of either; that is when the last reader of the tensor or of any view of it has run. */
 typedef struct galloc_state {
     uint64_t offset;
-    uint32_t n_readers; /* of it and of its views */
+    uint64_t size; /* of its block, aligned */
     uint8_t buffer;
-    bool allocated;
 } galloc_state;
+
+/* How many readers a tensor and its views still have, and whether it is in memory. */
+typedef uint32_t galloc_readers;
+#define GALLOC_HERE 0x80000000U
 
 typedef struct galloc {
     galloc_buffer *buffers;    /* begun by the caller */
-    galloc_state *states;      /* one for every tensor of the graph, all zero at the beginning */
+    galloc_state *states;      /* one for every tensor of the graph, where it is in memory */
+    galloc_readers *readers;   /* one for every tensor, at the beginning as they were counted */
     const graph_tensor *reads; /* the order's */
 } galloc;
 
-/* Counts readers into states and fills the order's steps and its list, none of which depends on sizes. */
-void mf_galloc_count(galloc_state *states, const graph *g, const galloc_order *order);
+/* Counts readers, from those that are there, and fills the order's steps and its list, none of which depends on sizes. */
+void mf_galloc_count(galloc_readers *readers, const graph *g, const galloc_order *order);
 
 /* All leaves in their order, then the steps, some at a time, so that a caller may look at the buffers between. */
 void mf_galloc_leaf(galloc *a, const graph *g, const galloc_step *leaf);

@@ -1,6 +1,7 @@
 #include "memory/graph.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/checked.h"
 
@@ -68,55 +69,73 @@ static bool count_bytes(uint64_t *bytes, const graph_shape *s, uint64_t element_
            mf_mul(bytes, n, element_bytes);
 }
 
-static graph_tensor add_node(graph *g, graph_node node)
+/* A tensor of this shape, all else still to be written; NULL if it can't be. The next one is added behind it. */
+static graph_node *add_node(graph *g, const graph_shape *shape, uint8_t element_bytes)
 {
-    if (g->status == MF_OK && g->n_nodes + 1 >= g->capacity && !grow(g)) {
-        return GRAPH_NONE;
+    if (g->status != MF_OK || (g->n_nodes + 1 >= g->capacity && !grow(g))) {
+        return NULL;
     }
-    if (g->n_nodes == 0 && g->status == MF_OK) {
+    if (g->n_nodes == 0) {
         g->nodes[g->n_nodes++] = (graph_node){0};
     }
-    node.runs_at = GRAPH_ANYWHERE;
-    if (g->status == MF_OK && (!count_bytes(&node.bytes, &node.shape, node.element_bytes) ||
-                               node.bytes > UINT64_MAX / 4)) {
+    graph_node *node = &g->nodes[g->n_nodes];
+    *node =
+        (graph_node){.shape = *shape, .element_bytes = element_bytes, .runs_at = GRAPH_ANYWHERE};
+    if (!count_bytes(&node->bytes, &node->shape, element_bytes) || node->bytes > UINT64_MAX / 4) {
         g->status = MF_E_OVERFLOW; /* far above: offsets add up */
+        return NULL;
     }
-    if (g->status != MF_OK) {
-        return GRAPH_NONE;
+    g->n_nodes++;
+    return node;
+}
+
+static graph_tensor index_of(const graph *g, const graph_node *node)
+{
+    return node != NULL ? (graph_tensor)(node - g->nodes) : GRAPH_NONE;
+}
+
+static void add_source(graph_node *node, graph_tensor source)
+{
+    if (source != GRAPH_NONE) {
+        node->src[node->n_src++] = source;
     }
-    g->nodes[g->n_nodes] = node;
-    return g->n_nodes++;
 }
 
 graph_tensor mf_graph_input(graph *g, uint8_t element_bytes, graph_shape shape)
 {
-    return add_node(g, (graph_node){.shape = shape, .element_bytes = element_bytes, .input = true});
+    graph_node *node = add_node(g, &shape, element_bytes);
+    if (node != NULL) {
+        node->input = true;
+    }
+    return index_of(g, node);
 }
 
 graph_tensor mf_graph_unset(graph *g, uint8_t element_bytes, graph_shape shape)
 {
-    return add_node(g, (graph_node){.shape = shape, .element_bytes = element_bytes});
+    return index_of(g, add_node(g, &shape, element_bytes));
 }
 
 graph_tensor mf_graph_external(graph *g, graph_shape shape, int8_t place, bool weight)
 {
-    return add_node(g,
-                    (graph_node){.shape = shape,
-                                 .element_bytes = F32_BYTES,
-                                 .external = true,
-                                 .weight = weight,
-                                 .place = place});
+    graph_node *node = add_node(g, &shape, F32_BYTES);
+    if (node != NULL) {
+        node->external = true;
+        node->weight = weight;
+        node->place = place;
+    }
+    return index_of(g, node);
 }
 
 graph_tensor mf_graph_op(graph *g, graph_op op, graph_shape shape, graph_sources sources)
 {
-    graph_node node = {.shape = shape, .op = (uint8_t)op, .element_bytes = F32_BYTES};
-    for (size_t i = 0; i < GRAPH_MAX_SOURCES; i++) {
-        if (sources.src[i] != GRAPH_NONE) {
-            node.src[node.n_src++] = sources.src[i];
+    graph_node *node = add_node(g, &shape, F32_BYTES);
+    if (node != NULL) {
+        node->op = (uint8_t)op;
+        for (size_t i = 0; i < GRAPH_MAX_SOURCES; i++) {
+            add_source(node, sources.src[i]);
         }
     }
-    return add_node(g, node);
+    return index_of(g, node);
 }
 
 void mf_graph_retype(graph *g, graph_tensor t, uint8_t element_bytes)
@@ -136,20 +155,17 @@ static uint64_t count_elements(const graph_node *node)
 
 graph_tensor mf_graph_view(graph *g, graph_tensor of, graph_shape shape)
 {
-    if (g->status != MF_OK) {
-        return GRAPH_NONE;
+    graph_node *node = g->status == MF_OK ? add_node(g, &shape, g->nodes[of].element_bytes) : NULL;
+    if (node != NULL) {
+        node->op = GRAPH_VIEW;
+        node->src[0] = of;
+        node->n_src = 1;
+        node->view_src = mf_graph_owner(g, of);
+        if (count_elements(node) == count_elements(&g->nodes[of])) {
+            node->bytes = g->nodes[of].bytes; /* all of it, gaps as well */
+        }
     }
-    const graph_tensor t = add_node(g,
-                                    (graph_node){.shape = shape,
-                                                 .op = GRAPH_VIEW,
-                                                 .element_bytes = g->nodes[of].element_bytes,
-                                                 .src = {of},
-                                                 .n_src = 1,
-                                                 .view_src = mf_graph_owner(g, of)});
-    if (t != GRAPH_NONE && count_elements(&g->nodes[t]) == count_elements(&g->nodes[of])) {
-        g->nodes[t].bytes = g->nodes[of].bytes; /* all of it, gaps as well */
-    }
-    return t;
+    return index_of(g, node);
 }
 
 graph_tensor
@@ -167,38 +183,40 @@ mf_graph_slice(graph *g, graph_tensor of, uint64_t row, uint64_t inner, graph_sh
     return t;
 }
 
-graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, graph_tensor rows)
+/* Results are in the memory of another tensor, whose shape they have. */
+static graph_node *add_store(graph *g, graph_tensor into)
 {
     if (g->status != MF_OK) {
-        return GRAPH_NONE;
+        return NULL;
     }
-    graph_node node = {.shape = g->nodes[into].shape,
-                       .op = GRAPH_STORE,
-                       .element_bytes = g->nodes[into].element_bytes,
-                       .src = {data},
-                       .n_src = 1,
-                       .view_src = mf_graph_owner(g, into)};
-    if (rows != GRAPH_NONE) {
-        node.src[node.n_src++] = rows;
+    const graph_shape shape = g->nodes[into].shape;
+    graph_node *node = add_node(g, &shape, g->nodes[into].element_bytes);
+    if (node != NULL) {
+        node->op = GRAPH_STORE;
+        node->view_src = mf_graph_owner(g, into);
     }
-    node.src[node.n_src++] = into;
-    return add_node(g, node);
+    return node;
+}
+
+graph_tensor mf_graph_store(graph *g, graph_tensor into, graph_tensor data, graph_tensor rows)
+{
+    graph_node *node = add_store(g, into);
+    if (node != NULL) {
+        node->src[node->n_src++] = data;
+        add_source(node, rows);
+        node->src[node->n_src++] = into;
+    }
+    return index_of(g, node);
 }
 
 graph_tensor mf_graph_overwrite(graph *g, graph_tensor x, graph_tensor y)
 {
-    if (g->status != MF_OK) {
-        return GRAPH_NONE;
+    graph_node *node = add_store(g, x);
+    if (node != NULL) {
+        node->src[node->n_src++] = x;
+        add_source(node, y);
     }
-    return add_node(g,
-                    (graph_node){
-                        .shape = g->nodes[x].shape,
-                        .op = GRAPH_STORE,
-                        .element_bytes = g->nodes[x].element_bytes,
-                        .src = {x, y},
-                        .n_src = y != GRAPH_NONE ? 2 : 1,
-                        .view_src = mf_graph_owner(g, x)
-    });
+    return index_of(g, node);
 }
 
 /* What kernels want behind a cache they want behind its copy; other scratch belongs to what computes. */
@@ -215,15 +233,13 @@ static void size_copy(const graph *g, graph_node *copy)
 
 graph_tensor mf_graph_copy(graph *g, graph_tensor of)
 {
-    if (g->status != MF_OK) {
-        return GRAPH_NONE;
+    static const graph_shape empty;
+    graph_node *node = g->status == MF_OK ? add_node(g, &empty, g->nodes[of].element_bytes) : NULL;
+    if (node != NULL) {
+        node->copy_of = of;
+        size_copy(g, node);
     }
-    const graph_tensor t =
-        add_node(g, (graph_node){.element_bytes = g->nodes[of].element_bytes, .copy_of = of});
-    if (t != GRAPH_NONE) {
-        size_copy(g, &g->nodes[t]);
-    }
-    return t;
+    return index_of(g, node);
 }
 
 void mf_graph_resize(graph *g, graph_tensor at, const graph *like, graph_tensor from, uint32_t n)
@@ -250,14 +266,14 @@ void mf_graph_resize_copies(graph *g, graph_tensor from)
 
 graph_tensor mf_graph_dependency(graph *g, graph_tensor of)
 {
-    if (g->status != MF_OK) {
-        return GRAPH_NONE;
+    static const graph_shape empty;
+    graph_node *node = add_node(g, &empty, F32_BYTES);
+    if (node != NULL) {
+        node->src[0] = of;
+        node->n_src = 1;
+        node->view_src = mf_graph_owner(g, of);
     }
-    return add_node(g,
-                    (graph_node){.element_bytes = F32_BYTES,
-                                 .src = {of},
-                                 .n_src = 1,
-                                 .view_src = mf_graph_owner(g, of)});
+    return index_of(g, node);
 }
 
 /* Weights and caches have their memory elsewhere. */

@@ -17,7 +17,7 @@ static void free_work(compute_work *w)
     free(w->all);
     free(w->part_places);
     free(w->kinds);
-    free(w->buffers);
+    mf_compute_room_free(&w->own);
 }
 
 static bool allocate_work(compute_work *w)
@@ -142,7 +142,7 @@ static mf_status run_known(bool *done, compute_work *w, compute_way *way)
     (void)mf_compute_list_layers(w, &w->blank);
     w->form = mf_compute_memo_form(w->memo, mf_compute_structure(w));
     return w->form != NULL && mf_compute_resize(w, w->form)
-               ? mf_compute_replay(way, done, w->form, &places, w->buffers)
+               ? mf_compute_replay(way, done, w->form, &places, w->room)
                : MF_OK;
 }
 
@@ -159,8 +159,8 @@ static mf_status run(compute_work *w, compute_way *way, bool whole)
     }
     while (status == MF_OK && !repeats) {
         status = build(w);
-        status = status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->buffers)
-                                 : status;
+        status =
+            status == MF_OK ? mf_compute_replay(way, &repeats, w->form, &places, w->room) : status;
         if (!repeats) {
             keep_more(&w->blank);
         }
@@ -314,7 +314,7 @@ static mf_status recall_ways(compute_work *w, compute_way *ways, size_t n_ways, 
 {
     compute_form *forms[COMPUTE_MAX_WAYS] = {NULL};
     const compute_key key = key_of(w);
-    if (mf_compute_memo_find(ways, w->memo, &key, w->buffers)) {
+    if (mf_compute_memo_find(ways, w->memo, &key)) {
         return MF_OK;
     }
     const mf_status status = run_ways(w, ways, forms, n_ways, whole);
@@ -330,15 +330,15 @@ static mf_status compute(compute_size *out, const compute_setup *setup, bool who
     const bool remembers = setup->tensor_places == NULL && !whole;
     compute_work w = {.setup = setup,
                       .arch = mf_graph_arch_get(model->architecture),
-                      .memo = remembers ? setup->footprint->memo : NULL,
-                      .buffers = malloc(setup->n_places * sizeof *w.buffers)};
+                      .memo = remembers ? setup->footprint->memo : NULL};
     compute_way ways[COMPUTE_MAX_WAYS] = {{.n_tensors = 0}};
     compute_size size = {0};
+    w.room = w.memo != NULL ? mf_compute_memo_room(w.memo) : &w.own;
     w.traits = w.arch->traits;
     mf_compute_begin_builder(&w);
     const size_t n_ways = count_ways(&w, whole);
     mf_compute_memo_take_blank(&w.blank, w.memo);
-    mf_status status = w.buffers != NULL ? recall_ways(&w, ways, n_ways, whole) : MF_E_NOMEM;
+    mf_status status = recall_ways(&w, ways, n_ways, whole);
     if (status == MF_OK) {
         size = join_ways(&w, ways, n_ways);
     } else if (status == MF_E_DATA) {

@@ -13,6 +13,7 @@ typedef struct fixture {
     graph g;
     galloc_buffer buffer;
     galloc_state states[MAX_NODES];
+    galloc_readers readers[MAX_NODES];
 } fixture;
 
 static graph_tensor vector(fixture *f, graph_op op, uint64_t n, graph_tensor a, graph_tensor b)
@@ -43,9 +44,9 @@ static uint64_t replay(fixture *f, graph_tensor t, uint64_t alignment)
             steps[order.n_steps++].tensor = f->g.order[i];
         }
     }
-    galloc a = {.buffers = &f->buffer, .states = f->states, .reads = reads};
+    galloc a = {.buffers = &f->buffer, .states = f->states, .readers = f->readers, .reads = reads};
     mf_galloc_begin(&f->buffer, alignment, false);
-    mf_galloc_count(f->states, &f->g, &order);
+    mf_galloc_count(f->readers, &f->g, &order);
     for (uint32_t i = 0; i < f->g.n_leaves; i++) {
         mf_galloc_leaf(&a, &f->g, &leaves[i]);
     }
@@ -186,9 +187,9 @@ Test(galloc, scratch_counts_on_devices_only)
         f.g.nodes[step.tensor].scratch_bytes = 320;
         graph_tensor reads[1];
         const galloc_order order = {.steps = &step, .n_steps = 1, .reads = reads};
-        galloc a = {.buffers = &f.buffer, .states = f.states, .reads = reads};
+        galloc a = {.buffers = &f.buffer, .states = f.states, .readers = f.readers, .reads = reads};
         mf_galloc_begin(&f.buffer, 32, scratch == 1);
-        mf_galloc_count(f.states, &f.g, &order);
+        mf_galloc_count(f.readers, &f.g, &order);
         mf_galloc_run(&a, &f.g, &step, 1);
         cr_expect(eq(u64, f.buffer.max_size, (uint64_t)(scratch == 1 ? 352 : 32)));
         mf_graph_free(&f.g);
