@@ -431,8 +431,8 @@ void mf_compute_room_free(compute_room *room)
 
 static bool make_room(compute_room *room, const compute_form *form)
 {
-    const size_t n = form->g.n_nodes;
-    if (n > room->n_tensors) {
+    const size_t n = form->g.capacity; /* other graphs of the model find room in it, too */
+    if (form->g.n_nodes > room->n_tensors) {
         mf_compute_room_free(room);
         room->buffers = malloc(GALLOC_MAX_BUFFERS * sizeof *room->buffers);
         room->states = malloc(n * sizeof *room->states);
@@ -440,7 +440,7 @@ static bool make_room(compute_room *room, const compute_form *form)
         const bool made = room->buffers != NULL && room->states != NULL && room->readers != NULL;
         room->n_tensors = made ? n : 0;
     }
-    return n <= room->n_tensors;
+    return form->g.n_nodes <= room->n_tensors;
 }
 
 mf_status mf_compute_replay(compute_way *way,

@@ -56,7 +56,7 @@ mf_status mf_compute_build_layers(compute_work *w, build_layer *layers, size_t n
     b->first_ids = w->blank.first_ids;
     b->layers = layers;
     b->n_layers = n;
-    mf_graph_reserve(g, (n + 1) * NODES_OF_LAYER);
+    mf_graph_reserve(g, (w->setup->footprint->n_run + 1) * NODES_OF_LAYER);
     mf_build_inputs(b);
     w->arch->build(b);
     w->blank.n_built = g->n_nodes;

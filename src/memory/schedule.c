@@ -343,10 +343,11 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
         free(s->places);
         free(s->run);
         free(s->turns);
-        s->places = malloc(g->n_nodes);
-        s->run = malloc(g->n_nodes * sizeof *s->run);
-        s->turns = malloc(g->n_nodes * sizeof *s->turns);
-        s->n_tensors = s->places != NULL && s->run != NULL && s->turns != NULL ? g->n_nodes : 0;
+        const size_t n = g->capacity;
+        s->places = malloc(n);
+        s->run = malloc(n * sizeof *s->run);
+        s->turns = malloc(n * sizeof *s->turns);
+        s->n_tensors = s->places != NULL && s->run != NULL && s->turns != NULL ? n : 0;
     }
     if (n_parts > s->n_parts) {
         free(s->begins);
@@ -356,7 +357,7 @@ static bool reserve(schedule *s, const graph *g, size_t n_parts)
     s->steps.n = 0;
     s->leaves.n = 0;
     s->n_splits = 0;
-    return s->n_tensors >= g->n_nodes && s->n_parts >= n_parts && grow(&s->steps, g->n_order) &&
+    return s->n_tensors >= g->n_nodes && s->n_parts >= n_parts && grow(&s->steps, g->capacity) &&
            grow(&s->leaves, g->n_leaves);
 }
 
