@@ -197,18 +197,6 @@ static mf_status try_scheme(search *s, size_t quant, const mf_ready_model *ready
     return MF_OK;
 }
 
-/* Of a scheme's first placement, while its graph is at hand. */
-static mf_status find_max_context(const search *s, mf_choice *choice, mf_error *err)
-{
-    const mf_plan_result *r = s->result;
-    const mf_choice *before = r->n_choices > 1 ? &r->choices[r->n_choices - 2] : NULL;
-    const bool first = before == NULL || !before->offloaded || before->quant != choice->quant;
-    return first && s->planner->request.max_contexts
-               ? mf_plan_max_context(
-                     &choice->max_context, s->planner, choice, s->machine.machine, err)
-               : MF_OK;
-}
-
 static mf_status
 add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id ladder, mf_error *err)
 {
@@ -250,7 +238,7 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id la
     choice->offloaded = true;
     status = mf_ready_placed_speed(&speed, &s->machine, ready, &run, &placed.memory, err);
     set_speed(choice, s, &speed);
-    return status == MF_OK ? find_max_context(s, choice, err) : status;
+    return status;
 }
 
 static bool has_host(const mf_machine *machine)
@@ -291,6 +279,37 @@ static bool exceeds_all(const search *s, const mf_ready_model *ready)
     return mf_ready_least_bytes(ready) > sum;
 }
 
+static bool loses_little(const mf_plan_request *r, size_t quant)
+{
+    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
+    return loss.known && loss.divergence <= MF_PLAN_SMALL_LOSS;
+}
+
+/* The fastest so far of those that lose little. */
+static bool is_picked_so_far(const search *s, const mf_choice *choice)
+{
+    bool picked = choice->decode.known && loses_little(&s->planner->request, choice->quant);
+    for (size_t i = 0; i < s->result->n_choices; i++) {
+        const mf_choice *c = &s->result->choices[i];
+        picked = picked && (!c->fits || c->decode.tok_s <= choice->decode.tok_s ||
+                            !loses_little(&s->planner->request, c->quant));
+    }
+    return picked;
+}
+
+/* Of a scheme's first placement, while its graph is at hand. Another placement that is picked is shown in its stead. */
+static mf_status find_max_context(const search *s, size_t first, mf_error *err)
+{
+    mf_plan_result *r = s->result;
+    if (first == r->n_choices ||
+        (first + 1 < r->n_choices && is_picked_so_far(s, &r->choices[r->n_choices - 1]))) {
+        return MF_OK;
+    }
+    mf_choice *choice = &r->choices[first];
+    return mf_plan_max_context(
+        &choice->max_context, s->planner, choice, s->machine.machine, err);
+}
+
 static mf_status offload_scheme(search *s, size_t q, mf_error *err)
 {
     const mf_plan_request *r = &s->planner->request;
@@ -304,16 +323,12 @@ static mf_status offload_scheme(search *s, size_t q, mf_error *err)
     if (status != MF_OK || ready == NULL || exceeds_all(s, ready)) {
         return status;
     }
+    const size_t first = s->result->n_choices;
     if (mf_model_has_experts(r->model)) {
         status = add_offloaded(s, q, ready, LADDER_EXPERTS, err);
     }
-    return status == MF_OK ? add_offloaded(s, q, ready, LADDER_LAYERS, err) : status;
-}
-
-static bool loses_little(const mf_plan_request *r, size_t quant)
-{
-    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
-    return loss.known && loss.divergence <= MF_PLAN_SMALL_LOSS;
+    status = status == MF_OK ? add_offloaded(s, q, ready, LADDER_LAYERS, err) : status;
+    return status == MF_OK && r->max_contexts ? find_max_context(s, first, err) : status;
 }
 
 /* Something that fits loses little. */
