@@ -90,14 +90,16 @@ static bool same_stored(const compute_work *w, size_t a, size_t b)
 static bool same_layer(const compute_work *w, layers_alike alike, size_t a, size_t b)
 {
     const uint32_t *kinds = w->setup->footprint->kinds;
+    if (kinds[a] != kinds[b]) {
+        return false;
+    }
     const uint32_t period = w->traits.rope_period;
     const bool same_rope = period == 0 || ((a + 1) % period == 0) == ((b + 1) % period == 0);
     const bool same_gate = (a < w->traits.n_sparse) == (b < w->traits.n_sparse);
     const bool by_place = alike == LAYERS_ALIKE || w->setup->tensor_places != NULL;
     const bool placed =
         by_place ? same_places(&w->all[a], &w->all[b]) : same_sides(w, &w->all[a], &w->all[b]);
-    return kinds[a] == kinds[b] && same_rope && same_gate && placed &&
-           (alike == LAYERS_RUN_ALIKE || same_stored(w, a, b));
+    return same_rope && same_gate && placed && (alike == LAYERS_RUN_ALIKE || same_stored(w, a, b));
 }
 
 void mf_compute_place_layers(compute_work *w, layers_alike alike)

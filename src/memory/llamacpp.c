@@ -15,9 +15,19 @@ typedef struct filler {
     const mf_case *run;
     const layout *at;
     const mf_footprint *f;
+    const graph_arch *arch;
     llamacpp_plan plan;
     bool as_run;
 } filler;
+
+static filler filler_of(mf_memory *memory, const mf_case *run, const layout *at)
+{
+    return (filler){.memory = memory,
+                    .run = run,
+                    .at = at,
+                    .f = run->footprint,
+                    .arch = mf_graph_arch_get(run->model->architecture)};
+}
 
 static buffer_kind kind_of(const filler *fill, size_t place)
 {
@@ -57,7 +67,7 @@ static mf_status add_everywhere(filler *fill, size_t index, mf_error *err)
 {
     bool done[MF_MAX_PLACES] = {false};
     const mf_model *model = fill->run->model;
-    const bool in_windows = mf_graph_arch_get(model->architecture)->traits.rope_in_windows;
+    const bool in_windows = fill->arch->traits.rope_in_windows;
     mf_status status = MF_OK;
     for (size_t i = 0; status == MF_OK && i < model->n_layers; i++) {
         const mf_attention *a = &model->layers[i].attention;
@@ -85,8 +95,7 @@ static mf_status add_global(filler *fill, size_t index, mf_error *err)
     const int8_t output = fill->plan.tensors != NULL ? fill->plan.tensors[model->n_tensors]
                                                      : fill->plan.layers[model->n_layers];
     const bool twice =
-        output != place || ((size_t)place != fill->at->host &&
-                            mf_graph_arch_get(model->architecture)->traits.output_first);
+        output != place || ((size_t)place != fill->at->host && fill->arch->traits.output_first);
     if (status == MF_OK && model->tied_embeddings && tensor->role == MF_ROLE_TOKEN_EMBEDDING &&
         twice) {
         status = add_tensor(fill, index, (size_t)output, err);
@@ -282,7 +291,7 @@ static mf_status add_vocabulary(filler *fill, mf_error *err)
 mf_status
 mf_llamacpp_weights(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
+    filler fill = filler_of(memory, run, at);
     mf_status status = mf_llamacpp_place(&fill.plan, memory, run, at, err);
     status = status == MF_OK ? add_weights(&fill, err) : status;
     mf_llamacpp_place_free(&fill.plan);
@@ -328,22 +337,22 @@ static mf_status check_cache_types(const mf_case *run, mf_error *err)
     return status;
 }
 
-static mf_status check_architecture(const mf_model *model, mf_error *err)
+static mf_status check_architecture(const filler *fill, mf_error *err)
 {
-    if (mf_graph_arch_get(model->architecture)->ground != GRAPH_ABSENT) {
+    if (fill->arch->ground != GRAPH_ABSENT) {
         return MF_OK;
     }
     return mf_fail(err,
                    MF_E_USAGE,
                    "llama.cpp has no architecture '%s' and does not run this model: choose another "
                    "--engine",
-                   model->architecture);
+                   fill->run->model->architecture);
 }
 
 /* All but the compute buffers, which come last and are what takes time. */
 static mf_status begin_need(filler *fill, mf_cache_size *cache, mf_error *err)
 {
-    mf_status status = check_architecture(fill->run->model, err);
+    mf_status status = check_architecture(fill, err);
     status = status == MF_OK ? check_cache_types(fill->run, err) : status;
     status = status == MF_OK
                  ? mf_llamacpp_place(&fill->plan, fill->memory, fill->run, fill->at, err)
@@ -357,7 +366,7 @@ static mf_status begin_need(filler *fill, mf_cache_size *cache, mf_error *err)
 
 mf_status mf_llamacpp_least(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
+    filler fill = filler_of(memory, run, at);
     mf_cache_size cache = {0};
     const mf_status status = begin_need(&fill, &cache, err);
     mf_llamacpp_place_free(&fill.plan);
@@ -376,16 +385,15 @@ static mf_status fill_all(filler fill, mf_error *err)
 static mf_status
 llamacpp_need(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    const filler fill = {
-        .memory = memory, .run = run, .at = at, .f = run->footprint, .as_run = true};
+    filler fill = filler_of(memory, run, at);
+    fill.as_run = true;
     return fill_all(fill, err);
 }
 
 mf_status
 mf_llamacpp_dry_run(mf_memory *memory, const mf_case *run, const layout *at, mf_error *err)
 {
-    const filler fill = {.memory = memory, .run = run, .at = at, .f = run->footprint};
-    return fill_all(fill, err);
+    return fill_all(filler_of(memory, run, at), err);
 }
 
 const engine_rules mf_llamacpp_rules = {

@@ -68,6 +68,22 @@ static uint64_t shared_limit(const mf_case *run, const mf_pool *pool)
     return (uint64_t)(nodes * (pool->usable_bytes.known ? capacity : without_system(capacity)));
 }
 
+/* "gpu0" and so on, by hand: every breakdown begins with it. */
+static void name_device(mf_place *place, size_t index)
+{
+    enum { TEN = 10 };
+    char *end = place->name;
+    const size_t number = index % (TEN * TEN);
+    *end++ = 'g';
+    *end++ = 'p';
+    *end++ = 'u';
+    if (number >= TEN) {
+        *end++ = (char)('0' + number / TEN);
+    }
+    *end++ = (char)('0' + number % TEN);
+    *end = '\0';
+}
+
 static void name_devices(mf_memory *memory, const mf_case *run, size_t n_devices)
 {
     size_t place = 0;
@@ -76,7 +92,7 @@ static void name_devices(mf_memory *memory, const mf_case *run, size_t n_devices
             const mf_machine_device *d = &run->machine->devices[i];
             for (uint32_t k = 0; k < d->count && place < n_devices; k++, place++) {
                 mf_place *p = &memory->places[place];
-                (void)snprintf(p->name, sizeof p->name, "gpu%u", (unsigned)place % 100U);
+                name_device(p, place);
                 const mf_pool *pool = &run->machine->pools[d->pool];
                 set_limit(p,
                           pool->usable_bytes.known ? pool->usable_bytes.value : capacity_of(pool),

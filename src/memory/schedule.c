@@ -58,8 +58,9 @@ static uint64_t rows_of(const graph_node *node, size_t weight)
    allocated already, inputs on the host, weights where they lie. */
 static int8_t place_at_hand(const maker *m, graph_tensor t)
 {
-    const graph_node *node = &m->g->nodes[t];
-    const graph_node *owner = &m->g->nodes[mf_graph_owner(m->g, t)];
+    const graph_node *nodes = m->g->nodes;
+    const graph_node *node = &nodes[t];
+    const graph_node *owner = node->view_src != GRAPH_NONE ? &nodes[node->view_src] : node;
     if (node->runs_at != GRAPH_ANYWHERE) {
         return node->runs_at;
     }
@@ -69,11 +70,12 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
     if (node->input) {
         return m->host;
     }
-    for (size_t i = 0; node->op != GRAPH_ROPE && i < node->n_src; i++) {
-        if (node->n_src == FLASH_SOURCES && i == FLASH_SINKS) {
+    const size_t n_src = node->op != GRAPH_ROPE ? node->n_src : 0;
+    for (size_t i = 0; i < n_src; i++) {
+        if (n_src == FLASH_SOURCES && i == FLASH_SINKS) {
             continue;
         }
-        const graph_node *source = &m->g->nodes[node->src[i]];
+        const graph_node *source = &nodes[node->src[i]];
         if (source->external && source->weight) {
             const bool many = source->place == m->host && rows_of(node, i) >= OFFLOAD_ROWS;
             return m->setup->offloads && many && !node->looks_up ? 0 : source->place;
@@ -86,16 +88,22 @@ static int8_t place_at_hand(const maker *m, graph_tensor t)
    tensor's. */
 static void list_what_runs(maker *m)
 {
-    graph *g = m->g;
-    for (uint32_t i = 0; i < g->n_order; i++) {
-        const graph_node *node = &g->nodes[g->order[i]];
-        if (node->view_src != GRAPH_NONE && !node->read) {
-            g->nodes[node->view_src].output = true;
+    graph_node *nodes = m->g->nodes;
+    const graph_tensor *order = m->g->order;
+    graph_tensor *run = m->s->run;
+    uint32_t *turns = m->s->turns;
+    const uint32_t n = m->g->n_order;
+    uint32_t n_run = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const graph_tensor t = order[i];
+        if (nodes[t].view_src != GRAPH_NONE && !nodes[t].read) {
+            nodes[nodes[t].view_src].output = true;
         }
-        m->s->turns[g->order[i]] = m->n_run;
-        m->s->run[m->n_run] = g->order[i];
-        m->n_run += node->op != GRAPH_VIEW ? 1 : 0;
+        turns[t] = n_run;
+        run[n_run] = t;
+        n_run += nodes[t].op != GRAPH_VIEW ? 1 : 0;
     }
+    m->n_run = n_run;
 }
 
 /* Unassigned tensors go where the one before them runs, in either direction; the host is not spread at first, so that
@@ -103,12 +111,15 @@ static void list_what_runs(maker *m)
 static uint32_t spread(maker *m, bool down, bool devices_only)
 {
     int8_t *places = m->s->places;
+    const graph_tensor *run = m->s->run;
+    const uint32_t n_run = m->n_run;
+    const int8_t none = devices_only ? m->host : GRAPH_ANYWHERE;
     int8_t current = GRAPH_ANYWHERE;
     uint32_t n_left = 0;
-    for (uint32_t i = 0; i < m->n_run; i++) {
-        int8_t *place = &places[m->s->run[down ? i : m->n_run - 1 - i]];
+    for (uint32_t i = 0; i < n_run; i++) {
+        int8_t *place = &places[run[down ? i : n_run - 1 - i]];
         if (*place != GRAPH_ANYWHERE) {
-            current = devices_only && *place == m->host ? GRAPH_ANYWHERE : *place;
+            current = *place == none ? GRAPH_ANYWHERE : *place;
         } else {
             *place = current;
             n_left += current == GRAPH_ANYWHERE ? 1 : 0;
@@ -120,18 +131,21 @@ static uint32_t spread(maker *m, bool down, bool devices_only)
 /* Views lie where their memory is, other sources where they are read. */
 static void settle(maker *m)
 {
-    const graph *g = m->g;
+    const graph_node *nodes = m->g->nodes;
+    const graph_tensor *order = m->g->order;
+    const uint32_t n = m->g->n_order;
     int8_t *places = m->s->places;
-    for (uint32_t i = 0; i < g->n_order; i++) {
-        const graph_tensor t = g->order[i];
-        const graph_node *node = &g->nodes[t];
+    for (uint32_t i = 0; i < n; i++) {
+        const graph_tensor t = order[i];
+        const graph_node *node = &nodes[t];
+        const size_t n_src = node->n_src;
         if (node->view_src != GRAPH_NONE && places[t] == GRAPH_ANYWHERE) {
             places[t] = places[node->view_src];
         }
-        for (size_t k = 0; k < node->n_src; k++) {
+        for (size_t k = 0; k < n_src; k++) {
             const graph_tensor source = node->src[k];
             if (places[source] == GRAPH_ANYWHERE) {
-                const graph_tensor view_src = g->nodes[source].view_src;
+                const graph_tensor view_src = nodes[source].view_src;
                 places[source] = view_src != GRAPH_NONE ? places[view_src] : places[t];
             }
         }
