@@ -218,7 +218,8 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id la
     mf_placed placed = {.known = true,
                         .gpu_layers = MF_ALL_LAYERS,
                         .kv_offload = run.workload.kv_offload,
-                        .memory = s->tried[ladder]};
+                        .memory =
+                            s->tried[s->tried[ladder].n_places > 0 ? ladder : LADDER_EXPERTS]};
     mf_status status = find[ladder](&found, &placed, &run, &why);
     s->tried[ladder] = placed.memory;
     if (status != MF_OK || !found) {
@@ -279,20 +280,24 @@ static bool exceeds_all(const search *s, const mf_ready_model *ready)
     return mf_ready_least_bytes(ready) > sum;
 }
 
+static bool is_little(mf_loss loss)
+{
+    return loss.known && loss.divergence <= MF_PLAN_SMALL_LOSS;
+}
+
 static bool loses_little(const mf_plan_request *r, size_t quant)
 {
-    const mf_loss loss = mf_plan_loss(r->qualities, r->quants[quant], r->model);
-    return loss.known && loss.divergence <= MF_PLAN_SMALL_LOSS;
+    return is_little(mf_plan_loss(r->qualities, r->quants[quant], r->model));
 }
 
 /* The fastest so far of those that lose little. */
 static bool is_picked_so_far(const search *s, const mf_choice *choice)
 {
-    bool picked = choice->decode.known && loses_little(&s->planner->request, choice->quant);
+    bool picked = choice->decode.known && is_little(choice->loss);
     for (size_t i = 0; i < s->result->n_choices; i++) {
         const mf_choice *c = &s->result->choices[i];
-        picked = picked && (!c->fits || c->decode.tok_s <= choice->decode.tok_s ||
-                            !loses_little(&s->planner->request, c->quant));
+        picked =
+            picked && (!c->fits || c->decode.tok_s <= choice->decode.tok_s || !is_little(c->loss));
     }
     return picked;
 }
@@ -306,8 +311,7 @@ static mf_status find_max_context(const search *s, size_t first, mf_error *err)
         return MF_OK;
     }
     mf_choice *choice = &r->choices[first];
-    return mf_plan_max_context(
-        &choice->max_context, s->planner, choice, s->machine.machine, err);
+    return mf_plan_max_context(&choice->max_context, s->planner, choice, s->machine.machine, err);
 }
 
 static mf_status offload_scheme(search *s, size_t q, mf_error *err)
@@ -337,7 +341,7 @@ static bool has_small_loss(const search *s)
     bool any = false;
     for (size_t i = 0; i < s->result->n_choices; i++) {
         const mf_choice *c = &s->result->choices[i];
-        any = any || (c->fits && c->loss.known && c->loss.divergence <= MF_PLAN_SMALL_LOSS);
+        any = any || (c->fits && is_little(c->loss));
     }
     return any;
 }
