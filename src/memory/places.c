@@ -73,14 +73,13 @@ static void name_device(mf_place *place, size_t index)
 {
     enum { TEN = 10 };
     char *end = place->name;
-    const size_t number = index % (TEN * TEN);
     *end++ = 'g';
     *end++ = 'p';
     *end++ = 'u';
-    if (number >= TEN) {
-        *end++ = (char)('0' + number / TEN);
+    if (index >= TEN) {
+        *end++ = (char)('0' + index / TEN % TEN);
     }
-    *end++ = (char)('0' + number % TEN);
+    *end++ = (char)('0' + index % TEN);
     *end = '\0';
 }
 

@@ -104,3 +104,24 @@ Test(limits, one_token_more_than_the_longest_context_of_vllm_no_longer_fits)
     cr_expect(not(fits_with(&s, 1, most + 1)));
     cr_expect(ne(u64, most % 256, 0));
 }
+
+/* The search begins at the one that was asked for. */
+Test(limits, the_longest_context_is_the_same_whichever_was_asked_for)
+{
+    static const uint64_t asked[] = {256, 1000, 1024, 2048, 4096, 8192};
+    small s;
+    small_build(&s);
+    s.pools[0].capacity_bytes = small_fact(40.0 * 1024 * 1024);
+    uint64_t first = 0;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        uint64_t most = 0;
+        s.run.workload.n_ctx = asked[i];
+        cr_assert(eq(int, mf_memory_max_context(&most, &s.run, NULL), MF_OK));
+        first = i == 0 ? most : first;
+        cr_expect(eq(u64, most, first));
+    }
+    cr_assert(gt(u64, first, 256));
+    cr_assert(lt(u64, first, s.model.context_max));
+    cr_expect(fits_with(&s, 1, first));
+    cr_expect(not(fits_with(&s, 1, first + 256)));
+}
