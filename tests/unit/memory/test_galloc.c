@@ -106,6 +106,27 @@ Test(galloc, an_empty_block_keeps_its_neighbours_apart)
     cr_expect(gt(u64, b.max_size, (uint64_t)160));
 }
 
+/* It may lie in the middle of another one, from which memory is then taken past it. */
+Test(galloc, an_empty_block_is_found_behind_later_ones)
+{
+    galloc_buffer b;
+    mf_galloc_begin(&b, 32, false);
+    const uint64_t first = mf_galloc_take(&b, 64);
+    const uint64_t empty = mf_galloc_take(&b, 0);
+    const uint64_t second = mf_galloc_take(&b, 64);
+    (void)mf_galloc_take(&b, 32);
+    mf_galloc_give(&b, second, 64);
+    mf_galloc_give(&b, first, 64);
+    mf_galloc_give(&b, empty, 0);
+    cr_assert(eq(sz, b.n_blocks, (size_t)3));
+    (void)mf_galloc_take(&b, 32);
+    const uint64_t before = mf_galloc_take(&b, 32);
+    (void)mf_galloc_take(&b, 32);
+    cr_assert(gt(u64, b.blocks[0].offset, b.blocks[1].offset));
+    mf_galloc_give(&b, before, 32);
+    cr_expect(eq(sz, b.n_blocks, (size_t)3));
+}
+
 Test(galloc, sizes_are_padded_to_the_alignment)
 {
     fixture f = {0};
