@@ -65,16 +65,21 @@ char *mf_str_room(mf_str *text, size_t size)
     return reserve(text, size) ? text->data + text->size : NULL;
 }
 
+/* Most pieces find room where they go. */
 void mf_str_printf(mf_str *text, const char *format, ...)
 {
+    const size_t room = text->data != NULL && !text->failed ? text->capacity - text->size : 0;
+    char *end = room > 0 ? text->data + text->size : NULL;
     va_list args;
     va_start(args, format);
     va_list again;
     va_copy(again, args);
-    const int n = vsnprintf(NULL, 0, format, args);
+    const int n = vsnprintf(end, room, format, args);
     va_end(args);
     if (n < 0) {
         text->failed = true;
+    } else if ((size_t)n < room) {
+        text->size += (size_t)n;
     } else if (reserve(text, (size_t)n)) {
         (void)vsnprintf(text->data + text->size, text->capacity - text->size, format, again);
         text->size += (size_t)n;

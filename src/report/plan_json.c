@@ -126,7 +126,8 @@ mf_status mf_write_plan_json(mf_str *out, const mf_plan_shown *shown, mf_error *
 static void add_number(mf_str *out, bool known, double value)
 {
     char text[MF_NUMBER_SIZE];
-    mf_str_printf(out, ",%s", known ? mf_number_text(text, value, DIGITS) : "");
+    mf_str_add(out, ",");
+    mf_str_add(out, known ? mf_number_text(text, value, DIGITS) : "");
 }
 
 mf_status mf_write_plan_csv(mf_str *out, const mf_plan_shown *shown, mf_error *err)
@@ -162,7 +163,7 @@ mf_status mf_write_plan_csv(mf_str *out, const mf_plan_shown *shown, mf_error *e
         add_number(out, c->ttft.known, c->ttft.s);
         add_number(out, c->loss.known, c->loss.divergence);
         add_number(out, c->loss.known, c->loss.rise);
-        mf_str_printf(out, ",%d\n", c->loss.estimated ? 1 : 0);
+        mf_str_add(out, c->loss.estimated ? ",1\n" : ",0\n");
     }
     return mf_str_status(out, err);
 }
