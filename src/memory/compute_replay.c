@@ -142,7 +142,11 @@ prepare_repeat(bool *repeats, compute_form *f, const layer_run *r, layer_repeat 
         return MF_OK;
     }
     for (size_t i = 0; i < f->s.leaves.n; i++) {
-        p->n_leaves += is_of_period(p, f->s.leaves.items[i].tensor) ? 1 : 0;
+        if (is_of_period(p, f->s.leaves.items[i].tensor)) {
+            p->leaves_begin = p->n_leaves == 0 ? i : p->leaves_begin;
+            p->leaves_end = i + 1;
+            p->n_leaves++;
+        }
     }
     const size_t most = (p->end - p->begin) * GRAPH_MAX_SOURCES + 1;
     p->outside = malloc(most * sizeof *p->outside);
@@ -214,7 +218,7 @@ static void take_leaves(replay *r, const layer_repeat *p)
     const schedule_list *leaves = &r->f->s.leaves;
     galloc_state *kept = p->leaves;
     for (size_t k = 0; k <= p->n_more; k++) {
-        for (size_t i = 0; i < leaves->n; i++) {
+        for (size_t i = p->leaves_begin; i < p->leaves_end; i++) {
             const graph_tensor t = leaves->items[i].tensor;
             if (is_of_period(p, t)) {
                 r->a.readers[t] &= ~GALLOC_HERE;
@@ -287,7 +291,7 @@ static void begin_period(replay *r, const layer_repeat *p, graph_tensor like, si
     const compute_form *f = r->f;
     memcpy(&r->a.readers[p->first], &f->counted[like], p->n * sizeof *r->a.readers);
     const galloc_state *kept = &p->leaves[k * p->n_leaves];
-    for (size_t i = 0; p->n_leaves > 0 && i < f->s.leaves.n; i++) {
+    for (size_t i = p->leaves_begin; i < p->leaves_end; i++) {
         const graph_tensor t = f->s.leaves.items[i].tensor;
         if (is_of_period(p, t)) {
             r->a.states[t] = *kept++;

@@ -33,6 +33,8 @@ typedef struct layer_repeat {
     graph_tensor *outside; /* what the period reads that does not go round, once for each reader */
     size_t n_outside;
     size_t n_leaves;
+    size_t leaves_begin; /* among the schedule's; others may lie between */
+    size_t leaves_end;
     galloc_state *leaves; /* of each of those periods, then of the one in the graph */
     bool copies;          /* between places */
 } layer_repeat;
