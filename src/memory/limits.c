@@ -145,23 +145,13 @@ static mf_status next_amount(uint64_t *amount,
 }
 
 /* The most of 1 .. high that fits, 0 if none. */
-static mf_status find_most(uint64_t *most,
-                           const mf_case *run,
-                           set_amount set,
-                           uint64_t known,
-                           uint64_t high,
-                           mf_error *err)
+static mf_status
+find_most(uint64_t *most, const mf_case *run, set_amount set, uint64_t high, mf_error *err)
 {
     search s;
     uint64_t low = 0;
     uint64_t end = high + 1;
     mf_status status = search_begin(&s, run, err);
-    if (status == MF_OK && known > 0 && known <= high && s.run.footprint->memo != NULL) {
-        bool fits = false;
-        status = fits_with(&fits, &s, &run->workload, set, known, err);
-        low = fits ? known : low;
-        end = fits ? end : known;
-    }
     /* low fits (0 stands for none), end does not. */
     while (status == MF_OK && end - low > 1) {
         uint64_t amount = 0;
@@ -195,9 +185,7 @@ mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *e
     uint64_t steps = 0;
     mf_case of_steps = *run;
     of_steps.workload.n_ctx = step;
-    const uint64_t asked = run->workload.n_ctx % step == 0 ? run->workload.n_ctx / step : 0;
-    const mf_status status =
-        find_most(&steps, &of_steps, set_context, asked, high > 0 ? high : 1, err);
+    const mf_status status = find_most(&steps, &of_steps, set_context, high > 0 ? high : 1, err);
     if (status == MF_OK) {
         *n_ctx = steps * step;
     }
@@ -217,7 +205,7 @@ mf_status mf_memory_max_parallel(uint32_t *n_parallel, const mf_case *run, mf_er
 {
     uint64_t most = 0;
     const mf_status status =
-        find_most(&most, run, set_parallel, 0, mf_rules_of(run)->most_sequences, err);
+        find_most(&most, run, set_parallel, mf_rules_of(run)->most_sequences, err);
     if (status == MF_OK) {
         *n_parallel = (uint32_t)most;
     }
