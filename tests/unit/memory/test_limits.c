@@ -105,7 +105,7 @@ Test(limits, one_token_more_than_the_longest_context_of_vllm_no_longer_fits)
     cr_expect(ne(u64, most % 256, 0));
 }
 
-/* The search begins at the one that was asked for. */
+/* It is searched from the first to the last one. */
 Test(limits, the_longest_context_is_the_same_whichever_was_asked_for)
 {
     static const uint64_t asked[] = {256, 1000, 1024, 2048, 4096, 8192};
