@@ -523,7 +523,7 @@ static double prior_of(const family *f, const size_t values[MAX_KEYS])
         return f->prior;
     }
     for (size_t i = 0; i < sizeof cpu_priors / sizeof cpu_priors[0]; i++) {
-        if (strcmp(cpu_priors[i].family, f->name) == 0 && cpu_priors[i].first_key == values[0]) {
+        if (cpu_priors[i].first_key == values[0] && strcmp(cpu_priors[i].family, f->name) == 0) {
             return log(cpu_priors[i].prior);
         }
     }

@@ -416,7 +416,7 @@ mf_status mf_ready_placed_speed(mf_ready_speed *speed,
     if (machine->calibration == NULL) {
         return MF_OK;
     }
-    mf_path *path = calloc(1, sizeof *path);
+    mf_path *path = malloc(sizeof *path);
     if (path == NULL) {
         return mf_fail(err, MF_E_NOMEM, "out of memory for a placement");
     }

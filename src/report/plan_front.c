@@ -131,13 +131,14 @@ mf_status mf_show_front(mf_document *d, const mf_plan_shown *shown, mf_error *er
 /* Of a scheme that needs host memory the faster placement. */
 static bool is_best_placement(const mf_plan_shown *shown, const mf_choice *c)
 {
-    bool best = true;
     for (size_t i = 0; i < shown->result->n_choices; i++) {
         const mf_choice *o = &shown->result->choices[i];
-        best = best && !(o->offloaded && o->quant == c->quant && o->engine == c->engine &&
-                         o->decode.tok_s > c->decode.tok_s);
+        if (o->offloaded && o->quant == c->quant && o->engine == c->engine &&
+            o->decode.tok_s > c->decode.tok_s) {
+            return false;
+        }
     }
-    return best;
+    return true;
 }
 
 /* Choices of the chart: the usual cache, the wished context. */
@@ -160,9 +161,10 @@ static bool is_beaten(const mf_plan_shown *shown, const mf_choice *c)
 {
     for (size_t i = 0; i < shown->result->n_choices; i++) {
         const mf_choice *o = &shown->result->choices[i];
-        if (o != c && is_compared(shown, o) && o->decode.tok_s >= c->decode.tok_s &&
+        if (o != c && o->decode.tok_s >= c->decode.tok_s &&
             o->loss.divergence <= c->loss.divergence &&
-            (o->decode.tok_s > c->decode.tok_s || o->loss.divergence < c->loss.divergence)) {
+            (o->decode.tok_s > c->decode.tok_s || o->loss.divergence < c->loss.divergence) &&
+            is_compared(shown, o)) {
             return true;
         }
     }
