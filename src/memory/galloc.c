@@ -246,10 +246,13 @@ void mf_galloc_count(galloc_readers *readers, const graph *g, const galloc_order
     for (size_t i = 0; i < order->n_steps; i++) {
         galloc_step *step = &order->steps[i];
         const graph_node *node = &g->nodes[step->tensor];
+        const size_t n_src = node->n_src;
         step->reads = n;
         step->allocates = !node->external && !is_view(node);
-        for (size_t k = 0; k < node->n_src; k++) {
-            const graph_tensor owner = mf_graph_owner(g, node->src[k]);
+        for (size_t k = 0; k < n_src; k++) {
+            const graph_node *source = &g->nodes[node->src[k]];
+            const graph_tensor owner =
+                source->view_src != GRAPH_NONE ? source->view_src : node->src[k];
             if (!g->nodes[owner].external) {
                 order->reads[n++] = owner;
                 readers[owner]++;
