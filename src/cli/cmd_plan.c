@@ -50,8 +50,10 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
     status =
         status == MF_OK ? mf_cli_machine(&machine, f->database, f->machines.names[0], err) : status;
     status = status == MF_OK ? mf_plan_facts_request(&request, f, model, false, err) : status;
-    request.max_contexts =
+    /* Choices alone are neither asked for their largest contexts nor for what a raised limit would change. */
+    const bool is_shown =
         !mf_cli_is_format(f->arguments, "json") && !mf_cli_is_format(f->arguments, "csv");
+    request.max_contexts = is_shown;
     status = status == MF_OK ? mf_planner_new(&planner, &request, err) : status;
     status = status == MF_OK ? mf_plan_search(&result, planner, machine, err) : status;
     if (status == MF_OK) {
@@ -61,8 +63,10 @@ static mf_status plan_schemes(answer *out, mf_plan_facts *f, mf_error *err)
                                .result = &result,
                                .load = f->load};
         out->yes = result.pick_meets;
-        status =
-            mf_plan_search_raised(&shown.raised, planner, f, &shown, f->machines.names[0], err);
+        if (is_shown) {
+            status =
+                mf_plan_search_raised(&shown.raised, planner, f, &shown, f->machines.names[0], err);
+        }
         status = status == MF_OK ? write_schemes(out, f, planner, &shown, machine, err) : status;
     }
     mf_plan_result_free(&result);
