@@ -71,7 +71,8 @@ const char *const mf_html_style[MF_STYLE_COUNT] = {
     "@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#bbb;--card:#f2f2f2;--good:#0b6b34;--careful:#8a5300;--bad:#b0201b;--c1:#1f5fb4;"
     "--c2:#b4451f;--c3:#2c7a3d;--c4:#7a3fa8;--c5:#8a6100;--c6:#0f7280}body{font-size:10.5pt}main{max-width:none;padding:0}"
     ".charts{grid-template-columns:1fr 1fr}figure svg{max-width:28rem}"
-    "figure,table,dl,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3,dl,h2+p{break-after:avoid}"
+    "figure,table,dl,.verdict{break-inside:avoid}.scroll{overflow:visible}h2,h3,h2+p{break-after:avoid}"
+    ".tight th.text:not(:first-child){min-width:6em}"
     "th button::after{content:\"\"!important}}\n"};
 
 const char *const mf_html_script =
