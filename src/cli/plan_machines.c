@@ -30,15 +30,10 @@ double mf_plan_capacity(const mf_machine *machine)
 static double host_beside_cards(const mf_machine *machine)
 {
     static const double usual_bytes = 64.0 * 1024 * 1024 * 1024;
-    double sum = 0;
-    bool cards = false;
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        const mf_pool *pool = &machine->pools[i];
-        cards = cards || pool->kind == MF_POOL_DEVICE;
-        sum += pool->kind == MF_POOL_HOST && pool->capacity_bytes.known ? pool->capacity_bytes.value
-                                                                        : 0;
-    }
-    return cards && sum > usual_bytes ? sum : 0;
+    const mf_pool *host = mf_machine_pool(machine, MF_POOL_HOST);
+    const double bytes =
+        host != NULL && host->capacity_bytes.known ? host->capacity_bytes.value : 0;
+    return mf_machine_pool(machine, MF_POOL_DEVICE) != NULL && bytes > usual_bytes ? bytes : 0;
 }
 
 /* All of what mf_plan_capacity adds up. */

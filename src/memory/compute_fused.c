@@ -73,8 +73,7 @@ static mf_status probe_all(compute_work *w, const bool *has, bool whole)
     return status;
 }
 
-/* What decides where the probes' tensors run. */
-static compute_key probe_key(const compute_work *w)
+compute_key mf_compute_placement_key(const compute_work *w)
 {
     const compute_setup *setup = w->setup;
     const mf_workload *load = setup->workload;
@@ -98,7 +97,7 @@ mf_status mf_compute_resolve_fused(compute_work *w, bool whole)
     if (!mf_llamacpp_is_apart(w->setup) || !mf_build_list_fused(has, w->setup->footprint)) {
         return MF_OK;
     }
-    const compute_key key = probe_key(w);
+    const compute_key key = mf_compute_placement_key(w);
     if (mf_compute_memo_find_unfused(w->b.unfused, w->memo, &key)) {
         return MF_OK;
     }

@@ -54,7 +54,10 @@ uint64_t mf_compute_structure(const compute_work *w);
    each kind. */
 bool mf_compute_resize(compute_work *w, compute_form *form);
 
-/* Fills builder.unfused; with `whole` by graphs of all layers. compute_fused.c */
+/* What decides where tensors run, all else zero: which kernels a graph has hangs on nothing more. compute_fused.c, as the next */
+compute_key mf_compute_placement_key(const compute_work *w);
+
+/* Fills builder.unfused; with `whole` by graphs of all layers. */
 mf_status mf_compute_resolve_fused(compute_work *w, bool whole);
 
 /* Fills `all`, `part_places` and `kinds`. compute_layers.c, as those below */

@@ -283,30 +283,21 @@ static uint64_t cell_step(const mf_model *model)
 static compute_key key_of(const compute_work *w)
 {
     const compute_setup *setup = w->setup;
-    const mf_workload *load = setup->workload;
-    return (compute_key){.layer_places = setup->layer_places,
-                         .n_layer_places = setup->footprint->model->n_layers + 1,
-                         .cells = w->b.full.cells,
-                         .cell_step = cell_step(setup->footprint->model),
-                         .window_cells = w->b.window.cells,
-                         .n_unpicked = count_unpicked(setup->footprint->model, w->b.full.cells),
-                         .n_tokens = w->b.n_tokens,
-                         .n_outputs = w->b.n_outputs,
-                         .n_sequences = w->b.n_sequences,
-                         .n_streams = w->b.n_streams,
-                         .places = places_of(setup),
-                         .n_cpu_moe = load->n_cpu_moe,
-                         .kv_type_k = load->kv_type_k,
-                         .kv_type_v = load->kv_type_v,
-                         .flash_attention = load->flash_attention,
-                         .kv_offload = load->kv_offload,
-                         .offloads = setup->offloads,
-                         .scratch = setup->scratch,
-                         .norms_stay = w->b.norms_stay,
-                         .attends_on_host = w->b.attends_on_host,
-                         .host_types = setup->offloads && mf_llamacpp_has_host_weights(setup)
-                                           ? setup->footprint->types_hash
-                                           : 0};
+    const mf_model *model = setup->footprint->model;
+    const bool takes_along = setup->offloads && mf_llamacpp_has_host_weights(setup);
+    compute_key key = mf_compute_placement_key(w);
+    key.cells = w->b.full.cells;
+    key.cell_step = cell_step(model);
+    key.window_cells = w->b.window.cells;
+    key.n_unpicked = count_unpicked(model, w->b.full.cells);
+    key.n_tokens = w->b.n_tokens;
+    key.n_outputs = w->b.n_outputs;
+    key.places = places_of(setup);
+    key.scratch = setup->scratch;
+    key.norms_stay = w->b.norms_stay;
+    key.attends_on_host = w->b.attends_on_host;
+    key.host_types = takes_along ? setup->footprint->types_hash : 0;
+    return key;
 }
 
 /* From the memo, or by a replay that the memo then has. */

@@ -244,12 +244,8 @@ add_offloaded(search *s, size_t quant, const mf_ready_model *ready, ladder_id la
 
 static bool has_host(const mf_machine *machine)
 {
-    bool host = false;
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        host = host ||
-               (machine->pools[i].kind == MF_POOL_HOST && machine->pools[i].capacity_bytes.known);
-    }
-    return host;
+    const mf_pool *host = mf_machine_pool(machine, MF_POOL_HOST);
+    return host != NULL && host->capacity_bytes.known;
 }
 
 static bool is_held_well(const search *s, size_t quant)

@@ -107,16 +107,8 @@ static void set_link(mf_path *path, const mf_machine *machine, const mf_device *
 
 static const mf_pool *host_pool(const mf_machine *machine)
 {
-    const mf_pool *unified = NULL;
-    for (size_t i = 0; i < machine->n_pools; i++) {
-        if (machine->pools[i].kind == MF_POOL_HOST) {
-            return &machine->pools[i];
-        }
-        if (machine->pools[i].kind == MF_POOL_UNIFIED) {
-            unified = &machine->pools[i];
-        }
-    }
-    return unified;
+    const mf_pool *host = mf_machine_pool(machine, MF_POOL_HOST);
+    return host != NULL ? host : mf_machine_pool(machine, MF_POOL_UNIFIED);
 }
 
 /* The processor: a device of class cpu if the machine lists one. Where nobody published what it computes, as where no
