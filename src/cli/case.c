@@ -227,7 +227,7 @@ static uint32_t said_or(int64_t said, uint32_t otherwise)
 static void set_lengths(mf_workload *w, const mf_model *model, const mf_arguments *a)
 {
     const uint64_t longest = model->context_max > 0 ? model->context_max : w->n_ctx;
-    const uint64_t streams = w->kv_unified || w->n_parallel == 0 ? 1 : w->n_parallel;
+    const uint64_t streams = mf_workload_streams(w);
     w->n_prompt = a->prompt >= 0 ? (uint64_t)a->prompt : w->n_prompt;
     w->n_output = a->output >= 0 ? (uint64_t)a->output : w->n_output;
     if (a->ctx < 0) {
@@ -358,7 +358,7 @@ static void add_note(mf_cli_case *c)
     if (c->note[0] != '\0' && p->n_warnings < MF_MAX_WARNINGS) {
         (void)snprintf(p->warnings[p->n_warnings++], MF_WARNING_SIZE, "%s", c->note);
     }
-    const uint64_t streams = c->run.workload.kv_unified ? 1 : c->run.workload.n_parallel;
+    const uint64_t streams = mf_workload_streams(&c->run.workload);
     if (c->model->context_max > 0 && c->run.workload.n_ctx / streams > c->model->context_max &&
         p->n_warnings < MF_MAX_WARNINGS) {
         (void)snprintf(p->warnings[p->n_warnings++],

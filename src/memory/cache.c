@@ -22,7 +22,7 @@ static mf_status overflow(mf_error *err)
 static mf_status count_cells(mf_cache_size *size, const mf_workload *w, mf_error *err)
 {
     uint64_t cells = 0;
-    size->streams = w->kv_unified ? 1 : w->n_parallel;
+    size->streams = (uint32_t)mf_workload_streams(w);
     if (!mf_pad(&cells, w->n_ctx, CELL_PADDING) ||
         !mf_pad(&size->cells, cells / size->streams, CELL_PADDING)) {
         return overflow(err);

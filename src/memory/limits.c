@@ -179,7 +179,7 @@ mf_status mf_memory_max_context(uint64_t *n_ctx, const mf_case *run, mf_error *e
     enum { UNKNOWN_CONTEXT = 131072 };
     const uint64_t per_sequence =
         run->model->context_max > 0 ? run->model->context_max : UNKNOWN_CONTEXT;
-    const uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
+    const uint64_t sequences = mf_workload_streams(&run->workload);
     const uint64_t step = mf_rules_of(run)->context_step;
     const uint64_t high = per_sequence / step * sequences;
     uint64_t steps = 0;

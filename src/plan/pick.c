@@ -42,8 +42,7 @@ uint64_t mf_plan_wished_context(const mf_plan_request *r)
 /* Longer contexts than a model was trained for fit, and are no use. */
 bool mf_plan_is_trained_for(const mf_plan_request *r)
 {
-    const uint64_t streams =
-        r->workload.kv_unified || r->workload.n_parallel == 0 ? 1 : r->workload.n_parallel;
+    const uint64_t streams = mf_workload_streams(&r->workload);
     return r->model->context_max == 0 ||
            mf_plan_wished_context(r) / streams <= r->model->context_max;
 }

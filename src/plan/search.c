@@ -92,7 +92,7 @@ static mf_choice *add_choice(search *s, mf_error *err)
 static mf_workload workload_of(const search *s, size_t kv, uint64_t n_ctx)
 {
     mf_workload w = s->planner->request.workload;
-    const uint64_t streams = w.kv_unified || w.n_parallel == 0 ? 1 : w.n_parallel;
+    const uint64_t streams = mf_workload_streams(&w);
     const uint64_t room = n_ctx / streams;
     w.n_ctx = n_ctx;
     w.n_output = w.n_output < room / 2 ? w.n_output : room / 2;
@@ -460,7 +460,7 @@ case_of(const mf_planner *planner, const mf_choice *choice, const mf_machine *ma
 static uint64_t trained_context(const mf_case *run)
 {
     enum { STEP = 256 };
-    const uint64_t sequences = run->workload.kv_unified ? 1 : run->workload.n_parallel;
+    const uint64_t sequences = mf_workload_streams(&run->workload);
     const uint64_t trained = run->model->context_max / STEP * STEP * sequences;
     const uint64_t asked = run->workload.n_ctx / STEP * STEP;
     return run->model->context_max > 0 && trained < asked ? trained : asked;

@@ -86,7 +86,7 @@ static size_t list_front(const mf_choice **rows, size_t *n_left_out, const mf_pl
 static uint64_t usable_context(const mf_plan_request *r, const mf_choice *c)
 {
     const mf_workload *w = &c->workload;
-    const uint64_t trained = r->model->context_max * (w->kv_unified ? 1 : w->n_parallel);
+    const uint64_t trained = r->model->context_max * mf_workload_streams(w);
     return trained > 0 && trained < w->n_ctx ? trained : w->n_ctx;
 }
 

@@ -106,7 +106,7 @@ mf_status mf_show_plan_full(mf_document *document, const mf_plan_shown *shown, m
     }
     mf_choice full = r->choices[r->pick];
     mf_workload *w = &full.workload;
-    const uint64_t streams = w->kv_unified || w->n_parallel == 0 ? 1 : w->n_parallel;
+    const uint64_t streams = mf_workload_streams(w);
     const uint64_t trained = shown->request->model->context_max;
     const uint64_t asked = w->n_ctx / streams;
     const uint64_t room = trained > 0 && trained < asked ? trained : asked;

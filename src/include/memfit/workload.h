@@ -110,6 +110,9 @@ typedef struct mf_workload {
 /* MF_E_USAGE for values no engine takes: zero context, prompt + output beyond a sequence's context, ... */
 MF_API mf_status mf_workload_check(const mf_workload *workload, mf_error *err);
 
+/* Caches side by side, between which n_ctx is divided: one, or one for each sequence; 1 at least. */
+MF_API uint64_t mf_workload_streams(const mf_workload *workload);
+
 MF_API const char *mf_engine_name(mf_engine_id engine); /* "llama.cpp", "mlx", "vllm" */
 MF_API const char *mf_backend_name(mf_backend backend);
 MF_API const char *mf_split_name(mf_split_mode split); /* "layer", "tensor" */
